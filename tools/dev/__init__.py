@@ -1,0 +1,1 @@
+"""The commands of dev.py: the private environment, the checks, and what starts from it. Standard library only."""
