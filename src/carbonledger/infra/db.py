@@ -1,0 +1,317 @@
+"""The unit of work: one request or job, one transaction, one connection (ADR 0003).
+
+Owns the connection pool and the only BEGIN and COMMIT of the code base. Every transaction names its organization, and row-level
+security shows it no other rows; without one there are no tenant rows at all. SQLAlchemy Core builds statements, asyncpg runs them,
+on the same connection, so a statement and a raw query see the same transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+from carbonledger.infra import ddl
+from carbonledger.kernel import errors
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.expression import Executable
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+Observer = Callable[[str, float], None]
+"""Told of each statement: its operation (select, insert, …) and its seconds."""
+
+_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves the constructor untyped
+STATEMENT_TIMEOUT_MS = 30_000  # longer work belongs in a job that raises it for itself
+IDLE_TIMEOUT_MS = 60_000  # a transaction that waits for something else holds locks for nothing
+ACQUIRE_TIMEOUT_S = 10.0  # a full pool answers 503 while the caller still listens
+RETRY_AFTER_S = 2  # crash recovery of a small database takes about as long
+# A server may also go, or be going, while a connection to it is being made: it hangs up (class 08), or says that it ends (class 57).
+_NO_CONNECTION = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+_AWAY = "The database does not answer. Try again in a few seconds."
+
+
+class DatabaseUnavailable(errors.Unavailable):
+    """The database can't be reached now."""
+
+    code = "database_unavailable"
+
+
+class Compilable(Protocol):
+    """A SQLAlchemy Core statement: what this module uses of it."""
+
+    def compile(self, *, dialect: Any, compile_kwargs: dict[str, Any]) -> Any: ...  # noqa: ANN401 - SQLAlchemy's own types
+
+
+def compile_statement(statement: Executable) -> tuple[str, list[Any]]:
+    """Return the SQL text with ``$n`` places and the arguments in their order.
+
+    Lists in ``IN`` are written out. Values go to asyncpg as they are: its codecs turn Python objects into PostgreSQL's.
+    """
+    compilable: Compilable = statement  # type: ignore[assignment]  # Executable declares no compile(); every Core statement has it
+    compiled = compilable.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    params = compiled.construct_params(escape_names=False)
+    return compiled.string, [params[name] for name in compiled.positiontup or ()]
+
+
+class UnitOfWork:
+    """One open transaction of one organization. Made by ``Database.transaction`` only; never commits itself."""
+
+    __slots__ = ("_after_commit", "_observe", "conn", "organization_id")
+
+    def __init__(self, conn: Connection, organization_id: UUID | None, observe: Observer | None) -> None:
+        self.conn = conn
+        self.organization_id = organization_id
+        self._observe = observe
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def fetch(self, statement: Executable) -> list[asyncpg.Record]:
+        """Run a statement and return its rows, in the statement's order."""
+        sql, args = compile_statement(statement)
+        started = time.perf_counter()
+        rows = await self.conn.fetch(sql, *args)
+        self._seen(sql, started)
+        return rows
+
+    async def fetch_one(self, statement: Executable) -> asyncpg.Record | None:
+        """Run a statement and return its first row, or None."""
+        sql, args = compile_statement(statement)
+        started = time.perf_counter()
+        row = await self.conn.fetchrow(sql, *args)
+        self._seen(sql, started)
+        return row
+
+    async def fetch_value(self, statement: Executable) -> Any:  # noqa: ANN401 - the statement decides the type
+        """Run a statement and return the first column of its first row, or None."""
+        row = await self.fetch_one(statement)
+        return None if row is None else row[0]
+
+    async def execute(self, statement: Executable) -> int:
+        """Run a statement and return how many rows it touched."""
+        sql, args = compile_statement(statement)
+        started = time.perf_counter()
+        status = await self.conn.execute(sql, *args)
+        self._seen(sql, started)
+        return int(status.rsplit(" ", 1)[-1]) if status[-1].isdigit() else 0
+
+    async def execute_many(self, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
+        """Run one INSERT for many rows of the same columns, in one round trip."""
+        if not rows:
+            return
+        compilable: Compilable = statement  # type: ignore[assignment]  # as in compile_statement
+        compiled = compilable.compile(dialect=_DIALECT, compile_kwargs={})
+        places = compiled.positiontup or ()
+        started = time.perf_counter()
+        await self.conn.executemany(compiled.string, [[row[name] for name in places] for row in rows])
+        self._seen(compiled.string, started)
+
+    @contextlib.asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what the block did if it raises, and let the transaction go on."""
+        await self.conn.execute("SAVEPOINT inner_work")
+        try:
+            yield
+        except BaseException:
+            # Undone and then released: of blocks inside each other, which share the name, the next one undone is the outer one.
+            await self.conn.execute("ROLLBACK TO SAVEPOINT inner_work; RELEASE SAVEPOINT inner_work")
+            raise
+        await self.conn.execute("RELEASE SAVEPOINT inner_work")
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call ``action`` once the transaction is committed; for caches and wake-ups, never for facts."""
+        self._after_commit.append(action)
+
+    def committed(self) -> None:
+        """Run what waited for the commit. Called by ``Database`` alone."""
+        for action in self._after_commit:
+            action()
+
+    def _seen(self, sql: str, started: float) -> None:
+        if self._observe is not None:
+            self._observe(sql[:6].rstrip().lower(), time.perf_counter() - started)
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database."""
+
+    def __init__(self, pool: Pool, *, observe: Observer | None = None) -> None:
+        self.pool = pool
+        self.observe = observe
+        self._size = pool.get_max_size()
+        self._in_use = 0
+
+    def transaction(self, organization_id: UUID | None = None, *, read_only: bool = False) -> Transaction:
+        """Open a transaction for ``organization_id`` (None: no tenant rows); commit if the block ends, roll back if it raises.
+
+        Raises ``DatabaseUnavailable`` when no connection is to be had, or when it is lost; at the COMMIT nobody knows if it took effect.
+        """
+        return Transaction(self, organization_id, read_only=read_only)
+
+    async def acquire(self) -> Connection:
+        """Take a connection, to be given back by ``release``. Raises ``DatabaseUnavailable``."""
+        self._in_use += 1
+        try:
+            if self._in_use <= self._size:  # nobody to wait for, so no timer to pay for
+                return await self.pool.acquire()  # type: ignore[return-value]  # a proxy of the connection
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # cheaper than the pool's own, which takes a task on Python 3.11
+                return await self.pool.acquire()  # type: ignore[return-value]  # as above
+        except BaseException as error:
+            self._in_use -= 1
+            if isinstance(error, _NO_CONNECTION):
+                raise DatabaseUnavailable(_AWAY, retry_after_s=RETRY_AFTER_S) from error
+            raise
+
+    async def release(self, conn: Connection) -> None:
+        """Give a connection back."""
+        self._in_use -= 1
+        await self.pool.release(conn)  # type: ignore[arg-type]  # the pool's proxy is the connection it gave
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life. Raises ``DatabaseUnavailable``."""
+        conn = await self.acquire()
+        try:
+            await conn.execute("SELECT 1")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseUnavailable(_AWAY, retry_after_s=RETRY_AFTER_S) from error
+        finally:
+            await self.release(conn)
+
+    async def close(self) -> None:
+        """Close every connection, waiting for those in use."""
+        await self.pool.close()
+
+
+class Transaction:
+    """The block of one unit of work: ``async with database.transaction(…) as uow``. A class: a generator would cost every request more."""
+
+    __slots__ = ("_begin", "_database", "_organization_id", "_uow")
+
+    def __init__(self, database: Database, organization_id: UUID | None, *, read_only: bool) -> None:
+        self._database = database
+        self._organization_id = organization_id
+        self._begin = _begin(organization_id, read_only=read_only)
+
+    async def __aenter__(self) -> UnitOfWork:
+        conn = await self._database.acquire()
+        self._uow = UnitOfWork(conn, self._organization_id, self._database.observe)
+        try:
+            await conn.execute(self._begin)
+        except BaseException as error:
+            await self._undo(error)
+            raise
+        return self._uow
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            await self._undo(error)
+            return
+        try:
+            await self._uow.conn.execute("COMMIT")
+        except BaseException as failure:
+            await self._undo(failure)
+            raise
+        await self._release()
+        self._uow.committed()
+
+    async def _undo(self, error: BaseException) -> None:
+        """Roll back, let the connection go, and raise ``DatabaseUnavailable`` if ``error`` is the connection's end."""
+        conn = self._uow.conn
+        try:
+            await _roll_back(conn)
+            if isinstance(error, Exception) and _lost(conn, error):
+                raise DatabaseUnavailable(_AWAY, retry_after_s=RETRY_AFTER_S) from error
+        finally:
+            await self._release()
+
+    async def _release(self) -> None:
+        conn = self._uow.conn
+        if not _gone(conn) and conn.is_in_transaction():
+            # The rollback was cut off too. In the pool this connection would carry its tenant into the next transaction.
+            conn.terminate()
+        await self._database.release(conn)
+
+
+def _begin(organization_id: UUID | None, *, read_only: bool) -> str:
+    """Return the statements that open a transaction; one round trip, and the id is a UUID, so it can't carry SQL."""
+    begin = "BEGIN READ ONLY" if read_only else "BEGIN"
+    if organization_id is None:
+        return begin
+    return f"{begin}; SET LOCAL {ddl.TENANT_SETTING} = '{organization_id}'"
+
+
+async def _roll_back(conn: Connection) -> None:
+    # A connection that was lost has nothing to roll back; the error that is on its way says so.
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        await conn.execute("ROLLBACK")
+
+
+def _lost(conn: Connection, error: Exception) -> bool:
+    """Say whether ``error`` is the end of the connection rather than an answer of the database or a defect of ours."""
+    if isinstance(error, asyncpg.InternalClientError) and not _gone(conn):
+        conn.terminate()  # the server ended in the middle of a statement, and asyncpg no longer knows where it stood
+    return _gone(conn) and isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError))
+
+
+def _gone(conn: Connection) -> bool:
+    try:
+        return conn.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken a lost connection back already
+
+
+async def prepare_connection(conn: Connection) -> None:
+    """Teach a new connection our types: jsonb as Python objects."""
+    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=_to_json, decoder=orjson.loads, format="text")
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+async def _keep_session(_: object) -> None:
+    """Replace asyncpg's reset: every setting is local to its transaction, so there is nothing to reset and a round trip to save."""
+
+
+async def connect(dsn: str, *, size: int, application: str, role: str | None = None, observe: Observer | None = None) -> Database:
+    """Open the pool. ``role`` is entered at log-in where the login itself is the owner. Raises ``DatabaseUnavailable``."""
+    session = {
+        "application_name": application,
+        "timezone": "UTC",
+        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS),
+        "search_path": "public",
+    }
+    if role is not None:
+        session["role"] = role
+    try:
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=size,
+            init=prepare_connection,
+            reset=_keep_session,
+            server_settings=session,
+            timeout=10,
+            command_timeout=60,
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise DatabaseUnavailable(f"The database can't be opened: {type(error).__name__}.") from error
+    return Database(pool, observe=observe)

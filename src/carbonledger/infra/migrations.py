@@ -1,0 +1,101 @@
+"""Brings a database to the schema of this version.
+
+Migrations are plain SQL in ``migrations/versions``, run by Alembic as the owner, each in a transaction of its own with a short lock
+timeout, so that a migration that would block the service fails fast instead. Two processes that migrate at once take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.resources
+from pathlib import Path
+
+import asyncpg
+from alembic import command, script
+from alembic.config import Config
+
+from carbonledger.kernel import errors
+
+LOCK_TIMEOUT_MS = 5_000  # longer, and requests that wait behind the migration's lock pile up
+_ADVISORY_LOCK = 0x0CA8_B0D1_ED6E_0001  # any constant of our own
+
+
+class MigrationPending(errors.Unavailable):
+    """The database has not been migrated to this version."""
+
+    code = "migration_pending"
+
+
+class SchemaFromTheFuture(errors.Unavailable):
+    """The database was migrated by a newer version of Carbon Ledger."""
+
+    code = "schema_newer"
+
+
+def _folder() -> Path:
+    installed = Path(str(importlib.resources.files("carbonledger"))) / "migrations"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "migrations"
+
+
+def _config(dsn: str | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_folder()).replace("%", "%%"))
+    config.attributes["dsn"] = dsn
+    return config
+
+
+def head() -> str:
+    """Return the revision this version of the code needs."""
+    revision = script.ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise MigrationPending("The package holds no migrations; it was not built whole.")
+    return revision
+
+
+async def current(dsn: str) -> str | None:
+    """Return the revision the database is at, or None before the first migration."""
+    conn = await asyncpg.connect(dsn, timeout=10)
+    try:
+        return await _revision(conn)
+    finally:
+        await conn.close()
+
+
+async def _revision(conn: asyncpg.Connection[asyncpg.Record]) -> str | None:
+    if await conn.fetchval("SELECT to_regclass('public.alembic_version')") is None:
+        return None
+    revision: str | None = await conn.fetchval("SELECT version_num FROM public.alembic_version")
+    return revision
+
+
+async def upgrade(dsn: str, *, revision: str = "head") -> str:
+    """Migrate the database behind ``dsn`` (the owner's) and return the revision it is at. Safe to call at every start, by many at once.
+
+    Raises ``SchemaFromTheFuture`` when the database is ahead of this code.
+    """
+    conn = await asyncpg.connect(dsn, timeout=10)
+    try:
+        await conn.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+        at = await _revision(conn)
+        if at is not None and not _known(at):
+            raise SchemaFromTheFuture(f"It is at revision {at}, which this version does not know. Install the newer version again.")
+        # Alembic runs an event loop of its own, so it gets a thread of its own.
+        await asyncio.to_thread(command.upgrade, _config(dsn), revision)
+        return await _revision(conn) or ""
+    finally:
+        await conn.close()  # closing the session releases the lock
+
+
+def _known(revision: str) -> bool:
+    directory = script.ScriptDirectory.from_config(_config())
+    return any(known.revision == revision for known in directory.walk_revisions())
+
+
+async def require_current(dsn: str) -> None:
+    """Raise ``MigrationPending`` or ``SchemaFromTheFuture`` unless the database is at this version's revision."""
+    at = await current(dsn)
+    if at == head():
+        return
+    if at is not None and not _known(at):
+        raise SchemaFromTheFuture(f"It is at revision {at}, which this version does not know. Install the newer version again.")
+    raise MigrationPending(f"It is at {at or 'nothing'}, this version needs {head()}. Run: carbonledger migrate")

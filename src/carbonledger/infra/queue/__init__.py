@@ -1,0 +1,30 @@
+"""Jobs: enqueued in the business transaction, run at least once, in effect exactly once.
+
+The package's face; callers write ``queue.enqueue(uow, …)``. Owns jobs, their attempts, steps and schedules, and everything that
+touches pgqueuer. It does not own the running of a job (``entrypoints.worker``) nor what a job does (a handler beside it).
+"""
+
+from __future__ import annotations
+
+from carbonledger.infra.queue.jobs import NoOrganization, cancel, depth, enqueue, job, unpark
+from carbonledger.infra.queue.registry import handler, schedule, steps, subscriber
+from carbonledger.infra.queue.types import Job, JobArgs, JobMissing, JobNotParked, JobState, NotLoaded
+
+__all__ = [
+    "Job",
+    "JobArgs",
+    "JobMissing",
+    "JobNotParked",
+    "JobState",
+    "NoOrganization",
+    "NotLoaded",
+    "cancel",
+    "depth",
+    "enqueue",
+    "handler",
+    "job",
+    "schedule",
+    "steps",
+    "subscriber",
+    "unpark",
+]
