@@ -1,0 +1,1 @@
+"""Sealed secrets: provider keys, channel tokens, and their rotation."""
