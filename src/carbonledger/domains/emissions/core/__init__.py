@@ -1,0 +1,1 @@
+"""Reading factor sets and estimating with them: values in, values out."""

@@ -1,0 +1,1 @@
+"""Pricing: what a provider charges for usage, by a dated price book."""
