@@ -1,0 +1,117 @@
+"""Wires the parts together: the only place that picks adapters and passes them into services.
+
+Owns: what a process holds while it runs. How its database is reached is ``infra.reach``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from carbonledger.adapters import aws, clerk, email, jwks
+from carbonledger.domains.identity import types as identity_types
+from carbonledger.domains.vault import service as vault
+from carbonledger.domains.vault import types as vault_types
+from carbonledger.infra import crypto, db, http, limits, mail, notify, objects, passwords, reach, settings
+from carbonledger.infra.observe import metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What an edge needs to run use cases: made once for each process."""
+
+    settings: settings.Settings
+    database: db.Database
+    sealer: crypto.Sealer
+    outside_secrets: vault_types.SecretStore | None
+    """Where secrets are kept outside the database; None: they stay sealed in it."""
+    notifications: notify.Notifications
+    passwords: passwords.Passwords
+    limiter: limits.Limiter
+    mailer: mail.Mailer | None
+    """None where no mail server is configured."""
+    trust: identity_types.Trust | None
+    """The issuer whose JWTs are taken; None: no issuer is configured."""
+    clerk: identity_types.MessageVerifier | None
+    """Who signs the messages of Clerk's webhook; None: the webhook is off."""
+    objects: objects.Objects
+
+
+def vault_keys(configuration: settings.Settings) -> crypto.KeySource:
+    """Return the keys that seal secrets. Raises ``VaultKeyFault``; a missing file is made by ``make_vault_keys`` alone."""
+    if configuration.vault_keys is not None:
+        return crypto.FixedKeys(crypto.parse_keys(crypto.SecretText(configuration.vault_keys.get_secret_value())))
+    return crypto.KeyFile(configuration.vault_keys_path)
+
+
+async def make_vault_keys(configuration: settings.Settings, database: db.Database) -> None:
+    """Make the key file on first start, and never where secrets were sealed already: they would be lost, and nobody would be told."""
+    if configuration.vault_keys is not None or configuration.vault_keys_path.exists():
+        return
+    async with database.transaction(read_only=True) as uow:
+        sealed = await vault.sealed_by(uow)
+    if sealed:
+        lost = f"{sum(sealed.values())} secrets were sealed with {', '.join(sorted(sealed))}"
+        raise crypto.VaultKeysMissing(f"{configuration.vault_keys_path} is missing, and {lost}. Put the key file back from its backup.")
+    crypto.open_or_create(configuration.vault_keys_path)
+
+
+def outside_secrets(configuration: settings.Settings) -> vault_types.SecretStore | None:
+    """Return where secrets are kept outside the database, if the settings say so."""
+    if configuration.vault_backend == "database":
+        return None
+    return aws.connect(
+        prefix=configuration.aws_secrets_prefix, region=configuration.aws_region, endpoint_url=configuration.aws_endpoint_url
+    )
+
+
+@contextlib.asynccontextmanager
+async def build(configuration: settings.Settings, addresses: reach.Addresses, *, application: str) -> AsyncIterator[Services]:
+    """Open what a process needs and close it again at the end. ``application`` names the process in pg_stat_activity."""
+    async with contextlib.AsyncExitStack() as stack:
+        database = await open_database(configuration, addresses, application=application)
+        stack.push_async_callback(database.close)
+        limiter = _limiter(configuration)
+        stack.push_async_callback(limiter.close)
+        yield Services(
+            settings=configuration,
+            database=database,
+            sealer=crypto.Sealer(vault_keys(configuration)),
+            outside_secrets=outside_secrets(configuration),
+            notifications=await stack.enter_async_context(notify.listening(addresses.app, application=application)),
+            passwords=await stack.enter_async_context(passwords.opened()),
+            limiter=limiter,
+            mailer=_mailer(configuration),
+            trust=jwks.trust(configuration, await stack.enter_async_context(http.Client("jwks", limits=jwks.client_limits()))),
+            clerk=clerk.messages(configuration),
+            objects=open_objects(configuration),
+        )
+
+
+async def open_database(configuration: settings.Settings, addresses: reach.Addresses, *, application: str) -> db.Database:
+    """Open the pool of the running service. Raises ``DatabaseUnavailable``."""
+    return await db.connect(
+        addresses.app,
+        size=configuration.database_pool_size,
+        application=application,
+        role=addresses.app_role,
+        observe=metrics.statement,
+    )
+
+
+def open_objects(configuration: settings.Settings) -> objects.Objects:
+    """Return where files are kept: the store that the settings name, or a folder at home. Raises ``ObjectsAddressInvalid``."""
+    return objects.connect(configuration.objects_url or (configuration.home / "objects").as_uri())
+
+
+def _mailer(configuration: settings.Settings) -> mail.Mailer | None:
+    if configuration.smtp_url is None:
+        return None
+    return email.SmtpMailer(crypto.SecretText(configuration.smtp_url.get_secret_value()), sender=configuration.mail_from)
+
+
+def _limiter(configuration: settings.Settings) -> limits.Limiter:
+    if configuration.redis_url is None:
+        return limits.MemoryLimiter()
+    return limits.SharedLimiter(configuration.redis_url.get_secret_value(), on_fallback=metrics.LIMITS_ALONE.inc)

@@ -1,0 +1,29 @@
+"""Keeps the embedded database running while a process uses it.
+
+Owns: the look, once a second, whether its supervisor lives. A killed postmaster is the supervisor's own business; this is for the day
+when the supervisor was killed too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from carbonledger.entrypoints.cli import console
+from carbonledger.infra import postgres
+
+_LOOK_S = 1.0
+_TIMEOUT_S = 30.0
+
+
+async def heal(lease: postgres.Lease, *, on_moved: Callable[[], None]) -> None:
+    """Start the server again whenever nobody keeps it, until cancelled; ``on_moved`` is called when its address is another then."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        address = lease.dsn("app")
+        try:
+            await asyncio.to_thread(lease.ensure, timeout_s=_TIMEOUT_S)
+        except postgres.PostgresFault as fault:
+            console.warn(fault.detail or str(fault))
+        if lease.dsn("app") != address:
+            on_moved()  # its port was the system's choice

@@ -1,0 +1,192 @@
+"""Runs a whole installation in the foreground.
+
+Owns: the order of start and stop, and what a person sees of it::
+
+    data folder held ─> port bound ─> database ─> schema and house (a child: migrate) ─> API and worker (children, kept alive) ─> address
+    Ctrl-C, SIGTERM, SIGHUP:  API drains ─> worker drains ─> database stops
+
+This process stays small: it serves nothing itself and imports no driver, no web framework and no migration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+
+import typer
+
+from carbonledger.entrypoints.cli import configured, console, folder, healing, lifeline, listener, tree
+from carbonledger.infra import postgres, reach, settings
+
+API_DRAIN_S = 35.0  # a little longer than the API gives its own requests
+WORKER_DRAIN_S = 35.0  # the same of the worker and its jobs
+_PROBE_S = 0.05
+_PROBE_TIMEOUT_S = 5.0
+_WAITING_S = 30.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_FIRST_START = ("CARBONLEDGER_BOOTSTRAP_EMAIL", "CARBONLEDGER_BOOTSTRAP_PASSWORD", "CARBONLEDGER_BOOTSTRAP_API_KEY")
+_OWNER = ("DATABASE_URL", "CARBONLEDGER_DATABASE_URL")
+_SELF = (sys.executable, "-P", "-m", "carbonledger.entrypoints.cli.main")
+
+
+def up(**given: str | int | None) -> None:
+    """Run until asked to stop; ``given`` are settings of the command line. Raises a fault that says what is missing."""
+    configuration = configured.load(given)
+    for name, known in settings.unknown_variables(settings.environment()).items():
+        console.warn(f"Nothing reads {name}." + (f" Is {known} meant?" if known else ""))
+    try:
+        _run(configuration)
+    except _StopAskedEarly:
+        pass  # what had begun was ended on the way here
+    console.say("Stopped.")
+
+
+class _StopAskedEarly(Exception):  # noqa: N818 - not an error: the way out while there are no children yet
+    """Asked to stop before the event loop took the signals over."""
+
+
+def _stop_early(*_: object) -> None:
+    raise _StopAskedEarly
+
+
+def _run(configuration: settings.Settings) -> None:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _stop_early)
+    with (
+        folder.claimed(configuration.home) as claim,
+        listener.listening(configuration.host, configuration.port) as sock,
+    ):
+        configuration = configuration.model_copy(update={"port": sock.getsockname()[1]})
+        claim.note(address=configuration.address)
+        console.say(f"Carbon Ledger, data in {configuration.home}")
+        with reach.reached(configuration, wait=True) as reached:
+            lease = reached.lease
+            console.step("database", f"PostgreSQL {lease.version}, embedded" if lease else "the server that DATABASE_URL names")
+            asyncio.run(_Installation(configuration, sock).serve(lease))
+
+
+class _Installation:
+    """The children of one installation, and their parent's signals."""
+
+    def __init__(self, configuration: settings.Settings, sock: socket.socket) -> None:
+        self._configuration = configuration
+        self._sock = sock
+        self._stop = asyncio.Event()
+        self._tree: tree.Tree | None = None
+        self._environ = _child_environ(configuration)
+
+    async def serve(self, lease: postgres.Lease | None) -> None:
+        """Prepare the database, run the children, and return when they have been stopped."""
+        for number in _STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+        prepared = await self._prepare()
+        if prepared is None:
+            return
+        self._tree = tree.Tree(self._parts(), forward=_forward, notice=console.warn)
+        beside = [asyncio.create_task(self._announce(prepared))]
+        if lease is not None:
+            beside.append(asyncio.create_task(healing.heal(lease, on_moved=self._tree.restart)))
+        try:
+            await self._tree.run()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    def _asked_to_stop(self) -> None:
+        if not self._stop.is_set():
+            console.say("\nStopping; once more to stop at once.")
+        self._stop.set()
+        if self._tree is not None:
+            self._tree.stop()
+
+    async def _prepare(self) -> Mapping[str, str] | None:
+        """Migrate and make the house in a child, whose memory ends with it; None if asked to stop meanwhile."""
+        with lifeline.held() as stdin:
+            child = await asyncio.create_subprocess_exec(
+                *_SELF, "migrate", "--json", stdin=stdin, stdout=asyncio.subprocess.PIPE, env=self._environ, start_new_session=True
+            )
+            talking, stopping = asyncio.create_task(child.communicate()), asyncio.create_task(self._stop.wait())
+            await asyncio.wait([talking, stopping], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if self._stop.is_set() and child.returncode is None:
+                child.terminate()
+            output, _ = await talking
+        if self._stop.is_set():
+            return None
+        if child.returncode:
+            raise typer.Exit(child.returncode)  # it has said why
+        prepared: Mapping[str, str] = json.loads(output)
+        console.step("schema", prepared["schema"])
+        return prepared
+
+    def _parts(self) -> tuple[tree.Part, ...]:
+        # What only the first start needs, and the owner's address where the service has its own, are nobody else's business.
+        apart = {*_FIRST_START, *(_OWNER if self._configuration.app_database_url is not None else ())}
+        environ = {name: value for name, value in self._environ.items() if name not in apart}
+        descriptor = self._sock.fileno()
+        return (
+            tree.Part("api", (*_SELF, "api", "--fd", str(descriptor)), environ, API_DRAIN_S, pass_fds=(descriptor,)),
+            tree.Part("worker", (*_SELF, "worker"), environ, WORKER_DRAIN_S),
+        )
+
+    async def _announce(self, prepared: Mapping[str, str]) -> None:
+        """Wait until the service is ready and say where it is."""
+        host, port = listener.reachable_host(self._configuration.host), self._configuration.port
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + _WAITING_S
+        while (answer := await _probe(host, port)) != "200":
+            if loop.time() > patience:
+                console.warn(f"Not ready yet: /health/ready answers {answer or 'nothing'}. Waiting.")
+                patience = loop.time() + _WAITING_S
+            await asyncio.sleep(_PROBE_S)
+        console.step("services", "API and worker are ready")
+        console.say(f"\n  {typer.style(self._configuration.address, bold=True)}\n")
+        for line in prepared.get("first_start", "").splitlines():
+            console.say(f"  {line}")
+        console.say("Ctrl-C stops everything.")
+
+
+def _child_environ(configuration: settings.Settings) -> dict[str, str]:
+    """Return the environment of the children: ours, with what the command line and the system chose."""
+    log_format = configuration.log_format
+    if log_format == "auto":
+        log_format = "console" if sys.stderr.isatty() else "json"  # a child writes to a pipe and can't tell
+    return {
+        **settings.environment(),
+        "CARBONLEDGER_HOME": str(configuration.home),
+        "CARBONLEDGER_HOST": configuration.host,
+        "CARBONLEDGER_PORT": str(configuration.port),
+        "CARBONLEDGER_LOG_FORMAT": log_format,
+        lifeline.CHILD: "1",
+    }
+
+
+def _forward(name: str, line: bytes) -> None:
+    prefix = f"\x1b[2m{name:<6}\x1b[0m " if sys.stderr.isatty() else ""
+    # The terminal may be gone while we still stop in order.
+    with contextlib.suppress(OSError):
+        sys.stderr.buffer.write(prefix.encode() + line + b"\n")
+        sys.stderr.buffer.flush()
+
+
+async def _probe(host: str, port: int) -> str:
+    """Return the status of ``/health/ready``, or an empty string if nothing answers."""
+    request = f"GET /health/ready HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    writer = None
+    try:
+        async with asyncio.timeout(_PROBE_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(request.encode())
+            status = (await reader.readline()).decode("ascii", "replace").split()
+    except (OSError, TimeoutError):
+        return ""
+    finally:
+        if writer is not None:
+            writer.close()
+    return status[1] if len(status) > 1 else ""

@@ -1,0 +1,39 @@
+"""The areas of the REST API, in the order of its reference. A new area adds its router here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from carbonledger.entrypoints.rest import (
+    activity,
+    api_keys,
+    auth,
+    clerk,
+    health,
+    invitations,
+    llm_keys,
+    members,
+    organizations,
+    routing,
+    test_clock,
+    users,
+)
+
+ROUTERS: Final[tuple[routing.Router, ...]] = (
+    health.router,
+    auth.router,
+    users.router,
+    clerk.router,
+    organizations.router,
+    members.router,
+    invitations.router,
+    api_keys.router,
+    test_clock.router,
+    llm_keys.router,
+    activity.router,
+)
+
+
+def routes() -> list[routing.Route]:
+    """Return every operation, area by area."""
+    return [route for router in ROUTERS for route in router.routes]

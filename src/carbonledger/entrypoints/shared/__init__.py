@@ -1,0 +1,1 @@
+"""What several edges share: callers, problems, limits, identification of requests."""

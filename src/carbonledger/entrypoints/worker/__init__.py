@@ -1,0 +1,1 @@
+"""The worker process: job and event handlers, one module per domain."""

@@ -1,0 +1,1 @@
+"""The Python SDK and the user commands: they reach a server over HTTP only and never import it."""
