@@ -1,0 +1,40 @@
+"""A real Chromium, the system's own, driven by Playwright; it reaches nothing but the installation under test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright import sync_api
+
+_ARGUMENTS = (
+    "--no-sandbox",  # the tests may run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture
+def browser() -> Iterator[sync_api.Browser]:
+    """Return a browser of this test's own."""
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(_ARGUMENTS))
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+@pytest.fixture
+def page(browser: sync_api.Browser) -> sync_api.Page:
+    """Return a page that fails the test when its script fails or the policy refuses something."""
+    opened = browser.new_page()
+    opened.set_default_timeout(15_000)
+    opened.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
+    opened.on("console", lambda message: pytest.fail(message.text) if "Content Security Policy" in message.text else None)
+    return opened

@@ -1,0 +1,233 @@
+"""Fixtures that several kinds of tests share: a real PostgreSQL, a migrated database for each worker, organizations.
+
+The server is the embedded one (or the programs in CARBONLEDGER_TEST_PG_BIN, or the server of CARBONLEDGER_TEST_DATABASE_URL, a
+superuser's address). A template is migrated once per state of the migrations; each worker clones it. Tests keep apart by making
+their own organizations, which row-level security then holds apart; a test that needs a database of its own takes ``fresh_database``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import getpass
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+import hypothesis
+import pytest
+
+from carbonledger.infra import clock, db, migrations, postgres
+from carbonledger.kernel import ids
+
+ROOT = Path(__file__).parents[1]
+
+# Property tests are judged by what they find, never by how long a busy machine takes for one example.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose component is missing; on CI, where every component is installed, fail instead."""
+    for marker in item.iter_markers("requires"):
+        for component in marker.args:
+            if shutil.which(component) is None:
+                if os.environ.get("CARBONLEDGER_CI"):
+                    pytest.fail(f"{component} is not installed, and CI installs it")
+                pytest.skip(f"needs {component}")  # the marker's one meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running PostgreSQL, reached as its superuser, the owner or the application."""
+
+    superuser: str
+    password: str
+
+    def dsn(self, role: str, database: str) -> str:
+        """Return the address of ``database`` for ``superuser``, ``owner`` or ``app``."""
+        if role == "superuser":
+            return _with(self.superuser, database=database)
+        return _with(self.superuser, database=database, user=f"carbonledger_{role}", password=self.password)
+
+
+def _with(dsn: str, *, database: str, user: str | None = None, password: str | None = None) -> str:
+    scheme, rest = dsn.split("://", 1)
+    authority, _, tail = rest.partition("/")
+    _, _, query = tail.partition("?")
+    if user is not None:
+        authority = f"{user}:{password}@{authority.rpartition('@')[2]}"
+    return f"{scheme}://{authority}/{database}" + (f"?{query}" if query else "")
+
+
+async def _run(dsn: str, *statements: str) -> None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        for statement in statements:
+            await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+_ROLES = """
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'carbonledger_owner') THEN CREATE ROLE carbonledger_owner; END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'carbonledger_app') THEN CREATE ROLE carbonledger_app; END IF;
+END $$
+"""
+_TEST_PASSWORD = "for-tests-only"
+
+
+def _base() -> Path:
+    name = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+    return Path(tempfile.gettempdir()) / f"carbonledger-test-{getpass.getuser()}-{name}"
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Return a running PostgreSQL that all workers share, with the roles that the migrations expect."""
+    base = _base()
+    with contextlib.ExitStack() as stack:
+        url = os.environ.get("CARBONLEDGER_TEST_DATABASE_URL")
+        if not url:
+            binaries = os.environ.get("CARBONLEDGER_TEST_PG_BIN")
+            data_dir = base / (hashlib.sha256(binaries.encode()).hexdigest()[:8] if binaries else "postgres")
+            base.mkdir(mode=0o711, parents=True, exist_ok=True)
+            lease = stack.enter_context(
+                postgres.ensure(
+                    postgres.ClusterOptions(
+                        data_dir=data_dir,
+                        binaries=Path(binaries) if binaries else None,
+                        settings={"fsync": "off", "max_connections": "300"},
+                    )
+                )
+            )
+            url = lease.dsn(role="superuser", database="postgres")
+        with _locked(base / "roles.lock"):
+            login = f"LOGIN PASSWORD '{_TEST_PASSWORD}'"
+            asyncio.run(
+                _run(
+                    url,
+                    _ROLES,
+                    f"ALTER ROLE carbonledger_owner CREATEROLE CREATEDB INHERIT {login}",
+                    f"ALTER ROLE carbonledger_app {login}",
+                )
+            )
+        yield Server(superuser=url, password=_TEST_PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> str:
+    """Return the name of a database migrated to the head, made once for this state of the migrations."""
+    sources = [*sorted((ROOT / "migrations").rglob("*.py")), ROOT / "src/carbonledger/infra/ddl.py"]
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+    name = f"template_{digest}"
+    with _locked(_base() / f"{name}.lock"):
+        asyncio.run(_make_template(server, name))
+    return name
+
+
+async def _make_template(server: Server, name: str) -> None:
+    conn = await asyncpg.connect(server.superuser)
+    try:
+        if await conn.fetchval("SELECT datistemplate FROM pg_database WHERE datname = $1", name):
+            return
+        await conn.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await conn.execute(f"CREATE DATABASE {name} OWNER carbonledger_owner")
+        await migrations.upgrade(server.dsn("owner", name))
+        await conn.execute(f"ALTER DATABASE {name} IS_TEMPLATE true")
+    finally:
+        await conn.close()
+
+
+@dataclass(frozen=True, slots=True)
+class TestDatabase:
+    """A migrated database: the addresses of the roles that reach it."""
+
+    __test__ = False
+
+    name: str
+    owner: str
+    app: str
+    superuser: str
+
+
+@contextlib.asynccontextmanager
+async def _clone(server: Server, template: str) -> AsyncIterator[TestDatabase]:
+    name = f"test_{uuid4().hex[:12]}"
+    await _run(server.superuser, f"CREATE DATABASE {name} TEMPLATE {template} OWNER carbonledger_owner")
+    try:
+        yield TestDatabase(
+            name=name,
+            owner=server.dsn("owner", name),
+            app=server.dsn("app", name),
+            superuser=server.dsn("superuser", name),
+        )
+    finally:
+        await _run(server.superuser, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def worker_database(server: Server, template: str) -> Iterator[TestDatabase]:
+    """Return this worker's database; its tests share it and keep apart by organization."""
+    with asyncio.Runner() as runner:
+        cloning = _clone(server, template)
+        cloned = runner.run(cloning.__aenter__())
+        try:
+            yield cloned
+        finally:
+            runner.run(cloning.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def fresh_database(server: Server, template: str) -> AsyncIterator[TestDatabase]:
+    """Return a migrated database that only this test uses."""
+    async with _clone(server, template) as cloned:
+        yield cloned
+
+
+@pytest.fixture
+async def database(worker_database: TestDatabase) -> AsyncIterator[db.Database]:
+    """Return the worker's database as the service sees it: through the application's role."""
+    opened = await db.connect(worker_database.app, size=8, application="test")
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def make_organization(database: db.Database, *, name: str = "Test", sandbox: bool = False) -> UUID:
+    """Insert an organization as its own tenant and return its id."""
+    now = clock.now()
+    organization_id = ids.new_id(now)
+    async with database.transaction(organization_id) as uow:
+        await uow.conn.execute(
+            "INSERT INTO organizations (id, name, is_sandbox, clock_at, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $5)",
+            organization_id,
+            name,
+            sandbox,
+            now if sandbox else None,
+            now,
+        )
+    return organization_id
+
+
+@pytest.fixture
+async def organization_id(database: db.Database) -> UUID:
+    """Return a new organization."""
+    return await make_organization(database)

@@ -1,0 +1,216 @@
+"""How to call each operation so that it succeeds, where its example alone is not enough.
+
+An operation without path parameters whose example can be sent as it is needs no recipe. The others say here where the row comes from that
+they name, what to send, who calls. The suite fails for an operation that it can't call: adding one means adding its recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import uuid4
+
+import standardwebhooks
+
+from carbonledger.domains.identity import types as identity_types
+from carbonledger.domains.identity.service import links
+from carbonledger.infra import clock
+from tests.contract import worlds
+from tests.integration.entrypoints.rest.identity import conftest as kit
+
+World = worlds.World
+Body = dict[str, Any]
+Who = Literal["key", "session", "house", "nobody"]
+
+
+async def _nothing(world: World) -> dict[str, str]:
+    del world
+    return {}
+
+
+async def _no_headers(body: bytes) -> dict[str, str]:
+    del body
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to call one operation. ``place`` makes the row that the path names, ``body`` what is sent instead of the example; both anew."""
+
+    who: Who | None = None
+    place: Callable[[World], Awaitable[dict[str, str]]] = _nothing
+    body: Callable[[World], Awaitable[Body]] | None = None
+    headers: Callable[[bytes], Awaitable[dict[str, str]]] = _no_headers
+    sandbox: bool = False
+    query: dict[str, str] = field(default_factory=dict)
+
+
+# --- rows
+
+
+async def an_api_key(world: World) -> dict[str, str]:
+    made = await world.post("/v1/api-keys", {"label": worlds.a_name("key"), "scopes": ["jobs:read"]})
+    return {"key_id": made["id"]}
+
+
+async def an_llm_key(world: World) -> dict[str, str]:
+    body = {"provider": "openai", "label": worlds.a_name("label"), "api_key": f"sk-proj-{uuid4().hex}{uuid4().hex}"}
+    return {"key_id": (await world.post("/v1/llm-keys", body))["id"]}
+
+
+async def an_invitation(world: World) -> dict[str, str]:
+    made = await world.post("/v1/invitations", {"email": worlds.an_email(), "role": "viewer"})
+    return {"invitation_id": made["id"]}
+
+
+async def a_member(world: World) -> dict[str, str]:
+    browser = await world.ledger.join(world.key.client, worlds.an_email(), role="viewer")
+    return {"user_id": (await browser.send("GET", "/v1/auth/me")).json()["id"]}
+
+
+async def another_session(world: World) -> dict[str, str]:
+    """Another session of the same person."""
+    other = world.ledger.browser()
+    answer = await other.sign_in(email=world.email)
+    assert answer.is_success, answer.text
+    sessions = (await world.browser.send("GET", "/v1/auth/sessions")).json()["data"]
+    return {"session_id": next(session["id"] for session in sessions if not session["is_current"])}
+
+
+async def a_job(world: World) -> dict[str, str]:
+    made = await world.post("/v1/test-clock/advance", {"to": worlds.SANDBOX_START})
+    return {"job_id": made["job_id"]}
+
+
+# --- what is sent
+
+
+async def credentials(world: World) -> Body:
+    return {"email": world.email, "password": kit.PASSWORD}
+
+
+async def own_organization(world: World) -> Body:
+    return {"organization_id": str(world.organization_id)}
+
+
+async def password_of_one_of_two_owners(world: World) -> Body:
+    await world.ledger.join(world.key.client, worlds.an_email(), role="owner")
+    return {"password": kit.PASSWORD}
+
+
+async def new_password(world: World) -> Body:
+    del world
+    return {"password": "another plenty of otters", "current_password": kit.PASSWORD}
+
+
+async def a_sign_in_link(world: World) -> Body:
+    user_id = (await world.browser.send("GET", "/v1/auth/me")).json()["id"]
+    async with world.ledger.services.database.transaction() as uow:
+        return {"token": await links.make(uow, at=clock.now(), user_id=user_id, purpose=identity_types.LinkPurpose.SIGN_IN)}
+
+
+async def a_sign_up(world: World) -> Body:
+    del world
+    return {"email": worlds.an_email(), "name": "Ann Lee", "password": kit.PASSWORD, "organization_name": "Example Ltd"}
+
+
+async def a_verification(world: World) -> Body:
+    body = await a_sign_up(world)
+    assert (await world.nobody.send("POST", "/v1/auth/sign-up", json=body)).is_success
+    await world.ledger.run_jobs()
+    return {"token": world.ledger.mailbox.token(body["email"])}
+
+
+async def a_reset(world: World) -> Body:
+    assert (await world.nobody.send("POST", "/v1/auth/password-reset", json={"email": world.email})).is_success
+    await world.ledger.run_jobs()
+    return {"token": world.ledger.mailbox.token(world.email), "password": "another plenty of otters"}
+
+
+async def _offer(world: World, email: str) -> str:
+    other = await worlds.make(world.ledger)
+    await other.post("/v1/invitations", {"email": email, "role": "viewer"})
+    await world.ledger.run_jobs()
+    return world.ledger.mailbox.token(email)
+
+
+async def an_offer_to_me(world: World) -> Body:
+    return {"token": await _offer(world, world.email)}
+
+
+async def an_offer_to_a_stranger(world: World) -> Body:
+    return {"token": await _offer(world, worlds.an_email())}
+
+
+async def a_strangers_acceptance(world: World) -> Body:
+    return {"token": await _offer(world, worlds.an_email()), "name": "Ben", "password": kit.PASSWORD}
+
+
+async def an_organization(world: World) -> Body:
+    del world
+    return {"name": "Customer", "external_id": worlds.a_name("external")}
+
+
+async def an_invitation_body(world: World) -> Body:
+    del world
+    return {"email": worlds.an_email(), "role": "viewer"}
+
+
+async def a_provider_key(world: World) -> Body:
+    del world
+    return {"provider": "openai", "label": worlds.a_name("label"), "api_key": f"sk-proj-{uuid4().hex}{uuid4().hex}"}
+
+
+async def a_new_value(world: World) -> Body:
+    del world
+    return {"api_key": f"sk-proj-{uuid4().hex}{uuid4().hex}"}
+
+
+async def a_later_time(world: World) -> Body:
+    del world
+    return {"to": worlds.SANDBOX_START}
+
+
+async def a_message_of_clerk(world: World) -> Body:
+    del world
+    return {"type": "organization.created", "data": {"id": worlds.a_name("org"), "name": "Clerk's"}}
+
+
+async def clerks_signature(body: bytes) -> dict[str, str]:
+    message_id, now = f"msg_{uuid4().hex}", clock.now()
+    signature = standardwebhooks.Webhook(worlds.CLERK_SECRET).sign(message_id, now, body.decode())
+    return {"svix-id": message_id, "svix-timestamp": str(int(now.timestamp())), "svix-signature": signature}
+
+
+RECIPES: dict[str, Recipe] = {
+    "login": Recipe(body=credentials),
+    "signInByLink": Recipe(body=a_sign_in_link),
+    "switchOrganization": Recipe(body=own_organization),
+    "endSession": Recipe(place=another_session),
+    "signUp": Recipe(body=a_sign_up),
+    "verifyEmail": Recipe(body=a_verification),
+    "resetPassword": Recipe(body=a_reset),
+    "changePassword": Recipe(body=new_password),
+    "eraseMe": Recipe(body=password_of_one_of_two_owners),
+    "takeClerkMessage": Recipe(body=a_message_of_clerk, headers=clerks_signature),
+    "createOrganization": Recipe(body=an_organization),
+    "getMember": Recipe(place=a_member),
+    "changeMember": Recipe(place=a_member),
+    "removeMember": Recipe(place=a_member),
+    "eraseMember": Recipe(place=a_member),
+    "createInvitation": Recipe(body=an_invitation_body),
+    "getInvitation": Recipe(place=an_invitation),
+    "revokeInvitation": Recipe(place=an_invitation),
+    "showOffer": Recipe(body=an_offer_to_a_stranger),
+    "acceptInvitation": Recipe(body=an_offer_to_me),
+    "acceptInvitationAsNew": Recipe(body=a_strangers_acceptance),
+    "getApiKey": Recipe(place=an_api_key),
+    "revokeApiKey": Recipe(place=an_api_key),
+    "getTestClock": Recipe(sandbox=True),
+    "advanceTestClock": Recipe(body=a_later_time, sandbox=True),
+    "createLlmKey": Recipe(body=a_provider_key),
+    "rotateLlmKey": Recipe(place=an_llm_key, body=a_new_value),
+    "deleteLlmKey": Recipe(place=an_llm_key),
+    "getJob": Recipe(place=a_job, sandbox=True),
+}

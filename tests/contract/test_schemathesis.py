@@ -1,0 +1,95 @@
+"""schemathesis over the whole OpenAPI document, against the application in this process: no 5xx, and nothing but what is documented.
+
+A bounded number of generated calls for each operation, the same ones each time; ``CARBONLEDGER_TEST_EXAMPLES`` asks for more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+import uvicorn
+from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from carbonledger.entrypoints.asgi import server as servers
+from carbonledger.entrypoints.rest import openapi
+from tests import conftest, until
+from tests.contract import worlds
+from tests.integration.entrypoints.rest.identity import conftest as kit
+
+EXAMPLES = int(os.environ.get("CARBONLEDGER_TEST_EXAMPLES", "25"))
+CHECKS: list[CheckFunction] = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.missing_required_header,
+    checks.unsupported_method,
+    checks.ignored_auth,
+]
+# What may refuse input that breaks its schema: the library's own list knows neither 413 nor 414.
+REFUSALS = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 431]
+CONFIGURATION = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}})
+SCHEMA = schemathesis.openapi.from_dict(openapi.document(), config=CONFIGURATION)
+
+
+@SCHEMA.auth()
+class Auth:
+    """The house's key; given this way, the check that credentials count can leave it out."""
+
+    def get(self, case: schemathesis.Case[Any], context: schemathesis.AuthContext) -> str:
+        return f"Bearer {kit.KEY}"
+
+    def set(self, case: schemathesis.Case[Any], data: str, context: schemathesis.AuthContext) -> None:
+        case.headers["authorization"] = data
+
+
+async def serve(listener: socket.socket, database: conftest.TestDatabase, home: Path, uvicorns: list[uvicorn.Server]) -> None:
+    async with worlds.installed(database, home) as (_, ledger):
+        running = uvicorn.Server(servers.config(ledger.transport.app))
+        uvicorns.append(running)
+        await running.serve(sockets=[listener])
+
+
+@pytest.fixture(scope="module")
+def address(server: conftest.Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the application in a thread of its own, with a loop of its own, and return its address."""
+    uvicorns: list[uvicorn.Server] = []
+
+    async def run(listener: socket.socket) -> None:
+        async with conftest._clone(server, template) as database:
+            await serve(listener, database, tmp_path_factory.mktemp("home"), uvicorns)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=lambda: asyncio.run(run(listener)), name="served")
+        thread.start()
+        try:
+            until.holds_now(lambda: bool(uvicorns) and uvicorns[0].started)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            for running in uvicorns:
+                running.should_exit = True
+            thread.join(until.DEADLINE_S)
+
+
+@SCHEMA.parametrize()
+@hypothesis.settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+def test_no_generated_call_finds_a_5xx_or_an_undocumented_answer(case: schemathesis.Case[Any], address: str) -> None:
+    case.call_and_validate(base_url=address, checks=CHECKS)

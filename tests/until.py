@@ -1,0 +1,26 @@
+"""Waiting in tests: for a condition, with a deadline, looking again often."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+DEADLINE_S = 30.0  # for a condition that holds within a second on an idle machine
+_LOOK_S = 0.01
+
+
+async def holds(condition: Callable[[], bool], *, deadline_s: float = DEADLINE_S) -> None:
+    """Return as soon as ``condition`` holds; fail after the deadline."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, f"not within {deadline_s} s"
+        await asyncio.sleep(_LOOK_S)  # house: allow sleep-in-test - this is the wait for the condition
+
+
+def holds_now(condition: Callable[[], bool], *, deadline_s: float = DEADLINE_S) -> None:
+    """The same without an event loop."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, f"not within {deadline_s} s"
+        time.sleep(_LOOK_S)  # house: allow sleep-in-test - this is the wait for the condition
