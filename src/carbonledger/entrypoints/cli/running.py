@@ -46,7 +46,7 @@ def up(**given: str | int | None) -> None:
     console.say("Stopped.")
 
 
-class _StopAskedEarly(Exception):  # noqa: N818 - not an error: the way out while there are no children yet
+class _StopAskedEarly(Exception):
     """Asked to stop before the event loop took the signals over."""
 
 

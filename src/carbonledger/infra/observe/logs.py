@@ -63,7 +63,7 @@ def configure(configuration: settings.Settings, *, stream: BinaryIO | None = Non
             known.disabled = False  # a library that set up logging for itself may have switched all others off
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
-    for name in ("uvicorn", "uvicorn.error"):
+    for name in ("uvicorn", "uvicorn.access", "uvicorn.error"):  # its own set-up gives them handlers, and keeps their lines from the root
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     logging.captureWarnings(True)

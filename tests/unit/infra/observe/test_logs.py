@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import logging.config
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pydantic
 import pytest
 import structlog
+import uvicorn.config
 
 from carbonledger.infra import settings
 from carbonledger.infra.observe import logs
@@ -97,6 +99,14 @@ def test_libraries_speak_through_the_same_pipe(name: str) -> None:
 def test_libraries_that_tell_of_every_call_are_quiet(name: str) -> None:
     stream = configured()
     logging.getLogger(name).info("GET https://example.com/?api_key=%s", KEY)
+    logging.getLogger(name).warning("worth knowing")
+    assert [line["event"] for line in lines(stream)] == ["worth knowing"]
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "uvicorn.access", "uvicorn.error"])
+def test_a_server_that_set_up_its_own_logging_before_is_brought_back(name: str) -> None:
+    logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+    stream = configured()
     logging.getLogger(name).warning("worth knowing")
     assert [line["event"] for line in lines(stream)] == ["worth knowing"]
 
