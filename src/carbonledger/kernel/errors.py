@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,9 +58,9 @@ class Fault(Exception):
         *,
         problems: tuple[Problem, ...] = (),
         retry_after_s: int | None = None,
-        extra: dict[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
     ) -> None:
-        """``extra`` holds further public members of the answer (RFC 9457), such as ``upgrade_url``."""
+        """``extra`` holds further public members of the answer (RFC 9457), plain JSON, such as ``upgrade_url``."""
         self.detail = detail
         self.problems = problems
         self.retry_after_s = retry_after_s
