@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -132,3 +132,9 @@ class Unavailable(Fault):
 def invalid(pointer: str, code: str, detail: str) -> Invalid:
     """Return an ``Invalid`` of a single problem."""
     return Invalid(detail, problems=(Problem(pointer, code, detail),))
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise ``Invalid`` with all problems, if there are any."""
+    if problems:
+        raise Invalid("; ".join(dict.fromkeys(problem.detail for problem in problems)), problems=tuple(problems))

@@ -12,32 +12,6 @@ from carbonledger.kernel.errors import Problem
 
 
 @pytest.mark.parametrize(
-    "given_text, kept, code",
-    [
-        ("Example Ltd", "Example Ltd", None),
-        ("  Example Ltd\t", "Example Ltd", None),
-        ("Jose\u0301", "José", None),  # two ways to write one name
-        ("李小龍", "李小龍", None),
-        ("עברית", "עברית", None),
-        ("", "", "required"),
-        (" \t ", "", "required"),
-        ("\u200b\u200b", "\u200b\u200b", "required"),  # nothing that anybody could see
-        ("a\u200db", "a\u200db", None),  # joined letters are text
-        ("x" * 20, "x" * 20, None),
-        ("x" * 21, "x" * 21, "too_long"),
-        ("a\x00b", "a\x00b", "characters"),  # PostgreSQL can't store it
-        ("a\nb", "a\nb", "characters"),
-        ("a\u2028b", "a\u2028b", "characters"),
-        ("\ud800", "\ud800", "characters"),  # half a character
-    ],
-)
-def test_a_text_is_tidied_or_refused(given_text: str, kept: str, code: str | None) -> None:
-    problems: list[Problem] = []
-    assert fields.text(problems, "/name", given_text, max_chars=20) == kept
-    assert [problem.code for problem in problems] == ([] if code is None else [code])
-
-
-@pytest.mark.parametrize(
     "address, kept",
     [
         ("ann@example.com", "ann@example.com"),

@@ -1,7 +1,6 @@
-"""What people type: e-mail addresses, names, labels, locales. Owns their normal form and bounds.
+"""What people type: e-mail addresses, names, labels, locales. Owns their normal form and bounds; that of a line is the kernel's.
 
-Text is put into NFC, so that what looks the same is the same. Control characters, line breaks and lone surrogates are refused: they
-have no place in a name, and PostgreSQL can't store some of them. Each check adds what is wrong to a list, so that all is said at once.
+Each check adds what is wrong to a list, so that all is said at once.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from carbonledger.kernel import currency, errors, zone
+from carbonledger.kernel import currency, errors, line, zone
 from carbonledger.kernel.errors import Problem
 
 NAME_MAX_CHARS = 200
@@ -19,20 +18,9 @@ EMAIL_MAX_CHARS = 254  # RFC 5321, section 4.5.3.1.3, without the angle brackets
 _LOCAL_MAX_OCTETS = 64  # RFC 5321, section 4.5.3.1.1
 _LABEL_OF_DOMAIN = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # the plain forms of BCP 47
-_NOT_IN_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_INVISIBLE_EDGES = frozenset({"Cf", "Zs"})
 
-
-def text(problems: list[Problem], pointer: str, value: str, *, max_chars: int) -> str:
-    """Return ``value`` in NFC without blanks at its ends; adds to ``problems`` what is wrong with it."""
-    tidy = unicodedata.normalize("NFC", value).strip()
-    if any(unicodedata.category(char) in _NOT_IN_TEXT for char in tidy):
-        problems.append(Problem(pointer, "characters", "Leave out line breaks and control characters."))
-    elif all(unicodedata.category(char) in _INVISIBLE_EDGES for char in tidy):
-        problems.append(Problem(pointer, "required", "Write at least one visible character."))
-    elif len(tidy) > max_chars:
-        problems.append(Problem(pointer, "too_long", f"Use at most {max_chars} characters."))
-    return tidy
+text = line.tidy
+refuse = errors.refuse
 
 
 def email(problems: list[Problem], pointer: str, value: str) -> str:
@@ -82,9 +70,3 @@ def locale(problems: list[Problem], pointer: str, value: str) -> str:
     if not _LOCALE.fullmatch(value):
         problems.append(Problem(pointer, "locale", "Give a language tag, such as en or pt-BR."))
     return value
-
-
-def refuse(problems: list[Problem]) -> None:
-    """Raise ``Invalid`` with all problems, if there are any."""
-    if problems:
-        raise errors.Invalid("; ".join(dict.fromkeys(problem.detail for problem in problems)), problems=tuple(problems))
