@@ -6,6 +6,7 @@ from typing import Final
 
 from carbonledger.entrypoints.rest import (
     activity,
+    agents,
     api_keys,
     auth,
     clerk,
@@ -14,6 +15,7 @@ from carbonledger.entrypoints.rest import (
     llm_keys,
     members,
     organizations,
+    projects,
     routing,
     test_clock,
     users,
@@ -30,6 +32,8 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     api_keys.router,
     test_clock.router,
     llm_keys.router,
+    projects.router,
+    agents.router,
     activity.router,
 )
 

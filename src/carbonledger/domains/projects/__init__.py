@@ -1,0 +1,1 @@
+"""Projects, workloads and agents: what an organization groups its usage by."""
