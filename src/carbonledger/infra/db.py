@@ -75,11 +75,13 @@ def compile_statement(statement: Executable) -> tuple[str, list[Any]]:
 class UnitOfWork:
     """One open transaction of one organization. Made by ``Database.transaction`` only; never commits itself."""
 
-    __slots__ = ("_after_commit", "_observe", "conn", "organization_id")
+    __slots__ = ("_after_commit", "_observe", "conn", "organization_id", "remembered")
 
-    def __init__(self, conn: Connection, organization_id: UUID | None, observe: Observer | None) -> None:
+    def __init__(self, conn: Connection, organization_id: UUID | None, observe: Observer | None, remembered: dict[str, Any]) -> None:
         self.conn = conn
         self.organization_id = organization_id
+        self.remembered = remembered
+        """What services remember of this database, shared by all its transactions: each under a name of its own, filled after commits."""
         self._observe = observe
         self._after_commit: list[Callable[[], None]] = []
 
@@ -127,9 +129,11 @@ class UnitOfWork:
     async def savepoint(self) -> AsyncIterator[None]:
         """Undo what the block did if it raises, and let the transaction go on."""
         await self.conn.execute("SAVEPOINT inner_work")
+        before = len(self._after_commit)
         try:
             yield
         except BaseException:
+            del self._after_commit[before:]  # what waited for a commit of the undone work
             # Undone and then released: of blocks inside each other, which share the name, the next one undone is the outer one.
             await self.conn.execute("ROLLBACK TO SAVEPOINT inner_work; RELEASE SAVEPOINT inner_work")
             raise
@@ -155,6 +159,7 @@ class Database:
     def __init__(self, pool: Pool, *, observe: Observer | None = None) -> None:
         self.pool = pool
         self.observe = observe
+        self.remembered: dict[str, Any] = {}
         self._size = pool.get_max_size()
         self._in_use = 0
 
@@ -211,7 +216,7 @@ class Transaction:
 
     async def __aenter__(self) -> UnitOfWork:
         conn = await self._database.acquire()
-        self._uow = UnitOfWork(conn, self._organization_id, self._database.observe)
+        self._uow = UnitOfWork(conn, self._organization_id, self._database.observe, self._database.remembered)
         try:
             await conn.execute(self._begin)
         except BaseException as error:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -38,6 +38,13 @@ class BookUnreadable(PricingFault):
 
     kind = errors.Kind.INTERNAL
     code = "price_book_unreadable"
+
+
+class BookUnpublished(PricingFault):
+    """The price book could not be published."""
+
+    kind = errors.Kind.INTERNAL
+    code = "price_book_unpublished"
 
 
 class OtherBookUnreadable(PricingFault):
@@ -194,6 +201,17 @@ class Rate:
     def rules(self) -> tuple[str, ...]:
         """Names of the entries of the book that the rate was made of."""
         return tuple(origin.rule for origin in self.origins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookFiles:
+    """A version of the price book as it is published: the two files, and what is said of them without reading them."""
+
+    version: str
+    as_of: date
+    source: Mapping[str, str]
+    prices: bytes
+    overrides: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,10 @@ class Estimator:
                 bits |= _REQUESTS_UNKNOWN
         return types.Emissions(match, bits, prefill, cached, decode or 0, rate)
 
+    def steps(self, match: types.Match) -> Steps:
+        """Return the rates of a match by the step of long context. Raises ``ValueError`` for a tier that is not modelled."""
+        return self._steps(key_of(match))
+
     def step(self, total_input: int, requests: int) -> int:
         """Return how many steps of long context the average input of a request reaches: 0 for none."""
         return bisect.bisect(self._bounds, total_input // requests)  # bounds are whole, so the part left out decides nothing

@@ -17,6 +17,13 @@ from carbonledger.domains.emissions.types.factors import (
     Source,
     Tier,
 )
+from carbonledger.domains.emissions.types.published import (
+    FactorSetChanged,
+    FactorSetNotFound,
+    NamedRates,
+    PublishedSet,
+    RatesUnpublished,
+)
 from carbonledger.domains.emissions.types.results import (
     PLACES,
     Amounts,
@@ -46,7 +53,9 @@ __all__ = [
     "Explanation",
     "Factor",
     "FactorSet",
+    "FactorSetChanged",
     "FactorSetInvalid",
+    "FactorSetNotFound",
     "Fallback",
     "Flag",
     "Grid",
@@ -54,10 +63,13 @@ __all__ = [
     "Input",
     "Match",
     "ModelRule",
+    "NamedRates",
     "PerToken",
     "Phase",
+    "PublishedSet",
     "Quanta",
     "Rates",
+    "RatesUnpublished",
     "Source",
     "Step",
     "Tier",

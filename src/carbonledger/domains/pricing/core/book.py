@@ -9,7 +9,7 @@ A provider is found by its id or one of a closed list of other names, never by r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
 from carbonledger.domains.pricing import types
@@ -21,6 +21,7 @@ from carbonledger.kernel.usage import Usage
 
 FOUND_MAX = 4_000  # names are chosen by whoever sends usage; what is remembered of the longest ones is 7 MB and no more
 _DIGEST_CHARS = 12
+_WITHOUT_PRICE = Flag.BATCH_RATE_MISSING.bit | Flag.SERVICE_TIER_RATE_MISSING.bit  # the standard price in place of one of the service
 
 _Key = tuple[str, str, bool, str | None, str | None]
 
@@ -83,6 +84,24 @@ class PriceBook:
         services = (types.STANDARD,) if found is None else tuple(found.entries)
         return tuple(rate for service in services for rate in self._timeline(provider, model, service, None).rates())
 
+    def in_force(
+        self, *, provider: str | None, model: str | None, at: datetime, after: tuple[str, str, str] | None = None
+    ) -> Iterator[Rate]:
+        """Yield the rates in force at an instant, by (provider, model, service), those ``after`` one of them.
+
+        ``provider`` and ``model`` are names as usage has them; None: all. What has no price is left out, and so is a service that
+        costs what the standard one does for want of a price. Batches are among them where the provider has a general discount.
+        """
+        moment = instant.utc(at)
+        for server, found in self._lines(provider, model):
+            if after is not None and (server.id, found.id) < after[:2]:
+                continue
+            services = {*found.entries, *((types.BATCH,) if server.batches else ())}
+            for service in sorted(services):
+                rate = timelines.compiled(found, _terms(server, service, None)).at(moment)
+                if rate.tiers and not rate.bits & _WITHOUT_PRICE and (after is None or (server.id, found.id, service) > after):
+                    yield rate
+
     def check(self) -> int:
         """Compile every rate of the book and return their number. Raises ``BookUnreadable`` at the first entry that is not one."""
         return sum(
@@ -108,6 +127,18 @@ class PriceBook:
             flag = Flag.PROVIDER_UNKNOWN if server is None else Flag.MODEL_UNKNOWN
             return timelines.unpriced(provider=provider, model=model, service=service, flag=flag)
         return timelines.compiled(found, _terms(server, service, region))
+
+    def _lines(self, provider: str | None, model: str | None) -> Iterator[tuple[entries.Provider, entries.Model]]:
+        """Yield providers with those of their models that are asked for, in their order."""
+        asked = None if provider is None else self._provider(provider)
+        servers = (
+            ([] if asked is None else [asked]) if provider is not None else sorted(self._book.providers.values(), key=lambda one: one.id)
+        )
+        for server in servers:
+            if model is None:
+                yield from ((server, found) for found in sorted(server.models, key=lambda one: one.id))
+            elif (found := self._model(server.id, model)) is not None:
+                yield server, found
 
     def _provider(self, name: str) -> entries.Provider | None:
         small = name.lower()

@@ -1,0 +1,48 @@
+"""What rates were made for, and the digest that they are known by in every database.
+
+Owns that form. The digest is over names and numbers both, so rates that come out alike for two tiers or two places stay two; and the
+numbers are in it, so no change of the arithmetic can give new amounts to an old id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from carbonledger.domains.emissions import types
+from carbonledger.domains.emissions.core import estimating
+from carbonledger.domains.emissions.core.estimating import Estimator
+
+
+def named(estimator: Estimator, emissions: types.Emissions, rates: types.Rates) -> types.NamedRates:
+    """Return the rates of an estimate with the names that they go by."""
+    key = estimating.key_of(emissions.match)
+    low, high = _context(estimator, emissions)
+    names = (emissions.version, key.tier, key.is_fallback, key.host, key.grid, key.market, key.is_batch, low, high)
+    numbers = (rates.it, rates.energy, rates.embodied, rates.co2e_location, rates.co2e_market, rates.water)
+    return types.NamedRates(
+        # Only texts, integers, booleans and null: one spelling, whatever wrote it. It may never change for a set that was published.
+        digest=hashlib.sha256(json.dumps([*names, *numbers], separators=(",", ":")).encode()).digest(),
+        version=emissions.version,
+        tier=key.tier,
+        is_fallback=key.is_fallback,
+        host=key.host,
+        grid=key.grid,
+        market=key.market,
+        is_batch=key.is_batch,
+        context_low=low,
+        context_high=high,
+        rates=rates,
+    )
+
+
+def _context(estimator: Estimator, emissions: types.Emissions) -> tuple[int, int]:
+    """Return the steps of long context that the rates are of: found among those of their tier and place, which share their objects."""
+    steps = estimator.steps(emissions.match)
+    bounds = (0, *(step.input_tokens_min for step in estimator.factors.context_steps))
+    for told, untold, bound in zip(steps.told, steps.untold, bounds, strict=True):
+        if emissions.rates == told:
+            return bound, bound
+        if emissions.rates == untold:
+            return 0, bound
+    raise ValueError("the rates are not of this factor set")

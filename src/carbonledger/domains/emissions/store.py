@@ -1,0 +1,95 @@
+"""Every SQL statement of emissions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import asyncpg
+from sqlalchemy import ARRAY, LargeBinary, any_, literal, select
+from sqlalchemy.dialects.postgresql import insert
+
+from carbonledger.domains.emissions import tables, types
+from carbonledger.infra import db
+from carbonledger.kernel import decimals
+
+_ROWS_MAX = 1_000  # of one INSERT: PostgreSQL takes 65,535 arguments, and a row has 17
+
+
+async def factor_sets(uow: db.UnitOfWork) -> list[types.PublishedSet]:
+    """Return the published factor sets, the latest effective first."""
+    columns = tables.factor_sets.c
+    rows = await uow.fetch(select(tables.factor_sets).order_by(columns.effective_from.desc(), columns.published_at.desc(), columns.version))
+    return [_set_from_row(row) for row in rows]
+
+
+async def factor_set(uow: db.UnitOfWork, *, version: str) -> types.PublishedSet | None:
+    """Return a published factor set, or None."""
+    row = await uow.fetch_one(select(tables.factor_sets).where(tables.factor_sets.c.version == version))
+    return None if row is None else _set_from_row(row)
+
+
+async def factor_set_digest(uow: db.UnitOfWork, *, version: str) -> str | None:
+    """Return the digest of a published factor set, or None."""
+    found: str | None = await uow.fetch_value(select(tables.factor_sets.c.digest).where(tables.factor_sets.c.version == version))
+    return found
+
+
+def _set_from_row(row: asyncpg.Record) -> types.PublishedSet:
+    return types.PublishedSet(**dict(row))
+
+
+async def insert_factor_set(uow: db.UnitOfWork, *, factors: types.FactorSet, at: datetime) -> None:
+    """Add a factor set, unless one of its version is there; waits for a transaction that is just adding it."""
+    values = {
+        "version": factors.version,
+        "digest": factors.digest,
+        "effective_from": factors.effective_from,
+        "document": factors.document,
+        "published_at": at,
+    }
+    # Whichever key meets it first: of two that add one set at once, either the version or the digest may be the one that waits.
+    await uow.execute(insert(tables.factor_sets).values(values).on_conflict_do_nothing())
+
+
+async def rate_ids(uow: db.UnitOfWork, *, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """Return the ids of those rates that are there, by digest."""
+    asked = literal(list(digests), ARRAY(LargeBinary))
+    statement = select(tables.emission_rates.c.digest, tables.emission_rates.c.id).where(tables.emission_rates.c.digest == any_(asked))
+    rows = await uow.fetch(statement)
+    return {row["digest"]: row["id"] for row in rows}
+
+
+async def insert_rates(uow: db.UnitOfWork, *, rates: Sequence[types.NamedRates], at: datetime) -> None:
+    """Add rates that are not there, in the order of their digests: two transactions that add the same ones then take turns."""
+    rows = [_rates_to_row(one, at) for one in sorted(rates, key=lambda one: one.digest)]
+    for start in range(0, len(rows), _ROWS_MAX):
+        some = insert(tables.emission_rates).values(rows[start : start + _ROWS_MAX])
+        await uow.execute(some.on_conflict_do_nothing(index_elements=["digest"]))
+
+
+def _rates_to_row(named: types.NamedRates, at: datetime) -> dict[str, object]:
+    rates = named.rates
+    return {
+        "factor_version": named.version,
+        "digest": named.digest,
+        "model_tier": named.tier,
+        "is_fallback": named.is_fallback,
+        "host": named.host,
+        "grid": named.grid,
+        "market_grid": named.market,
+        "is_batch": named.is_batch,
+        "context_low": named.context_low,
+        "context_high": named.context_high,
+        "energy_wh": _decimals(rates.energy),
+        "co2e_location_g": _decimals(rates.co2e_location),
+        "co2e_market_g": None if rates.co2e_market is None else _decimals(rates.co2e_market),
+        "water_ml": _decimals(rates.water),
+        "embodied_g": _decimals(rates.embodied),
+        "created_at": at,
+    }
+
+
+def _decimals(rate: types.PerToken) -> list[Decimal]:
+    return [decimals.shifted(decimals.of(quanta), -types.PLACES) for quanta in rate]

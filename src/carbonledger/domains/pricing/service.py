@@ -1,0 +1,74 @@
+"""Pricing's front door: the price book of this process, what usage costs by it, and its publication.
+
+The book ships with the code, so pricing asks no database. A version is published once, byte for byte, when a process first uses it:
+events keep its small id, and what priced them can be read again. Nothing here belongs to an organization.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from datetime import datetime
+
+from carbonledger.domains.pricing import data, store, types
+from carbonledger.domains.pricing.core import book as books
+from carbonledger.domains.pricing.core import breakdown, comparison
+from carbonledger.infra import db
+from carbonledger.kernel.money import Money
+from carbonledger.kernel.usage import Usage
+
+_REMEMBERED = "pricing.book_ids"
+
+
+@functools.cache
+def book() -> books.PriceBook:
+    """Return the price book of this process, read once. Raises ``BookUnreadable``."""
+    return books.load(data.prices(), data.overrides())
+
+
+def price(usage: Usage, *, size: types.RequestSize | None = None, reported: Money | None = None) -> types.Cost:
+    """Return what usage costs. ``size``: how large each request's input was, if told; ``reported``: the provider's figure."""
+    return book().price(usage, size=size, reported=reported)
+
+
+def explain(cost: types.Cost) -> tuple[types.Step, ...]:
+    """Return how a cost came about, in steps."""
+    return breakdown.explain(cost)
+
+
+def prices(*, provider: str | None, model: str | None, at: datetime, after: tuple[str, str, str] | None = None) -> Iterator[types.Rate]:
+    """Yield the rates in force at an instant, by (provider, model, service), those ``after`` one of them.
+
+    ``provider`` and ``model`` are found as usage's are, by any of their names; what the book does not have yields nothing.
+    """
+    return book().in_force(provider=provider, model=model, at=at, after=after)
+
+
+def compare(other: bytes, *, at: datetime) -> types.Comparison:
+    """Return where the book disagrees at an instant with another one in LiteLLM's form. Raises ``OtherBookUnreadable``."""
+    return comparison.compare(book(), comparison.read_litellm(other), at=at)
+
+
+async def book_id(uow: db.UnitOfWork, *, at: datetime) -> int:
+    """Return the id of the process's price book in this database, publishing it at ``at`` (real time) if it is new there.
+
+    Remembered once committed. Safe by many at once: the second waits for the first and takes its id.
+    """
+    version = book().version
+    remembered: dict[str, int] = uow.remembered.setdefault(_REMEMBERED, {})
+    found = remembered.get(version)
+    if found is None:
+        found = await _published(uow, version=version, at=at)
+        uow.after_commit(functools.partial(remembered.__setitem__, version, found))
+    return found
+
+
+async def _published(uow: db.UnitOfWork, *, version: str, at: datetime) -> int:
+    found = await store.price_book_id(uow, version=version)
+    if found is None:
+        files = types.BookFiles(version=version, as_of=book().as_of, source=book().source, prices=data.prices(), overrides=data.overrides())
+        await store.insert_price_book(uow, book=files, at=at)
+        found = await store.price_book_id(uow, version=version)
+    if found is None:
+        raise types.BookUnpublished(f"Price book {version} was added and is not there.")
+    return found

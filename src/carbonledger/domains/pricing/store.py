@@ -1,0 +1,30 @@
+"""Every SQL statement of pricing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from carbonledger.domains.pricing import tables, types
+from carbonledger.infra import db
+
+
+async def price_book_id(uow: db.UnitOfWork, *, version: str) -> int | None:
+    """Return the id of a published price book, or None."""
+    found: int | None = await uow.fetch_value(select(tables.price_books.c.id).where(tables.price_books.c.version == version))
+    return found
+
+
+async def insert_price_book(uow: db.UnitOfWork, *, book: types.BookFiles, at: datetime) -> None:
+    """Add a price book, unless it is there; waits for a transaction that is just adding it."""
+    values = {
+        "version": book.version,
+        "as_of": book.as_of,
+        "source": dict(book.source),
+        "prices": book.prices,
+        "overrides": book.overrides,
+        "published_at": at,
+    }
+    await uow.execute(insert(tables.price_books).values(values).on_conflict_do_nothing(index_elements=["version"]))
