@@ -7,7 +7,7 @@ from alembic import op
 from carbonledger.infra import ddl
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 
 def _per_token(name: str, *, nullable: bool = False) -> str:

@@ -1,0 +1,90 @@
+"""Sums of roll-ups: what an event adds to its hour and its day, and what a change of it takes away and adds.
+
+Owns the key and the measures of a roll-up's row. Unknown counts add 0; that they are unknown stands in the facts, which are part of the
+key, so that a sum of known counts is never mistaken for a total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from carbonledger.kernel import decimals
+
+ZERO: Final = Decimal(0)
+
+
+class HourKey(NamedTuple):
+    """What a row of the hourly roll-up is about."""
+
+    hour: datetime
+    series_id: int
+    facts: int
+    emission_rate_id: int  # 0: not covered
+
+
+class DayKey(NamedTuple):
+    """What a row of the daily roll-up is about."""
+
+    day: date
+    series_id: int
+    facts: int
+    emission_rate_id: int
+
+
+class Sums(NamedTuple):
+    """What a row of a roll-up adds up; a change may be negative."""
+
+    events: int
+    requests: int
+    uncached_input: int
+    cached_input: int
+    cache_creation_5m: int
+    cache_creation_1h: int
+    output: int
+    reasoning: int
+    quantity: Decimal
+    cost_amount: Decimal
+    reported_usd: Decimal
+
+
+Hours = Mapping[HourKey, Sums]
+_COUNTS: Final = 8  # of Sums; then come amounts, which Python's own arithmetic would round to 28 digits
+
+
+def plus(left: Sums, right: Sums) -> Sums:
+    """Return both together."""
+    counts = (left[place] + right[place] for place in range(_COUNTS))
+    amounts = (decimals.add(mine, its) for mine, its in zip(left[_COUNTS:], right[_COUNTS:], strict=True))
+    return Sums(*counts, *amounts)  # type: ignore[arg-type]  # eight counts, then three amounts
+
+
+def minus(sums: Sums) -> Sums:
+    """Return what takes ``sums`` away."""
+    return Sums(*(-count for count in sums[:_COUNTS]), *(amount.copy_negate() for amount in sums[_COUNTS:]))  # type: ignore[arg-type]  # as in plus
+
+
+def merged(parts: Iterable[tuple[HourKey, Sums]]) -> dict[HourKey, Sums]:
+    """Return one change for each row, without those that change nothing, in the order in which rows are locked."""
+    changes: dict[HourKey, Sums] = {}
+    for key, sums in parts:
+        before = changes.get(key)
+        changes[key] = sums if before is None else plus(before, sums)
+    return {key: changes[key] for key in sorted(changes) if any(changes[key])}
+
+
+def by_day(hours: Hours) -> dict[DayKey, Sums]:
+    """Return the same change for the days (UTC), in the order in which rows are locked."""
+    days: dict[DayKey, Sums] = {}
+    for key, sums in hours.items():
+        day = DayKey(key.hour.date(), *key[1:])
+        before = days.get(day)
+        days[day] = sums if before is None else plus(before, sums)
+    return {key: days[key] for key in sorted(days) if any(days[key])}
+
+
+def hour_of(instant: datetime) -> datetime:
+    """Return the start of the hour (UTC) that ``instant`` is in."""
+    return instant.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,242 @@
+"""Words of the ledger: a draft that a source sends, what became of it, what is known and unknown of an event, and the faults.
+
+An event's **identity** is its idempotency key, its time and its model; it never changes. Its **counts** change only by a revision, which
+keeps the old ones. Where it is booked (project, workload, agent, account) and what it was (provider, model, service) is its **series**:
+written once, shared by all events alike.
+
+A **fact** says what has to be known before an event may be added to others. Facts of an event are a set of bits, stored with it and part
+of the key of its roll-up, so that every total can say what part of it is estimated, provisional, not covered or a duplicate.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from carbonledger.domains.pricing.types import RequestSize
+from carbonledger.kernel import errors
+from carbonledger.kernel.money import Money
+from carbonledger.kernel.usage import TokenBuckets, Usage, UsageQuality
+
+KEY_CHARS_MAX: Final = 200
+ACCOUNT_CHARS_MAX: Final = 200
+NAME_CHARS_MAX: Final = 64  # of an operation, and of a metered event
+PROPERTIES_BYTES_MAX: Final = 4096
+BATCH_MAX: Final = 10_000
+DURATION_S_MAX: Final = 366 * 86_400
+QUANTITY_DIGITS_MAX: Final = 38
+QUANTITY_PLACES_MAX: Final = 12
+
+
+class TelemetryFault(errors.Fault):
+    """The ledger could not do this."""
+
+    code = "telemetry"
+
+
+class EventUnknown(TelemetryFault):
+    """There is no such event."""
+
+    kind = errors.Kind.NOT_FOUND
+    code = "event_not_found"
+
+
+class BatchTooLarge(TelemetryFault):
+    """One request holds at most 10,000 events."""
+
+    kind = errors.Kind.TOO_LARGE
+    code = "batch_too_large"
+
+
+class PeriodInvalid(TelemetryFault):
+    """The period can't be answered."""
+
+    kind = errors.Kind.INVALID
+    code = "period_invalid"
+
+
+class Source(enum.Enum):
+    """How an event came. Stored by these words."""
+
+    API = "api"
+    OTLP = "otlp"
+    IMPORT = "import"
+    CONNECTION = "connection"
+    GATEWAY = "gateway"
+
+
+class Fact(enum.IntFlag):
+    """What is known of an event. Stored as a number, also in roll-ups: add at the end, never renumber."""
+
+    UNCACHED_INPUT_UNKNOWN = 1 << 0
+    CACHED_INPUT_UNKNOWN = 1 << 1
+    CACHE_CREATION_5M_UNKNOWN = 1 << 2
+    CACHE_CREATION_1H_UNKNOWN = 1 << 3
+    OUTPUT_UNKNOWN = 1 << 4
+    REASONING_UNKNOWN = 1 << 5
+    REQUESTS_UNKNOWN = 1 << 6
+    ESTIMATED = 1 << 7  # no count arrived from the provider; ours
+    PARTIAL = 1 << 8  # the answer was cut off: at least this much
+    PROVISIONAL = 1 << 9  # the provider may still revise it
+    DUPLICATE = 1 << 10  # another source is authoritative for the same tokens: shown, never summed
+    COST_NOT_COVERED = 1 << 11
+    COST_ESTIMATED = 1 << 12  # the amount rests on a stated assumption
+    EMISSIONS_NOT_COVERED = 1 << 13
+    EMISSIONS_ASSUMED = 1 << 14  # model, host, place, split or size rests on a stated assumption
+    METERED = 1 << 15  # a named quantity, not a call of a model
+    WIDER_THAN_HOUR = 1 << 16  # a bucket of more than an hour, booked at its start
+
+
+# Facts of the counts themselves; the rest follows from who told them, and from pricing and rating them.
+UNKNOWN: Final = (
+    Fact.UNCACHED_INPUT_UNKNOWN,
+    Fact.CACHED_INPUT_UNKNOWN,
+    Fact.CACHE_CREATION_5M_UNKNOWN,
+    Fact.CACHE_CREATION_1H_UNKNOWN,
+    Fact.OUTPUT_UNKNOWN,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An event as a source tells it, checked by itself: usage of a model in one call or in one bucket of many calls.
+
+    ``duration_s`` is a bucket's width, 0 for a moment. ``account`` is the external id of a billed customer. ``reported`` is what the
+    provider says it cost; ``size`` how large each single request was, where the source tells.
+    """
+
+    idempotency_key: str
+    usage: Usage
+    operation: str | None = None
+    quality: UsageQuality = UsageQuality.REPORTED
+    duration_s: int = 0
+    project_id: UUID | None = None
+    agent_id: UUID | None = None
+    account: str | None = None
+    properties: Mapping[str, object] | None = None
+    reported: Money | None = None
+    size: RequestSize | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeteredDraft:
+    """A metered event that is no call of a model: so much of something that has a name."""
+
+    idempotency_key: str
+    occurred_at: datetime
+    event: str
+    quantity: Decimal
+    project_id: UUID | None = None
+    agent_id: UUID | None = None
+    account: str | None = None
+    properties: Mapping[str, object] | None = None
+
+
+AnyDraft = Draft | MeteredDraft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """Where drafts come from: how, over which connection, into which workload, and whether the provider may still revise them."""
+
+    source: Source
+    connection_id: UUID | None = None
+    workload_id: UUID | None = None
+    project_id: UUID | None = None
+    """Of the workload; None: the draft's own, or else the organization's default."""
+    is_provisional: bool = False
+    is_duplicate: bool = False
+
+
+class SeriesKey(NamedTuple):
+    """What all events of a series have in common. A tuple because one is looked up for every event."""
+
+    source: str
+    connection_id: UUID | None
+    project_id: UUID
+    workload_id: UUID | None
+    agent_id: UUID | None
+    account: str | None
+    provider: str | None
+    model: str | None
+    operation: str | None
+    is_batch: bool
+    service_tier: str | None
+    region: str | None
+    event: str | None
+
+
+class Status(enum.Enum):
+    """What became of an item."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"  # the same key and the same content: nothing was added
+    REVISED = "revised"  # the same key and identity with other counts: replaced, the old ones are kept
+    REJECTED = "rejected"
+
+
+class Rejection(NamedTuple):
+    """Why an item was not taken: a stable code and words for a person."""
+
+    code: str
+    detail: str
+
+
+class Result(NamedTuple):
+    """What became of the item at this place. A tuple because there is one for every event."""
+
+    place: int
+    status: Status
+    event_id: UUID | None
+    rejection: Rejection | None
+
+
+IDENTITY_CHANGED: Final = Rejection(
+    "identity_changed", "An event of this key exists with another time or model. These never change; use another key."
+)
+PROJECT_UNKNOWN: Final = Rejection("project_unknown", "There is no such project, or it is archived.")
+AGENT_UNKNOWN: Final = Rejection("agent_unknown", "There is no such agent, or it is archived.")
+TIME_OUT_OF_RANGE: Final = Rejection(
+    "occurred_at_out_of_range", "Give a time from 2015-01-01 to one day ahead of the organization's clock."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a batch: a result for each item, in the order given, and their numbers."""
+
+    results: tuple[Result, ...]
+    accepted: int
+    duplicate: int
+    revised: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event as it stands in the ledger. ``cost_amount`` in USD, None: not covered. Unknown counts are None."""
+
+    id: UUID
+    idempotency_key: str
+    occurred_at: datetime
+    duration_s: int
+    series: SeriesKey
+    tokens: TokenBuckets
+    requests: int | None
+    quantity: Decimal | None
+    cost_amount: Decimal | None
+    cost_flags: int
+    price_version: str | None
+    reported_cost: Decimal | None
+    reported_currency: str | None
+    emission_rate_id: int | None
+    emission_flags: int
+    facts: Fact
+    revision: int
+    properties: Mapping[str, object] | None
+    recorded_at: datetime
