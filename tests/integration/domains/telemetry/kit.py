@@ -25,7 +25,7 @@ def tokens(uncached: int | None = 1000, cached: int | None = 0, output: int | No
 
 
 def draft(key: str = "k", *, at: datetime = AT, counts: TokenBuckets | None = None, **more: Any) -> types.Draft:
-    usage = {
+    usage: dict[str, Any] = {
         "provider": "openai",
         "model": "gpt-4o",
         "occurred_at": at,
