@@ -1,0 +1,1 @@
+"""The telemetry ledger: every record of AI usage, told apart and kept."""

@@ -1,0 +1,1 @@
+"""Pure telemetry: what a provider's answer or a span says about usage."""
