@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import orjson
+import pydantic
 from fastapi.openapi import utils
 from starlette.responses import Response
 
@@ -116,12 +117,16 @@ def document(routes: Sequence[routing.Route] | None = None) -> dict[str, Any]:
     components["securitySchemes"] = _SCHEMES
     components["parameters"] = {"IdempotencyKey": _IDEMPOTENCY_KEY}
     components["headers"] = _HEADERS
-    components["schemas"] = _schemas(components.get("schemas", {}))
+    components["schemas"] = _schemas(components.get("schemas", {}), [route.options.body_model for route in routes])
     return made
 
 
-def _schemas(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the schemas with the problem document in place of FastAPI's own."""
+def _schemas(found: dict[str, Any], bodies: Iterable[type[pydantic.BaseModel] | None]) -> dict[str, Any]:
+    """Return the schemas with the problem document in place of FastAPI's own, and those of bodies that endpoints read themselves."""
+    for body in bodies:
+        if body is not None:
+            schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+            found = {**found, **schema.pop("$defs", {}), body.__name__: schema}
     problem = shapes.Problem.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
     schemas = {**found, **problem.pop("$defs", {}), "Problem": problem}
     for name in ("HTTPValidationError", "ValidationError"):
@@ -159,7 +164,11 @@ def _add_examples(operation: dict[str, Any], route: routing.Route) -> None:
     if route.reader.takes_body:
         operation["requestBody"]["content"]["application/json"]["example"] = examples["request"]
     elif route.options.raw:
-        content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in route.options.raw}
+        content: dict[str, Any] = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in route.options.raw}
+        model = route.options.body_model
+        if model is not None:
+            schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+            content["application/json"] = {"schema": schema, "example": examples["request"]}
         operation["requestBody"] = {"required": True, "content": content}
 
 

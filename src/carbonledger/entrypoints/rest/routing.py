@@ -56,6 +56,8 @@ class Options:
     """The answer holds a secret: it is kept sealed, and never cached."""
     raw: tuple[str, ...] = ()
     """Media types that the endpoint reads itself, from ``call.body``."""
+    body_model: type[pydantic.BaseModel] | None = None
+    """What a JSON body that the endpoint reads itself looks like, for the document alone."""
     answers: tuple[str, ...] = ()
     """Media types that the endpoint writes itself, as a Starlette response; after the commit, so a stream opens its own transactions."""
     large: bool = False
@@ -111,7 +113,7 @@ class Route(routing.APIRoute):
             raise TypeError(
                 f"{self.unique_id}: an answer is kept in the transaction of its effect, so transaction=False needs idempotent=False"
             )
-        if self.reader.takes_body and "request" not in self.examples:
+        if (self.reader.takes_body or self.options.body_model is not None) and "request" not in self.examples:
             raise TypeError(f"{self.unique_id}: give an example of the request")
         if self._answers is not None and "response" not in self.examples:
             raise TypeError(f"{self.unique_id}: give an example of the response")
@@ -164,7 +166,7 @@ class Route(routing.APIRoute):
 
     async def _run(self, call: Call, values: dict[str, Any]) -> exchange.Answer | Response:
         result = await self.endpoint(**values)
-        if isinstance(result, Response):
+        if isinstance(result, (Response, exchange.Answer)):
             return result
         if self._answers is None:
             return exchange.Answer(call.status, media_type=None, headers=call.headers)
@@ -211,7 +213,10 @@ def _replayed(kept: idempotency.Kept) -> exchange.Answer:
 
 
 class Declared(TypedDict, total=False):
-    """What is said beside an endpoint. ``errors`` are its own faults; those that every operation shares document themselves."""
+    """What is said beside an endpoint. ``errors`` are its own faults; those that every operation shares document themselves.
+
+    ``answer_model`` is what an ``exchange.Answer`` that the endpoint writes itself looks like.
+    """
 
     access: Required[access.Access]
     operation_id: Required[str]
@@ -223,6 +228,8 @@ class Declared(TypedDict, total=False):
     idempotent: bool
     seals_answer: bool
     raw: tuple[str, ...]
+    body_model: type[pydantic.BaseModel]
+    answer_model: type[pydantic.BaseModel]
     answers: tuple[str, ...]
     large: bool
     ingest: bool
@@ -279,6 +286,7 @@ class Router:
                     idempotent=declared.get("idempotent", method == "POST" and not demand.is_public),
                     seals_answer=declared.get("seals_answer", False),
                     raw=declared.get("raw", ()),
+                    body_model=declared.get("body_model"),
                     answers=declared.get("answers", ()),
                     large=declared.get("large", False),
                     ingest=declared.get("ingest", False),
@@ -291,6 +299,7 @@ class Router:
                 operation_id=declared["operation_id"],
                 summary=declared["summary"],
                 status_code=declared.get("status_code"),
+                **({"response_model": declared["answer_model"]} if "answer_model" in declared else {}),
                 tags=[self.tag],
             )
         )

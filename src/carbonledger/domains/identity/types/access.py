@@ -53,6 +53,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("events:read", "Read the audit trail.", _KEEPERS),
     Scope("notifications:read", "Read notifications.", _EVERYBODY),
     Scope("jobs:read", "Read the state of queued work.", _EVERYBODY),
+    Scope("telemetry:write", "Send usage, and erase properties of events.", _KEEPERS),
     Scope("llm_keys:read", "Read which provider keys are kept, never their value.", _KEEPERS),
     Scope("llm_keys:write", "Keep, rotate and remove provider keys.", _KEEPERS),
     Scope("projects:read", "Read projects and their workloads.", _EVERYBODY),

@@ -1,0 +1,347 @@
+"""Events as they come over the wire: decoded one by one, so that one that can't be read is rejected and the others are not.
+
+Decoding is msgspec's, because ten thousand of them are read in one request; what an event must be is said once more as a model, for the
+document. Owns the shape of an item and how it becomes a draft. It does not own what may enter the ledger (the domain).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+from pydantic import AwareDatetime, Field, RootModel
+
+from carbonledger.domains.telemetry import types
+from carbonledger.domains.telemetry.service import reading
+from carbonledger.domains.telemetry.types import Rejection
+from carbonledger.entrypoints.rest import shapes
+from carbonledger.kernel import decimals, errors, money
+from carbonledger.kernel.usage import COUNT_MAX, MODEL_CHARS_MAX, TokenBuckets, Usage, UsageQuality
+
+_DETAIL_CHARS_MAX: Final = 500
+_ITEM_BYTES_MAX: Final = 64 * 1024
+SLICE: Final = 1_000  # events between which the event loop has its turn
+
+
+class BodyUnreadable(errors.Malformed):
+    """The body is neither an event nor {"events": [...]}."""
+
+    code = "events_unreadable"
+
+
+# --- as the document shows it
+
+Count = Annotated[int | None, Field(default=None, ge=0, le=COUNT_MAX, description="Null or left out: unknown, which is not 0.")]
+_Label = Annotated[str | None, Field(default=None, min_length=1, max_length=64)]
+
+
+class TokensIn(shapes.In):
+    """Tokens by bucket. Buckets never overlap; parts are inside their bucket."""
+
+    uncached_input: Count
+    cached_input: Count
+    cache_creation_5m: Count
+    cache_creation_1h: Count
+    output: Count
+    reasoning: Count
+    audio_input: Count
+    image_input: Count
+    cached_audio_input: Count
+    cached_image_input: Count
+    audio_output: Count
+    image_output: Count
+
+
+class ReportedCostIn(shapes.In):
+    """What the provider says it cost; kept beside our own figure."""
+
+    amount: str = Field(max_length=40, pattern=r"^[0-9]{1,26}(\.[0-9]{1,12})?$")
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")
+
+
+class EventIn(shapes.In):
+    """A call of a model, or a bucket of calls; or, with `event` and `quantity`, so much of something that has a name."""
+
+    idempotency_key: str = Field(min_length=1, max_length=types.KEY_CHARS_MAX, description="Names the event for ever.")
+    occurred_at: AwareDatetime = Field(description="From 2015 to one day ahead of the organization's clock.")
+    provider: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    model: str | None = Field(default=None, min_length=1, max_length=MODEL_CHARS_MAX)
+    operation: _Label
+    tokens: TokensIn | None = None
+    usage: dict[str, Any] | None = Field(
+        default=None, max_length=64, description="In place of `tokens`: the usage object of the provider's answer, as it came."
+    )
+    requests: int | None = Field(default=1, ge=0, le=COUNT_MAX, description="Null: unknown.")
+    duration_s: int = Field(default=0, ge=0, le=types.DURATION_S_MAX, description="Width of a bucket in seconds; 0 for a moment.")
+    quality: Literal["reported", "estimated", "partial"] = "reported"
+    batch: bool = False
+    service_tier: _Label
+    region: _Label
+    reported_cost: ReportedCostIn | None = None
+    project_id: UUID | None = None
+    agent_id: UUID | None = None
+    account: str | None = Field(default=None, min_length=1, max_length=types.ACCOUNT_CHARS_MAX, description="External id of a customer.")
+    properties: dict[str, Any] | None = Field(default=None, max_length=1000, description="At most 4096 bytes of JSON.")
+    event: _Label
+    quantity: str | None = Field(default=None, max_length=40, description="Decimal from 0, with at most 12 digits after the point.")
+
+
+class EventsIn(shapes.In):
+    """Many events."""
+
+    events: list[EventIn] = Field(max_length=types.BATCH_MAX)
+
+
+class EventOrEventsIn(RootModel[EventIn | EventsIn]):
+    """One event, or many as `events`."""
+
+
+class ResultOut(shapes.Out):
+    """What became of the item at this place."""
+
+    index: int = Field(ge=0)
+    status: Literal["accepted", "duplicate", "revised", "rejected"]
+    id: UUID | None = Field(default=None, description="The event's id; left out where none stands.")
+    code: str | None = Field(default=None, description="Why it was rejected.")
+    detail: str | None = Field(default=None, description="The same for a person.")
+
+
+class AcceptedOut(shapes.Out):
+    """What became of the items."""
+
+    accepted: int = Field(ge=0)
+    duplicate: int = Field(ge=0)
+    revised: int = Field(ge=0)
+    rejected: int = Field(ge=0)
+    results: list[ResultOut]
+
+
+# --- as it is read
+
+
+class _Tokens(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    uncached_input: int | None = None
+    cached_input: int | None = None
+    cache_creation_5m: int | None = None
+    cache_creation_1h: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    audio_input: int | None = None
+    image_input: int | None = None
+    cached_audio_input: int | None = None
+    cached_image_input: int | None = None
+    audio_output: int | None = None
+    image_output: int | None = None
+
+
+class _Reported(msgspec.Struct, forbid_unknown_fields=True):
+    amount: str
+    currency: str
+
+
+class _Item(msgspec.Struct, forbid_unknown_fields=True):
+    idempotency_key: str
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    provider: str | None = None
+    model: str | None = None
+    operation: str | None = None
+    tokens: _Tokens | None = None
+    usage: dict[str, Any] | None = None
+    requests: int | None = 1
+    duration_s: int = 0
+    quality: Literal["reported", "estimated", "partial"] = "reported"
+    batch: bool = False
+    service_tier: str | None = None
+    region: str | None = None
+    reported_cost: _Reported | None = None
+    project_id: UUID | None = None
+    agent_id: UUID | None = None
+    account: str | None = None
+    properties: dict[str, Any] | None = None
+    event: str | None = None
+    quantity: str | None = None
+
+
+class _Many(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[msgspec.Raw]
+
+
+_many = msgspec.json.Decoder(_Many)
+_item = msgspec.json.Decoder(_Item)
+_probe = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
+_KIND: Final = Rejection(
+    "item_kind_unclear", "Give provider, model and tokens (or usage); or event and quantity, and neither of the others."
+)
+_TOKENS: Final = Rejection("tokens_unclear", "Give tokens or usage, one of the two.")
+_COST: Final = Rejection("reported_cost_invalid", "Give an amount from 0 as a decimal string, and a currency of ISO 4217.")
+_REPORTED_MAX: Final = 10**26  # what the ledger's column holds
+_LARGE: Final = Rejection("item_too_large", f"An event takes at most {_ITEM_BYTES_MAX} bytes.")
+
+
+def read(body: bytes) -> Sequence[bytes | msgspec.Raw]:
+    """Return the items of a body, still undecoded. Raises ``BodyUnreadable``, ``BatchTooLarge``."""
+    try:
+        members = _probe.decode(body)
+        items: Sequence[bytes | msgspec.Raw] = _many.decode(body).events if "events" in members else [body]
+    except _UNREADABLE as error:
+        items = _read_leniently(body, error)
+    if len(items) > types.BATCH_MAX:
+        raise types.BatchTooLarge(f"Send {types.BATCH_MAX} events at a time; this were {len(items)}.")
+    return items
+
+
+def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
+    """Return the items of a body that is no strict JSON because of what is inside one of them: a lone surrogate, NaN.
+
+    The standard library takes both; the item that has it is then rejected by itself.
+    """
+    unreadable = BodyUnreadable(f'Send an event, or {{"events": [...]}} of events: {str(refusal)[:_DETAIL_CHARS_MAX]}.')
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise unreadable from None
+    if not isinstance(document, dict) or ("events" in document and (len(document) > 1 or not isinstance(document["events"], list))):
+        raise unreadable
+    return [json.dumps(item).encode() for item in document.get("events", [document])]
+
+
+def drafts(items: Sequence[bytes | msgspec.Raw]) -> Iterator[types.AnyDraft | Rejection]:
+    """Yield each item as a draft, or why it can't be one."""
+    for raw in items:
+        try:
+            if len(raw) > _ITEM_BYTES_MAX:
+                yield _LARGE
+                continue
+            yield _draft(_item.decode(raw))
+        except _UNREADABLE as error:
+            yield Rejection("item_unreadable", str(error)[:_DETAIL_CHARS_MAX])
+        except errors.Fault as fault:
+            yield _rejection(fault)
+
+
+def _rejection(fault: errors.Fault) -> Rejection:
+    if not fault.problems:
+        return Rejection(fault.code, (fault.detail or "")[:_DETAIL_CHARS_MAX])
+    first = fault.problems[0]
+    told = "; ".join(f"{problem.pointer}: {problem.detail}" for problem in fault.problems)
+    return Rejection(first.code, told[:_DETAIL_CHARS_MAX])
+
+
+def _draft(item: _Item) -> types.AnyDraft | Rejection:
+    if item.event is not None or item.quantity is not None:
+        return _metered(item)
+    if item.provider is None or item.model is None:
+        return _KIND
+    if (item.tokens is None) is (item.usage is None):
+        return _TOKENS
+    tokens, quality = (_counted(item.tokens), UsageQuality(item.quality)) if item.tokens is not None else _told(item)
+    reported = _reported(item.reported_cost)
+    if isinstance(reported, Rejection):
+        return reported
+    return types.Draft(
+        idempotency_key=item.idempotency_key,
+        usage=Usage(
+            provider=item.provider,
+            model=item.model,
+            occurred_at=item.occurred_at,
+            tokens=tokens,
+            requests=item.requests,
+            batch=item.batch,
+            service_tier=item.service_tier,
+            region=item.region,
+        ),
+        operation=item.operation,
+        quality=quality,
+        duration_s=item.duration_s,
+        project_id=item.project_id,
+        agent_id=item.agent_id,
+        account=item.account,
+        properties=item.properties,
+        reported=reported,
+    )
+
+
+def _counted(tokens: _Tokens) -> TokenBuckets:
+    return TokenBuckets(
+        uncached_input=tokens.uncached_input,
+        cached_input=tokens.cached_input,
+        cache_creation_5m=tokens.cache_creation_5m,
+        cache_creation_1h=tokens.cache_creation_1h,
+        output=tokens.output,
+        reasoning=tokens.reasoning,
+        audio_input=tokens.audio_input,
+        image_input=tokens.image_input,
+        cached_audio_input=tokens.cached_audio_input,
+        cached_image_input=tokens.cached_image_input,
+        audio_output=tokens.audio_output,
+        image_output=tokens.image_output,
+    )
+
+
+def _told(item: _Item) -> tuple[TokenBuckets, UsageQuality]:
+    """Return what the provider's own usage object says."""
+    read_ = reading.usage(item.provider or "", item.usage or {})
+    quality = UsageQuality(item.quality)
+    return read_.tokens, quality if quality is not UsageQuality.REPORTED else read_.quality
+
+
+def _reported(cost: _Reported | None) -> money.Money | Rejection | None:
+    if cost is None:
+        return None
+    try:
+        reported = money.from_api_money({"amount": cost.amount, "currency": cost.currency}, places=types.QUANTITY_PLACES_MAX)
+    except errors.Fault:
+        return _COST
+    return reported if 0 <= reported.amount < _REPORTED_MAX else _COST
+
+
+def _metered(item: _Item) -> types.MeteredDraft | Rejection:
+    alone = (item.provider, item.model, item.tokens, item.usage, item.reported_cost, item.service_tier, item.region, item.operation)
+    if item.event is None or item.quantity is None or any(member is not None for member in alone) or item.batch or item.duration_s:
+        return _KIND
+    return types.MeteredDraft(
+        idempotency_key=item.idempotency_key,
+        occurred_at=item.occurred_at.astimezone(UTC),
+        event=item.event,
+        quantity=_quantity(item.quantity),
+        project_id=item.project_id,
+        agent_id=item.agent_id,
+        account=item.account,
+        properties=item.properties,
+    )
+
+
+def _quantity(text: str) -> Decimal:
+    return decimals.from_api_decimal(text, places=types.QUANTITY_PLACES_MAX)
+
+
+# --- as it is answered
+
+
+class _Result(msgspec.Struct, omit_defaults=True):
+    index: int
+    status: str
+    id: str | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def to_api(done: types.Accepted) -> bytes:
+    """Return the answer's body."""
+    results = [
+        _Result(place, status.value, None if event_id is None else str(event_id))
+        if rejection is None
+        else _Result(place, status.value, None if event_id is None else str(event_id), rejection.code, rejection.detail)
+        for place, status, event_id, rejection in done.results
+    ]
+    counts = {name: getattr(done, name) for name in ("accepted", "duplicate", "revised", "rejected")}
+    return _encoder.encode({**counts, "results": results})

@@ -1,0 +1,163 @@
+"""Sending events over HTTP: what is taken, what is said of each item, and what hostile bodies get."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+
+from carbonledger.kernel.usage import COUNT_MAX
+from tests.integration.entrypoints.rest.identity.conftest import KEY, Installation
+
+PATH = "/v1/telemetry/events"
+TOKENS = {"uncached_input": 1000, "cached_input": 0, "cache_creation_5m": 0, "cache_creation_1h": 0, "output": 500}
+
+
+def item(key: str = "k", **more: Any) -> dict[str, Any]:
+    event = {"idempotency_key": key, "occurred_at": "2026-11-01T09:00:00Z", "provider": "openai", "model": "gpt-4o", "tokens": TOKENS}
+    return {name: value for name, value in {**event, **more}.items() if value is not ...}
+
+
+def metered(key: str = "m", **more: Any) -> dict[str, Any]:
+    return item(key, provider=..., model=..., tokens=..., **{"event": "pages", "quantity": "3.5", **more})
+
+
+@pytest.fixture
+async def client(ledger: Installation) -> AsyncIterator[httpx2.AsyncClient]:
+    yield ledger.client(KEY)
+
+
+async def send(client: httpx2.AsyncClient, *items: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = await client.post(PATH, json={"events": list(items)})
+    assert answer.status_code == 202, answer.text
+    results: list[dict[str, Any]] = answer.json()["results"]
+    assert [result["index"] for result in results] == list(range(len(items)))
+    return results
+
+
+async def test_one_event_and_a_batch_are_taken_and_counted_once(client: httpx2.AsyncClient) -> None:
+    one = await client.post(PATH, json=item("a"))
+    assert (one.status_code, one.json()["accepted"], one.json()["results"][0]["status"]) == (202, 1, "accepted")
+    many = await client.post(PATH, json={"events": [item("a"), item("b"), metered(), item("a", requests=2)]})
+    assert many.json() | {"results": ...} == {"accepted": 2, "duplicate": 1, "revised": 1, "rejected": 0, "results": ...}
+    assert many.json()["results"][0]["id"] == one.json()["results"][0]["id"]
+
+
+async def test_a_usage_object_of_the_provider_is_read_as_the_provider_means_it(ledger: Installation, client: httpx2.AsyncClient) -> None:
+    told = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500, "prompt_tokens_details": {"cached_tokens": 400}}
+    [result] = await send(client, item("u", tokens=..., usage=told))
+    assert result["status"] == "accepted"
+    async with ledger.services.database.transaction(ledger.house_id) as uow:
+        row = await uow.conn.fetchrow(
+            "SELECT uncached_input, cached_input, output FROM telemetry_events WHERE organization_id = $1", ledger.house_id
+        )
+    assert row is not None
+    assert tuple(row) == (600, 400, 500), "OpenAI's prompt tokens hold the cached ones"
+
+
+REJECTED: list[tuple[str, dict[str, Any], str]] = [
+    ("negative", item(tokens={**TOKENS, "output": -1}), "count_invalid"),
+    ("enormous", item(tokens={**TOKENS, "output": COUNT_MAX + 1}), "count_invalid"),
+    ("beyond 64 bits", item(tokens={**TOKENS, "output": 10**30}), "count_invalid"),
+    ("a float", item(tokens={**TOKENS, "output": 1.5}), "item_unreadable"),
+    ("a string", item(tokens={**TOKENS, "output": "1"}), "item_unreadable"),
+    ("a bool", item(tokens={**TOKENS, "output": True}), "item_unreadable"),
+    ("a part above its whole", item(tokens={**TOKENS, "reasoning": 501}), "parts_exceed_whole"),
+    ("an unknown bucket", item(tokens={**TOKENS, "input": 1}), "item_unreadable"),
+    ("an unknown member", item(price=1), "item_unreadable"),
+    ("1970", item(occurred_at="1970-01-01T00:00:00Z"), "occurred_at_out_of_range"),
+    ("2100", item(occurred_at="2100-01-01T00:00:00Z"), "occurred_at_out_of_range"),
+    ("a time without offset", item(occurred_at="2026-11-01T09:00:00"), "item_unreadable"),
+    ("no time", item(occurred_at=...), "item_unreadable"),
+    ("no model", item(model=...), "item_kind_unclear"),
+    ("a null model", item(model=None), "item_kind_unclear"),
+    ("an empty model", item(model=""), "model_invalid"),
+    ("a shouted provider", item(provider="OpenAI"), "provider_invalid"),
+    ("both kinds", item(event="pages", quantity="1"), "item_kind_unclear"),
+    ("tokens and usage", item(usage={"prompt_tokens": 1}), "tokens_unclear"),
+    ("neither tokens nor usage", item(tokens=...), "tokens_unclear"),
+    ("a usage that contradicts itself", item(tokens=..., usage={"prompt_tokens": -5, "completion_tokens": 1}), "count_invalid"),
+    ("an empty key", item(""), "idempotency_key_invalid"),
+    ("a long key", item("k" * 201), "idempotency_key_invalid"),
+    ("a key with a line break", item("k\n"), "idempotency_key_invalid"),
+    ("a NUL in the model", item(model="gpt\0"), "model_invalid"),
+    ("a foreign project", item(project_id="01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d11"), "project_unknown"),
+    ("a project that is no id", item(project_id="search"), "item_unreadable"),
+    ("large properties", item(properties={"x": "y" * 4096}), "properties_too_large"),
+    ("deep properties", item(properties={"x": [[[[[[[[[1]]]]]]]]]}), "properties_too_large"),
+    ("a NUL in properties", item(properties={"x": "\0"}), "properties_too_large"),
+    ("an infinite quantity", metered(quantity="Infinity"), "number_unreadable"),
+    ("a negative quantity", metered(quantity="-1"), "quantity_invalid"),
+    ("a quantity as a number", metered(quantity=3), "item_unreadable"),
+    ("a metered batch", metered(batch=True), "item_kind_unclear"),
+    ("a cost in no currency", item(reported_cost={"amount": "1", "currency": "XYZW"}), "reported_cost_invalid"),
+    ("a negative cost", item(reported_cost={"amount": "-1", "currency": "USD"}), "reported_cost_invalid"),
+    ("not an object", ["a"], "item_unreadable"),  # type: ignore[list-item]  # that is the case
+]
+
+
+@pytest.mark.parametrize("sent, code", [case[1:] for case in REJECTED], ids=[case[0] for case in REJECTED])
+async def test_a_bad_item_is_rejected_by_name_beside_a_good_one(client: httpx2.AsyncClient, sent: dict[str, Any], code: str) -> None:
+    bad, good = await send(client, sent, item("good"))
+    assert (bad["status"], bad["code"]) == ("rejected", code), bad
+    assert bad["detail"]
+    assert good["status"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    "body, status, code",
+    [
+        (b"", 400, "events_unreadable"),
+        (b"[]", 400, "events_unreadable"),
+        (b"null", 400, "events_unreadable"),
+        (b'{"events": {}}', 400, "events_unreadable"),
+        (b'{"events": [1, 2', 400, "events_unreadable"),
+        (b'{"events": [], "more": 1}', 400, "events_unreadable"),
+        (b"\xff\xfe", 400, "events_unreadable"),
+        (b'{"a":' * 100_000, 400, "events_unreadable"),
+        (b"[" * 1_000_000, 400, "events_unreadable"),
+        (orjson.dumps({"events": [0] * 10_001}), 413, "batch_too_large"),
+    ],
+    ids=["empty", "array", "null", "object", "half", "more", "bytes", "deep", "deeper", "too many"],
+)
+async def test_a_body_that_holds_no_events_is_refused_whole(client: httpx2.AsyncClient, body: bytes, status: int, code: str) -> None:
+    answer = await client.post(PATH, content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_no_events_are_no_fault(client: httpx2.AsyncClient) -> None:
+    assert await send(client) == []
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"\\u0000"', "NaN", "-Infinity"], ids=["lone surrogate", "NUL", "NaN", "infinity"])
+async def test_what_is_no_storable_json_rejects_its_item_alone(client: httpx2.AsyncClient, text: str) -> None:
+    raw = orjson.dumps({"events": [item("x", properties={"note": "PLACE"}), item("y")]}).replace(b'"PLACE"', text.encode())
+    answer = await client.post(PATH, content=raw, headers={"content-type": "application/json"})
+    assert [result["status"] for result in answer.json()["results"]] == ["rejected", "accepted"], answer.text
+
+
+async def test_a_batch_may_be_compressed_and_is_bounded_after_inflation(client: httpx2.AsyncClient) -> None:
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    many = [item(f"k{number}") for number in range(10_000)]
+    answer = await client.post(PATH, content=gzip.compress(orjson.dumps({"events": many})), headers=headers)
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 10_000)
+    bomb = await client.post(PATH, content=gzip.compress(b" " * (40 * 2**20)), headers=headers)
+    assert (bomb.status_code, bomb.json()["code"]) == (413, "body_too_large")
+
+
+async def test_an_idempotency_key_replays_the_results(client: httpx2.AsyncClient) -> None:
+    sent = {"events": [item("a")]}
+    first = await client.post(PATH, json=sent, headers={"idempotency-key": "once"})
+    again = await client.post(PATH, json=sent, headers={"idempotency-key": "once"})
+    assert first.json() == again.json()
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+async def test_a_key_without_the_scope_sends_nothing(ledger: Installation, client: httpx2.AsyncClient) -> None:
+    made = (await client.post("/v1/api-keys", json={"label": "reader", "scopes": ["organization:read"]})).json()
+    answer = await ledger.client(made["secret"]).post(PATH, json=item())
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
