@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -27,8 +26,8 @@ def metered(key: str = "m", **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def client(ledger: Installation) -> AsyncIterator[httpx2.AsyncClient]:
-    yield ledger.client(KEY)
+def client(ledger: Installation) -> httpx2.AsyncClient:
+    return ledger.client(KEY)
 
 
 async def send(client: httpx2.AsyncClient, *items: dict[str, Any]) -> list[dict[str, Any]]:
