@@ -1,0 +1,271 @@
+"""Ingest over HTTP with everything on, against plain COPY of the same rows into a copy of the same table, on the same machine in one run.
+
+`dev.py bench ingest [--rows 1000000] [--processes 2]` prints events a second while the ledger grows, what COPY (as owner, the same rows, the
+same partitions and key) does with them, their ratio (the limit is 0.5) and the rate beside its limit of 40,000, and the memory of the API
+at the start and at the end. Everything runs in a folder of its own: database, API processes on one listener, one loading process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import psutil
+
+from benchmarks.http import memory_mb, wait_until_it_answers
+from carbonledger.infra import reach, settings
+
+BATCH = 10_000
+CONNECTIONS = 4
+RATE_LIMIT = 40_000
+RATIO_LIMIT = 0.5
+KEPT_LIMIT = 0.8
+PATH = "/v1/telemetry/events"
+MODELS = (
+    ("openai", "gpt-4o"),
+    ("openai", "gpt-5-mini"),
+    ("anthropic", "claude-sonnet-4-5"),
+    ("openai", "o3"),
+    ("anthropic", "claude-haiku-4-5"),
+)
+DAYS = 60
+_RUN, _HOUR = "~~~~~~~~", "2099-01-01T00"  # places that every body fills anew
+_COPIED = """
+CREATE TABLE copied (LIKE telemetry_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id)) PARTITION BY HASH (id);
+"""
+
+
+def template() -> bytes:
+    """Return a body of ten thousand events whose run and hour are placeholders."""
+    events = []
+    for number in range(BATCH):
+        provider, model = MODELS[number % len(MODELS)]
+        cached = number * 37 % 2000
+        events.append(
+            {
+                "idempotency_key": f"bench-{_RUN}-{number:06d}-{number * 7919 % 100_003:06d}",
+                "occurred_at": f"{_HOUR}:{number % 60:02d}:{number // 60 % 60:02d}Z",
+                "provider": provider,
+                "model": model,
+                "operation": "chat",
+                "tokens": {
+                    "uncached_input": 500 + number % 3000,
+                    "cached_input": cached,
+                    "cache_creation_5m": 0,
+                    "cache_creation_1h": 0,
+                    "output": 50 + number % 700,
+                    "reasoning": 0,
+                },
+            }
+        )
+    return orjson.dumps({"events": events})
+
+
+def filled(body: bytes, number: int, hour: datetime) -> bytes:
+    return body.replace(_RUN.encode(), f"{number:08d}".encode()).replace(_HOUR.encode(), hour.strftime("%Y-%m-%dT%H").encode())
+
+
+# --- the loading process
+
+
+async def load(port: int, token: str, first: int, batches: int) -> dict[str, float]:
+    """Send so many bodies over a few connections; returns seconds, and how many events were accepted."""
+    body, numbers = template(), iter(range(first, first + batches))
+    now = datetime.now(UTC)
+    started = time.perf_counter()
+
+    async def connection() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        accepted = 0
+        for number in numbers:
+            raw = filled(body, number, now - timedelta(hours=number % (DAYS * 24)))
+            head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+            writer.write(head.encode() + f"Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+            answer = await _answer(reader)
+            accepted += json.loads(answer)["accepted"]
+        writer.close()
+        return accepted
+
+    counts = await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
+    return {"accepted": sum(counts), "seconds": time.perf_counter() - started, "cpu_s": time.process_time()}
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    body = await reader.readexactly(length)
+    if not head.startswith(b"http/1.1 202"):
+        raise SystemExit(f"answered {head[:60]!r} {body[:300]!r}")
+    return body
+
+
+# --- the parent
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a stretch of events took: how many came a second, and the CPU of each side for one, which is fair on a busy machine too."""
+
+    per_s: float
+    api_us: float
+    database_us: float
+    load_us: float
+
+    def __str__(self) -> str:
+        total = self.api_us + self.database_us + self.load_us
+        return (
+            f"{self.per_s:8,.0f} events/s   CPU for one: API {self.api_us:5.1f} us, database {self.database_us:5.1f} us, "
+            f"load {self.load_us:4.1f} us: at most {os.cpu_count() or 1} cores / {total:.1f} us = {(os.cpu_count() or 1) / total * 1e6:,.0f}/s"
+        )
+
+
+def cpu_s(found: Iterable[psutil.Process]) -> float:
+    """Return the CPU seconds of processes and of their children."""
+    times = []
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own = process.cpu_times()
+            times.append(own.user + own.system)
+            times.append(cpu_s(process.children()))
+    return sum(times)
+
+
+def loaded(port: int, token: str, first: int, batches: int, *, apis: list[psutil.Process], database: psutil.Process) -> Stretch:
+    """Return what a stretch took, loaded by a process of its own."""
+    before = cpu_s(apis), cpu_s([database])
+    command = [sys.executable, "-m", "benchmarks.ingest", "load", "--port", str(port), "--first", str(first), "--batches", str(batches)]
+    done = subprocess.run(command, input=token, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr.strip().splitlines()[-1])
+    found = json.loads(done.stdout)
+    if found["accepted"] != batches * BATCH:
+        raise SystemExit(f"{found['accepted']:.0f} of {batches * BATCH} events were accepted")
+    count = found["accepted"]
+    return Stretch(
+        per_s=count / found["seconds"],
+        api_us=(cpu_s(apis) - before[0]) / count * 1e6,
+        database_us=(cpu_s([database]) - before[1]) / count * 1e6,
+        load_us=found["cpu_s"] / count * 1e6,
+    )
+
+
+async def copied(dsn: str, rows: int, folder: Path, database: psutil.Process) -> tuple[float, float]:
+    """Return rows a second of plain COPY, as the owner of the tables, of as many of the ledger's own rows, and its CPU for one in us."""
+    target = folder / "rows.copy"
+    async with _superuser(dsn) as conn:
+        await conn.execute(_COPIED)
+        for number in range(8):
+            await conn.execute(f"CREATE TABLE copied_p{number} PARTITION OF copied FOR VALUES WITH (MODULUS 8, REMAINDER {number})")
+        await conn.execute("CREATE INDEX ON copied (organization_id, occurred_at, id)")
+        await conn.copy_from_query(f"SELECT * FROM telemetry_events LIMIT {rows}", output=target, format="binary")
+        await conn.execute("CHECKPOINT")
+        started, cpu = time.perf_counter(), cpu_s([database])
+        await conn.copy_to_table("copied", source=target, format="binary")
+        seconds, cpu = time.perf_counter() - started, cpu_s([database]) - cpu
+        await conn.execute("DROP TABLE copied")
+    target.unlink()
+    return rows / seconds, cpu / rows * 1e6
+
+
+@contextlib.asynccontextmanager
+async def _superuser(dsn: str) -> AsyncIterator[Any]:
+    conn = await asyncpg.connect(dsn)
+    try:
+        yield conn
+    finally:
+        await conn.close()
+
+
+@contextlib.contextmanager
+def processes(command: list[str], count: int, log: Path, **options: Any) -> Iterator[list[psutil.Process]]:
+    with log.open("ab") as stream, contextlib.ExitStack() as stack:
+        children = [stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, **options)) for _ in range(count)]
+        try:
+            yield [psutil.Process(child.pid) for child in children]
+        finally:
+            for child in children:
+                child.terminate()
+
+
+def main(rows: int, count: int) -> None:
+    token = "cl_live_" + secrets.token_hex(24)
+    with tempfile.TemporaryDirectory(prefix="carbonledger-bench-") as name:
+        os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
+        folder = Path(name)
+        home, log = folder / "home", folder / "log"
+        environ = os.environ | {
+            "CARBONLEDGER_HOME": str(home),
+            "CARBONLEDGER_BOOTSTRAP_API_KEY": token,
+            "CARBONLEDGER_LOG_LEVEL": "warning",
+        }
+        command = [sys.executable, "-m", "carbonledger.entrypoints.cli.main"]
+        with reach.reached(settings.load(home=home), wait=True) as reached, socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+            with log.open("ab") as stream:
+                subprocess.run([*command, "migrate"], env=environ, stdout=stream, stderr=stream, check=True)
+            port, fd = listener.getsockname()[1], listener.fileno()
+            lease = reached.lease
+            assert lease is not None
+            with processes([*command, "api", "--fd", str(fd)], count, log, env=environ, pass_fds=[fd]) as apis:
+                for api in apis:
+                    wait_until_it_answers(port, api, log)
+                report(port, token, rows=rows, apis=apis, dsn=lease.dsn(role="superuser", database="carbonledger"), folder=folder)
+
+
+def report(port: int, token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path) -> None:
+    print(f"{os.cpu_count()} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events", flush=True)
+    database = psutil.Process(_postmaster(folder))
+    loaded(port, token, 10_000_000, 8, apis=apis, database=database)  # warm
+    for api in apis:
+        print(f"memory at the start {memory_mb(api)}")
+    stretch = min(rows // BATCH, 100)
+    found: list[Stretch] = []
+    for first in range(0, rows // BATCH, stretch):
+        found.append(loaded(port, token, first, min(stretch, rows // BATCH - first), apis=apis, database=database))
+        print(f"after {(first + stretch) * BATCH:12,} rows: {found[-1]}", flush=True)
+    for api in apis:
+        print(f"memory at the end   {memory_mb(api)}")
+    copy, copy_us = asyncio.run(copied(dsn, min(rows, 1_000_000), folder, database))
+    print(f"plain COPY: {copy:,.0f} rows/s, CPU for one {copy_us:.1f} us")
+    first_, last = found[0], found[-1]
+    print(
+        f"ingest {first_.per_s:,.0f} events/s: {first_.per_s / RATE_LIMIT:.2f} of {RATE_LIMIT:,} (limit 1.0), "
+        f"{first_.per_s / copy:.2f} of COPY (limit {RATIO_LIMIT})"
+    )
+    if len(found) > 1:
+        print(f"the last stretch is {last.per_s / first_.per_s:.2f} of the first (limit {KEPT_LIMIT})")
+
+
+def _postmaster(folder: Path) -> int:
+    [file] = folder.rglob("postmaster.pid")
+    return int(file.read_text().splitlines()[0])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", default="run", choices=["run", "load"])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--batches", type=int, default=1)
+    given = parser.parse_args()
+    if given.part == "load":
+        print(json.dumps(asyncio.run(load(given.port, sys.stdin.read().strip(), given.first, given.batches))))
+    else:
+        main(given.rows, given.processes)
