@@ -134,8 +134,8 @@ def test_at_most_twenty_are_named(count: int, named: int, more: bool) -> None:
 
 
 def test_a_project_that_nothing_uses_can_go() -> None:
-    core.refuse_in_use(workloads=[], agents=[])
-    core.refuse_default(a_project())
+    assert core.refuse_in_use(workloads=[], agents=[]) is None  # type: ignore[func-returns-value]
+    assert core.refuse_default(a_project()) is None  # type: ignore[func-returns-value]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,9 @@ from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import callers, entitlements
 from carbonledger.domains.projects import service, types
 from carbonledger.infra import clock
-from tests.integration.entrypoints.rest.identity import conftest as kit
-from tests.integration.entrypoints.rest.identity.conftest import Installation
+from tests.integration.entrypoints.rest.identity.conftest import Installation, install, ledger
 
-install = kit.install
-ledger = kit.ledger
+__all__ = ["install", "ledger"]  # fixtures
 
 READS = ("/v1/projects", "/v1/agents")
 
