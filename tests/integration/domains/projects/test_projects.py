@@ -67,6 +67,13 @@ async def test_a_name_is_one_projects_whatever_its_case(desk: Desk, again: str) 
         await desk.do(service.rename_project, project_id=other.id, name=again)
 
 
+async def test_only_the_case_of_a_to_z_is_folded_so_that_every_server_says_the_same(desk: Desk) -> None:
+    await desk.project("Äpfel")
+    await desk.project("äpfel")
+    with pytest.raises(types.ProjectNameTaken):
+        await desk.project("äPFEL")
+
+
 async def test_two_organizations_may_use_the_same_name(desk: Desk) -> None:
     other = dataclasses.replace(desk, organization_id=await conftest.make_organization(desk.database))
     assert (await desk.project()).name == (await other.project()).name
