@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import standardwebhooks
 
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import links
+from carbonledger.domains.projects import service as project_service
 from carbonledger.infra import clock
+from carbonledger.kernel import actor
 from tests.contract import worlds
 from tests.integration.entrypoints.rest.identity import conftest as kit
 
@@ -81,6 +83,30 @@ async def another_session(world: World) -> dict[str, str]:
 async def a_job(world: World) -> dict[str, str]:
     made = await world.post("/v1/test-clock/advance", {"to": worlds.SANDBOX_START})
     return {"job_id": made["job_id"]}
+
+
+async def a_project(world: World) -> dict[str, str]:
+    return {"project_id": (await world.post("/v1/projects", {"name": worlds.a_name("project")}))["id"]}
+
+
+async def a_project_with_workloads(world: World) -> dict[str, str]:
+    place, now = await a_project(world), clock.now()
+    async with world.ledger.services.database.transaction(world.organization_id) as uow:
+        for name in ("openai", "anthropic"):
+            await project_service.open_workload(
+                uow,
+                actor=actor.system(world.organization_id),
+                now=now,
+                at=now,
+                organization_id=world.organization_id,
+                project_id=UUID(place["project_id"]),
+                name=name,
+            )
+    return place
+
+
+async def an_agent(world: World) -> dict[str, str]:
+    return {"agent_id": (await world.post("/v1/agents", {"name": worlds.a_name("agent")}))["id"]}
 
 
 # --- what is sent
@@ -167,6 +193,11 @@ async def a_new_value(world: World) -> Body:
     return {"api_key": f"sk-proj-{uuid4().hex}{uuid4().hex}"}
 
 
+async def a_name(world: World) -> Body:
+    del world
+    return {"name": worlds.a_name("new")}
+
+
 async def a_later_time(world: World) -> Body:
     del world
     return {"to": worlds.SANDBOX_START}
@@ -212,5 +243,14 @@ RECIPES: dict[str, Recipe] = {
     "createLlmKey": Recipe(body=a_provider_key),
     "rotateLlmKey": Recipe(place=an_llm_key, body=a_new_value),
     "deleteLlmKey": Recipe(place=an_llm_key),
+    "createProject": Recipe(body=a_name),
+    "getProject": Recipe(place=a_project),
+    "changeProject": Recipe(place=a_project, body=a_name),
+    "deleteProject": Recipe(place=a_project),
+    "listWorkloads": Recipe(place=a_project_with_workloads),
+    "createAgent": Recipe(body=a_name),
+    "getAgent": Recipe(place=an_agent),
+    "changeAgent": Recipe(place=an_agent, body=a_name),
+    "deleteAgent": Recipe(place=an_agent),
     "getJob": Recipe(place=a_job, sandbox=True),
 }

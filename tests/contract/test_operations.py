@@ -303,6 +303,6 @@ async def test_a_list_is_read_in_pages(operation: Operation, ledger: kit.Install
 
 async def fill(world: worlds.World) -> None:
     """Make some of everything that lists show."""
-    for make in (recipes.an_api_key, recipes.an_llm_key, recipes.an_invitation, recipes.a_member):
+    for make in (recipes.an_api_key, recipes.an_llm_key, recipes.an_invitation, recipes.a_member, recipes.a_project, recipes.an_agent):
         for _ in range(2):
             await make(world)

@@ -84,7 +84,7 @@ def to_api_agent(agent: types.Agent) -> AgentOut:
     ),
 )
 async def create_agent(call: routing.CallDep, body: AgentIn) -> AgentOut:
-    """Make an agent. Its name is unique among those in use, whatever the case of its letters."""
+    """Make an agent. Its name is unique among those in use, whatever the case of its letters A to Z."""
     agent = await service.create_agent(
         call.uow,
         actor=call.actor,

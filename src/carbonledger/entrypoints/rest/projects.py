@@ -105,7 +105,7 @@ def to_api_workload(workload: types.Workload) -> WorkloadOut:
     errors=(types.ProjectNameTaken,),
 )
 async def create_project(call: routing.CallDep, body: ProjectIn) -> ProjectOut:
-    """Make a project. Its name is unique among those in use, whatever the case of its letters."""
+    """Make a project. Its name is unique among those in use, whatever the case of its letters A to Z."""
     project = await service.create_project(
         call.uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, name=body.name
     )

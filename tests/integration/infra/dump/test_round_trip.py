@@ -174,7 +174,8 @@ async def test_a_dump_of_a_later_version_is_refused(filled: TestDatabase, path: 
         await put_back(path, filled, force=True)
 
 
-@pytest.mark.parametrize("place", [100, 0.5, -60], ids=["near the start", "in the middle", "near the end"])
+# Counted from the end, the manifest is before the zip's directory, where some bits change nothing that is read.
+@pytest.mark.parametrize("place", [100, 0.5, -200], ids=["near the start", "in the middle", "in the manifest"])
 async def test_one_changed_byte_is_noticed_before_anything_is_touched(filled: TestDatabase, path: Path, place: float) -> None:
     await take(filled, path)
     content = bytearray(path.read_bytes())
