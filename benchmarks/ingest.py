@@ -1,7 +1,7 @@
 """Ingest over HTTP with everything on, against plain COPY of the same rows into a copy of the same table, on the same machine in one run.
 
-`dev.py bench ingest [--rows 1000000] [--processes 2]` prints events a second while the ledger grows, what COPY (as owner, the same rows, the
-same partitions and key) does with them, their ratio (the limit is 0.5) and the rate beside its limit of 40,000, and the memory of the API
+`dev.py bench ingest [--rows 1000000] [--processes 2]` prints events a second while the ledger grows, what COPY (as owner, the same rows,
+the same partitions and key) does with them, their ratio (the limit is 0.5) and the rate beside its limit of 40,000, and the memory of the API
 at the start and at the end. Everything runs in a folder of its own: database, API processes on one listener, one loading process.
 """
 
@@ -166,7 +166,7 @@ def loaded(port: int, token: str, first: int, batches: int, *, apis: list[psutil
 
 
 async def copied(dsn: str, rows: int, folder: Path, database: psutil.Process) -> tuple[float, float]:
-    """Return rows a second of plain COPY, as the owner of the tables, of as many of the ledger's own rows, and its CPU for one in us."""
+    """Return rows a second of plain COPY, as the tables' owner, of as many of the ledger's own rows, and its CPU for one in us."""
     target = folder / "rows.copy"
     async with _superuser(dsn) as conn:
         await conn.execute(_COPIED)
