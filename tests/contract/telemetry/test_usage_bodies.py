@@ -1,7 +1,7 @@
 """1,082 recorded usage objects: every one becomes buckets that add up to the provider's own total, and agree with a second program.
 
-The second program is genai-prices: of what it extracts as many shapes, the reading as the shape of whoever served the body. It folds what it
-does not know into zero, so unknown and zero are compared as one; ``DIFFERENCES`` lists every other disagreement.
+The second program is genai-prices: of what it extracts as many shapes, the reading as the shape of whoever served the body. What it does
+not know it takes as zero, so unknown and zero are compared as one; ``DIFFERENCES`` lists every other disagreement.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def test_what_is_said_about_the_bodies() -> None:
 
 
 def test_an_advisors_tokens_are_counted_for_its_own_model() -> None:
-    """By hand, of the first of the three: two "message" steps make the top, 1,128 + 1,262 in and 110 + 11 out; the advisor's stand apart."""
+    """By hand: two "message" steps make the top, 1,128 + 1,262 in and 110 + 11 out; the advisor's step stands apart."""
     first = next(row.reading for row in rows() if "advisor_tool.yaml" in row.file)
     assert (first.tokens.total_input, first.tokens.output) == (2390, 121)
     [advisor] = first.others
