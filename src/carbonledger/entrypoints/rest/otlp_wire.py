@@ -1,8 +1,8 @@
 """OTLP's trace messages on the wire: requests into spans, and the answer to them.
 
-Reads ``application/x-protobuf`` and ``application/json`` (OTLP 1.x, "JSON Protobuf Encoding": ids in hex, lowerCamelCase names, 64-bit
-integers as strings or numbers, enums as numbers). Unknown members are passed over, as the standard asks. It does not own the endpoint or what a
-span means (telemetry).
+Reads ``application/x-protobuf`` and ``application/json`` (OTLP 1.x, "JSON Protobuf Encoding": ids in hex, names in lowerCamelCase,
+64-bit integers as strings or numbers, enums as numbers). Unknown members are passed over, as the standard asks. It does not own the
+endpoint, nor what a span means (telemetry).
 
 What can't be usage is not built: events, links, and attributes that are maps or bytes.
 """
@@ -188,13 +188,14 @@ class _Node:
         self.pointer = pointer
         if value is not None and not isinstance(value, dict):
             raise _unreadable(pointer, "type_wrong", "An object is expected here.")
-        self.value: dict[str, Any] = value or {}
+        self.value: dict[str, Any] = {} if value is None else value
 
     def object(self, name: str) -> _Node:
         return _Node(self.value.get(name), f"{self.pointer}/{name}")
 
     def list(self, name: str) -> list[_Node]:
-        items = self.value.get(name) or []
+        value = self.value.get(name)
+        items = [] if value is None else value
         if not isinstance(items, list):
             raise _unreadable(f"{self.pointer}/{name}", "type_wrong", "A list is expected here.")
         return [_Node(item, f"{self.pointer}/{name}/{place}") for place, item in enumerate(items)]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonledger.domains.telemetry.core import bodies
-from carbonledger.domains.telemetry.core.bodies import Note, Outcome, Reading, UsageUnreadable
+from carbonledger.domains.telemetry.core.bodies import Note, Outcome, Reading, UsageUnreadable, flavours
 from carbonledger.domains.telemetry.core.bodies import responses as reading_responses
 from carbonledger.kernel.usage import BUCKETS, COUNT_MAX, PARTS, UsageQuality
 
@@ -377,14 +377,7 @@ anything = st.recursive(
     max_leaves=8,
 )
 NAMES = sorted(
-    {
-        step.name
-        for flavour in reading_responses.flavours.FLAVOURS
-        for terms in flavour.counts.values()
-        for term in terms
-        for place in term
-        for step in place
-    }
+    {step.name for flavour in flavours.FLAVOURS for terms in flavour.counts.values() for term in terms for place in term for step in place}
     | {"iterations", "type", "model", "usage", "message", "response", "delta", "choices", "error", "id", "meta", "modality"}
 )
 named = st.recursive(
