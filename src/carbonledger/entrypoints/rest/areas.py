@@ -15,6 +15,7 @@ from carbonledger.entrypoints.rest import (
     llm_keys,
     members,
     organizations,
+    otlp,
     projects,
     routing,
     telemetry_ingest,
@@ -36,6 +37,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     projects.router,
     agents.router,
     telemetry_ingest.router,
+    otlp.router,
     activity.router,
 )
 

@@ -152,7 +152,7 @@ def _key(span: Span, response_id: str | None) -> str:
     if response_id is None:
         return f"span:{span.trace_id}:{span.span_id}"
     key = f"call:{span.trace_id}:{response_id}"
-    if len(key) <= types.IDEMPOTENCY_KEY_CHARS_MAX:
+    if len(key) <= types.KEY_CHARS_MAX:
         return key
     return f"call:{span.trace_id}:sha256:{hashlib.sha256(response_id.encode()).hexdigest()}"
 
