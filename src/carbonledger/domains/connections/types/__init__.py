@@ -39,7 +39,7 @@ from carbonledger.domains.connections.types.pages import (
     dimensions,
 )
 from carbonledger.domains.connections.types.ports import Connector, KeyCheck
-from carbonledger.domains.connections.types.reading import Node, agreed, arranged, counted, document
+from carbonledger.domains.connections.types.reading import Node, agreed, arranged, counted, document, money, next_cursor
 
 __all__ = [
     "PAGES_MAX",
@@ -81,4 +81,6 @@ __all__ = [
     "counted",
     "dimensions",
     "document",
+    "money",
+    "next_cursor",
 ]

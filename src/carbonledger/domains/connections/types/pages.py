@@ -123,11 +123,11 @@ class Activity:
 class ReportedCost:
     """What the provider says it charges for one item in one bucket; negative where it takes something back. Kept beside our own cost.
 
-    ``item`` is the provider's own word for it. ``quantity`` and ``unit`` where the provider tells how much of it there was.
+    ``item`` is the provider's own word for it, None where it tells nothing apart; ``quantity`` and ``unit`` where it says how much.
     """
 
     dimensions: Dimensions
-    item: str
+    item: str | None
     amount: Money
     model: str | None = None
     quantity: Decimal | None = None

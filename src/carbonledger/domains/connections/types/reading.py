@@ -16,7 +16,9 @@ from typing import Never
 
 from carbonledger.domains.connections.types import faults
 from carbonledger.domains.connections.types.pages import DIMENSION_CHARS_MAX, Bucket, Stream, Window
+from carbonledger.kernel import currency as currencies
 from carbonledger.kernel import decimals, errors, instant
+from carbonledger.kernel.money import Money
 from carbonledger.kernel.usage import COUNT_MAX, TokenBuckets
 
 ROWS_MAX = 200_000  # of one page; an answer is bounded in bytes, and a row has more than a hundred of them
@@ -140,6 +142,21 @@ def document(body: bytes) -> Node:
     except (ValueError, RecursionError, decimal.DecimalException):
         # Without the cause: it holds the answer.
         raise faults.AnswerUnreadable(f"It is {len(body)} bytes that are no JSON.") from None
+
+
+def next_cursor(page: Node) -> str | None:
+    """Return the cursor of a page with ``has_more`` and ``next_page``; None on the last."""
+    if not page.member("has_more").flag():
+        return None
+    return page.member("next_page").text(chars_max=CURSOR_CHARS_MAX)
+
+
+def money(amount: Decimal, currency: str, *, at: Node) -> Money:
+    """Return an amount in major units of the currency of this code, in capitals or not."""
+    try:
+        return Money(amount, currencies.by_code(currency.upper()))
+    except errors.Invalid:
+        raise at.unreadable("an amount in a currency of ISO 4217") from None
 
 
 def arranged(buckets: Sequence[Bucket], *, stream: Stream, window: Window) -> tuple[Bucket, ...]:
