@@ -6,10 +6,11 @@ Owns: what a process holds while it runs. How its database is reached is ``infra
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from carbonledger.adapters import aws, clerk, email, jwks
+from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter
+from carbonledger.domains.connections import types as connections_types
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
@@ -36,6 +37,8 @@ class Services:
     clerk: identity_types.MessageVerifier | None
     """Who signs the messages of Clerk's webhook; None: the webhook is off."""
     objects: objects.Objects
+    connectors: Mapping[str, connections_types.Connector]
+    """What reads the usage of accounts at a provider, by the provider's name."""
 
 
 def vault_keys(configuration: settings.Settings) -> crypto.KeySource:
@@ -86,6 +89,7 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             trust=jwks.trust(configuration, await stack.enter_async_context(http.Client("jwks", limits=jwks.client_limits()))),
             clerk=clerk.messages(configuration),
             objects=open_objects(configuration),
+            connectors=_connectors(configuration, stack),
         )
 
 
@@ -103,6 +107,17 @@ async def open_database(configuration: settings.Settings, addresses: reach.Addre
 def open_objects(configuration: settings.Settings) -> objects.Objects:
     """Return where files are kept: the store that the settings name, or a folder at home. Raises ``ObjectsAddressInvalid``."""
     return objects.connect(configuration.objects_url or (configuration.home / "objects").as_uri())
+
+
+def _connectors(configuration: settings.Settings, stack: contextlib.AsyncExitStack) -> Mapping[str, connections_types.Connector]:
+    connectors = (
+        openai.connector(configuration),
+        anthropic.connector(configuration),
+        openrouter.connector(configuration),
+    )
+    for one in connectors:
+        stack.push_async_callback(one.api.aclose)
+    return {one.provider: one for one in connectors}
 
 
 def _mailer(configuration: settings.Settings) -> mail.Mailer | None:
