@@ -211,7 +211,10 @@ def unknown_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
     """Return the ``CARBONLEDGER_`` variables that nothing reads, each with the known name it most resembles."""
     known = {*variables(), PREFIX + "DATABASE_URL", *_OUTSIDE}
     strange = sorted(name for name in environ if name.startswith(PREFIX) and name not in known and not name.startswith(PREFIX + "TEST_"))
-    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strange}
+    # Compared without the prefix: what all have in common would make any two alike.
+    bare = {name.removeprefix(PREFIX): name for name in sorted(known, key=lambda name: name.startswith(PREFIX))}
+    close = {name: difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1) for name in strange}
+    return {name: bare[found[0]] if found else None for name, found in close.items()}
 
 
 def load(**overrides: object) -> Settings:
