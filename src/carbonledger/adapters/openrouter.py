@@ -81,9 +81,9 @@ class OpenRouter:
         return types.RawPage(stream=stream, window=part, body=body, next_cursor=rest)
 
     async def _analytics(self, key: SecretText, left: types.Window) -> tuple[types.Window, bytes]:
-        hours = _PART_HOURS
+        hours = min(_PART_HOURS, (left.ends_at - left.starts_at) // _HOUR)
         while True:
-            part = types.Window(left.starts_at, min(left.ends_at, left.starts_at + hours * _HOUR))
+            part = types.Window(left.starts_at, left.starts_at + hours * _HOUR)
             try:
                 body = await self.api.post(key, "/api/v1/analytics/query", _question(part))
             except (types.KeyInsufficient, types.StreamRefused) as fault:

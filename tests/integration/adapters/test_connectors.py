@@ -196,6 +196,13 @@ async def test_openrouter_that_cuts_a_single_hour_is_a_named_fault() -> None:
     assert len(server.requests) == 5  # 24, 12, 6, 3 hours and one
 
 
+async def test_openrouter_that_cuts_the_only_hour_is_asked_once() -> None:
+    async with peer.running(peer.always(stated(result(truncated=True)))) as server, client(server) as way:
+        with pytest.raises(types.AnswerIncomplete):
+            await walked(MAKERS["openrouter"](way), openrouter.ANALYTICS, Window(STARTS, STARTS + HOUR))
+    assert len(server.requests) == 1
+
+
 async def test_openrouter_by_the_day_asks_for_each_day() -> None:
     async with peer.running(peer.always(stated({"data": []}))) as server, client(server) as way:
         buckets = await walked(MAKERS["openrouter"](way), openrouter.ACTIVITY, Window(STARTS, STARTS + 3 * DAY))
