@@ -5,6 +5,7 @@ Source: OpenAI's OpenAPI description, version 2.3.0 of 2026-08-21 (github.com/op
 - ``input_tokens`` includes cached and cache-write tokens; the parts (text, audio, image) are of uncached, cached or output tokens
 - without ``group_by`` model, batch and the others are null; without ``bucket_width`` a bucket is a day; a page holds 24 hours unless asked
 - an embedding has neither an output nor a cache, so its zeros are known; of completions, what is absent is unknown
+- the value of an amount is a number by the description; a text that spells one is taken too
 - a cache write has one price and no time, so it is in ``cache_creation_5m``, and none is of an hour
 
 Everything is read by the hour, so that a month of any time zone ends where it should, but for what is offered or means something only
@@ -219,11 +220,13 @@ def _counting(event: str, member: str) -> Callable[[Node], types.Activity]:
 
 def _cost(result: Node) -> types.ReportedCost:
     amount = result.member("amount")
-    quantity = result.member("quantity")
+    value, quantity = amount.member("value"), result.member("quantity")
     return types.ReportedCost(
         dimensions=_dimensions(result),
         item=result.member("line_item").optional_text(),
-        amount=types.money(amount.member("value").number(), amount.member("currency").text(), at=amount),
+        amount=types.money(
+            value.number_in_text() if isinstance(value.value, str) else value.number(), amount.member("currency").text(), at=amount
+        ),
         quantity=None if quantity.is_null else quantity.number(),
         unit=result.member("quantity_unit").optional_text(),
     )

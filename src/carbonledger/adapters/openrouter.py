@@ -8,7 +8,8 @@ Two ways to the same tokens. ``analytics`` is hourly and tells cached tokens apa
 easily read wrongly:
 
 - prompt tokens include cached ones, completion tokens include reasoning
-- counts of analytics are texts, its hours are written ``2026-09-29 13:00:00``, and an hour without use has no row
+- counts of analytics are texts, its hours are written ``2026-09-29 13:00:00``, and an hour without use has no row; days of activity
+  are dates by the description, and come with a midnight behind them too
 - a result that is ``truncated`` looks like a whole one: it is asked for again in smaller parts, down to an hour
 - at most two dimensions: the model, and who served it, for OpenRouter itself serves nothing
 """
@@ -80,9 +81,9 @@ class OpenRouter:
         return types.RawPage(stream=stream, window=part, body=body, next_cursor=rest)
 
     async def _analytics(self, key: SecretText, left: types.Window) -> tuple[types.Window, bytes]:
-        hours = _PART_HOURS
+        hours = min(_PART_HOURS, (left.ends_at - left.starts_at) // _HOUR)
         while True:
-            part = types.Window(left.starts_at, min(left.ends_at, left.starts_at + hours * _HOUR))
+            part = types.Window(left.starts_at, left.starts_at + hours * _HOUR)
             try:
                 body = await self.api.post(key, "/api/v1/analytics/query", _question(part))
             except (types.KeyInsufficient, types.StreamRefused) as fault:
@@ -129,8 +130,8 @@ def _question(part: types.Window) -> dict[str, object]:
 
 def _position(cursor: str, stream: Stream, window: types.Window) -> datetime:
     """Return where the cursor stands. Raises ``ValueError`` for one that is not ours: it never leaves the window."""
-    at = instant.from_api_instant(cursor)
-    if not window.starts_at <= at < window.ends_at or not types.Window(window.starts_at, at + stream.bucket_width).is_whole(stream):
+    at = next((start for start in window.bucket_starts(stream) if instant.to_api_instant(start) == cursor), None)
+    if at is None:
         raise ValueError("the cursor is not of this window")
     return at
 
@@ -168,9 +169,9 @@ def _analytics_row(node: Node) -> types.Row:
     def buckets() -> TokenBuckets:
         return TokenBuckets(uncached_input=prompt - cached, cached_input=cached, output=completion, reasoning=reasoning)
 
-    model, server = _model(node.member("model")), node.member("provider")
+    model = _model(node.member("model"))
     return types.Row(
-        dimensions=types.dimensions({"model": model, "provider": None if server.value == "" else server.optional_text()}),
+        dimensions=types.dimensions({"model": model, "provider": _told(node.member("provider"))}),
         model=model,
         tokens=types.agreed(types.counted(buckets, at=node), total_input=prompt, total_output=completion, at=node),
         requests=requests,
@@ -179,7 +180,7 @@ def _analytics_row(node: Node) -> types.Row:
 
 def _day_bucket(nodes: Sequence[Node], raw: types.RawPage) -> types.Bucket:
     for node in nodes:
-        if node.member("date").day() != raw.window.starts_at:
+        if _day(node.member("date")) != raw.window.starts_at:
             raise types.BucketMisplaced(f"{node.pointer} is of a day that was not asked for.")
     is_spend = raw.stream.name == SPEND.name
     return types.Bucket(
@@ -189,6 +190,10 @@ def _day_bucket(nodes: Sequence[Node], raw: types.RawPage) -> types.Bucket:
         rows=() if is_spend else tuple(_activity_row(node) for node in nodes),
         costs=tuple(cost for node in nodes for cost in _spend(node)) if is_spend else (),
     )
+
+
+def _day(node: Node) -> datetime:
+    return Node(node.value.removesuffix(" 00:00:00") if isinstance(node.value, str) else node.value, node.pointer).day()
 
 
 def _activity_row(node: Node) -> types.Row:
@@ -220,9 +225,11 @@ def _spend(node: Node) -> list[types.ReportedCost]:
 
 def _activity_dimensions(node: Node) -> types.Dimensions:
     names = ("endpoint_id", "provider_name", "workspace_id")
-    return types.dimensions(
-        {"model": _model(node.member("model_permaslug")), **{name: node.member(name).optional_text() for name in names}}
-    )
+    return types.dimensions({"model": _model(node.member("model_permaslug")), **{name: _told(node.member(name)) for name in names}})
+
+
+def _told(node: Node) -> str | None:
+    return None if node.value == "" else node.optional_text()
 
 
 def _model(node: Node) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -43,8 +42,8 @@ def daily(name: str) -> Stream:
     return Stream(name=name, bucket_width_s=86_400, carries=STREAMS[name].carries)
 
 
-def example(name: str, **members: object) -> Any:
-    document = json.loads(EXAMPLES[f"/organization/{PATHS[name]}"])
+def example(name: str, **members: object) -> payloads.Json:
+    document: payloads.Json = json.loads(EXAMPLES[f"/organization/{PATHS[name]}"])
     document["data"][0]["results"][0].update(members)
     return document
 
@@ -143,13 +142,19 @@ def test_costs_are_what_openai_says_exactly() -> None:
     assert cost.dimensions == (("project_id", "proj_abc"),)
 
 
+def test_an_amount_may_be_a_text_and_negative() -> None:
+    (cost,) = read("costs", example("costs", amount={"value": "-0.0600000000000000000001", "currency": "usd"})).buckets[0].costs
+    assert cost.amount.amount == Decimal("-0.0600000000000000000001")
+    assert cost.item is None
+
+
 def test_an_hour_without_use_is_a_bucket_too() -> None:
     document = example("completions")
     document["data"][0]["results"] = []
     assert read("completions", document).buckets[0].rows == ()
 
 
-def spoilt(**members: object) -> Any:
+def spoilt(**members: object) -> payloads.Json:
     return example("completions", **{"model": "gpt-4o-2024-08-06", **members})
 
 
@@ -195,7 +200,7 @@ def test_a_bucket_of_another_year_is_refused(year: int) -> None:
         read("completions", document)
 
 
-@pytest.mark.parametrize("amount", [None, {}, {"value": "0.06", "currency": "usd"}, {"value": 0.06, "currency": "xyz"}, {"value": 0.06}])
+@pytest.mark.parametrize("amount", [None, {}, {"value": "6e-2", "currency": "usd"}, {"value": 0.06, "currency": "xyz"}, {"value": 0.06}])
 def test_a_cost_without_an_amount_is_refused_and_not_nothing(amount: object) -> None:
     with pytest.raises(types.AnswerUnreadable):
         read("costs", example("costs", amount=amount))

@@ -58,6 +58,11 @@ def test_activity_does_not_know_the_cache() -> None:
     )
 
 
+def test_a_day_may_come_with_its_midnight_and_without_an_upstream() -> None:
+    (row,) = activity(openrouter.ACTIVITY, {**ITEM, "date": "2025-08-24 00:00:00", "endpoint_id": ""}).rows
+    assert [name for name, _ in row.dimensions] == ["model", "provider_name"]
+
+
 def test_spend_is_credits_and_what_own_keys_cost() -> None:
     bucket = activity(openrouter.SPEND, ITEM)
     usd = currency.by_code("USD")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
 import jsonschema
 import pytest
@@ -91,7 +90,7 @@ def test_any_other_bytes_are_a_named_fault_for_every_stream(connector: Connector
             connector.normalise(types.RawPage(stream=stream, window=A_DAY, body=body))
 
 
-def conforms(document: Any, contract: str, schema: str) -> None:
+def conforms(document: payloads.Json, contract: str, schema: str) -> None:
     described = json.loads((payloads.CONTRACTS / contract).read_text(encoding="utf-8"))
     root = {"$ref": f"#/components/schemas/{schema}", "components": described["components"]}
     jsonschema.Draft202012Validator(root).validate(document)

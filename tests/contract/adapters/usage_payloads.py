@@ -181,7 +181,7 @@ def spoiled(draw: st.DrawFn, page: st.SearchStrategy[Json]) -> object:
     return document
 
 
-def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+def places(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found = [path] if path else []
     for name, inner in members:

@@ -50,7 +50,7 @@ COUNTS: list[object] = [-1, 2**53, 1.5, Decimal("1.0"), "1", True, None, [], {},
 
 @pytest.mark.parametrize("value", COUNTS, ids=lambda value: repr(value)[:20])
 def test_what_is_no_count_is_refused(value: object) -> None:
-    with pytest.raises(types.CountInvalid, match="^/input_tokens is not"):
+    with pytest.raises(types.CountInvalid, match=r"^/input_tokens is not"):
         Node({"input_tokens": value}).member("input_tokens").count()
 
 
@@ -96,8 +96,8 @@ def test_what_is_something_else_is_refused_without_repeating_it(read: Callable[[
     assert repr(value) not in str(caught.value)
 
 
-def bucket(start: timedelta, width: timedelta = timedelta(hours=1), **entries: tuple[types.Row, ...]) -> types.Bucket:
-    return types.Bucket(stream="completions", starts_at=AT + start, ends_at=AT + start + width, **entries)
+def bucket(start: timedelta, width: timedelta = timedelta(hours=1), rows: tuple[types.Row, ...] = ()) -> types.Bucket:
+    return types.Bucket(stream="completions", starts_at=AT + start, ends_at=AT + start + width, rows=rows)
 
 
 def row(*dimensions: tuple[str, str], output: int = 1) -> types.Row:
@@ -147,14 +147,15 @@ def test_a_window_lists_its_buckets() -> None:
     assert DAY.checked(HOURS).bucket_starts(HOURS) == tuple(AT + timedelta(hours=hour) for hour in range(24))
 
 
-OUTCOMES = [
+UNREADABLE: list[type[types.AnswerUnreadable]] = [types.AnswerUnreadable, *types.AnswerUnreadable.__subclasses__()]
+OUTCOMES: list[tuple[types.ProviderFault, retry.Outcome]] = [
     (types.KeyRefused("no"), retry.Outcome.PERMANENT),
     (types.KeyInsufficient("no"), retry.Outcome.PERMANENT),
     (types.StreamRefused("no"), retry.Outcome.PERMANENT),
     (types.RequestRefused("no"), retry.Outcome.PERMANENT),
     (types.ProviderLimited("no"), retry.Outcome.TRANSIENT),
     (types.ProviderUnavailable("no"), retry.Outcome.TRANSIENT),
-    *((fault("no"), retry.Outcome.TRANSIENT) for fault in (types.AnswerUnreadable, *types.AnswerUnreadable.__subclasses__())),
+    *((fault("no"), retry.Outcome.TRANSIENT) for fault in UNREADABLE),
 ]
 
 
