@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from carbonledger_sandbox import calls, faults
@@ -33,14 +33,14 @@ def routes(state: State) -> list[Route]:
     known = calls.streams()
 
     async def show(_: Request) -> Response:
-        return JSONResponse(told(state))
+        return _answer(told(state))
 
     async def requests(_: Request) -> Response:
-        return JSONResponse(list(state.requests))
+        return _answer(list(state.requests))
 
     async def forget(request: Request) -> Response:
         (state.failures if request.url.path.endswith("failures") else state.vanished).clear()
-        return JSONResponse(told(state))
+        return _answer(told(state))
 
     def change(act: Callable[[dict[str, Any]], None]) -> Callable[[Request], Awaitable[Response]]:
         async def apply(request: Request) -> Response:
@@ -48,8 +48,8 @@ def routes(state: State) -> list[Route]:
             try:
                 act(json.loads(content) if content else {})
             except (TypeError, ValueError, KeyError) as error:
-                return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
-            return JSONResponse(told(state))
+                return _answer({"error": f"{type(error).__name__}: {error}"}, 400)
+            return _answer(told(state))
 
         return apply
 
@@ -88,6 +88,10 @@ def told(state: State) -> dict[str, Any]:
         "vanished": [dataclasses.asdict(gone) for gone in state.vanished],
         "failures": [dataclasses.asdict(failure) for failure in state.failures if failure.times > 0],
     }
+
+
+def _answer(body: object, status: int = 200) -> Response:
+    return Response(json.dumps(body), status, media_type="application/json")  # also NaN, which a failure may hold
 
 
 def instant(text: str) -> datetime:

@@ -114,7 +114,7 @@ class State:
     def seen(self, account: str, start_s: int, end_s: int) -> Iterator[calls.Call]:
         """Yield the calls in ``[start_s, end_s)`` (Unix) that the provider tells of by now, by time."""
         known, times = self.by_account.get(account, []), self.times.get(account, [])
-        until_s = min(end_s, self.clock.now_s() - self.lag_s + 1) - self.midnight_s
+        until_s = min(end_s, self.clock.now_s() - self.lag_s) - self.midnight_s
         hidden = {(gone.stream, gone.day, gone.hour): calls.DAY_S for gone in self.vanished}
         for revision in self.revisions:
             if revision.read_at_s is None or self.clock.now_s() < revision.read_at_s + revision.after_s:

@@ -1,9 +1,9 @@
 """Tokens per provider and model, counted from the shipped traces and the assignment table alone: `python tests/journeys/trace_totals.py`.
 
-Imports nothing of ours, on purpose: it is the second opinion on what the demo's summary must say. Prints JSON: provider, model, then `requests`,
-`input` and the token buckets. Without options it counts everything that is assigned, the end of the anchor day included. With `--anchor`
-(the last of the 60 days) and `--until` (an instant) it counts what happened before that instant; to compare with a stand-in whose clock
-says `NOW`, use `--until` NOW less its lag of 600 s.
+Imports nothing of ours, on purpose: it is the second opinion on what the demo's summary must say. Prints JSON: provider, model, then
+`requests`, `input` and the token buckets. Without options it counts everything that is assigned, the end of the anchor day included. With
+`--anchor` (the last of the 60 days) and `--until` (an instant) it counts what happened before that instant; to compare with a stand-in
+whose clock says NOW, use NOW less its lag of 600 s.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import collections
 import csv
-import datetime
 import json
 import lzma
 import pathlib
 import sys
+from datetime import UTC, datetime
 
 DATA = pathlib.Path(__file__).parents[2] / "src/carbonledger_sandbox/data"
 COUNTS = ("requests", "input", "uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output")
@@ -24,8 +24,8 @@ Counts = dict[str, int]
 
 def requests_of(data: pathlib.Path) -> dict[str, list[tuple[int, int, list[int]]]]:
     """(input, output, prefix blocks) of every row, by trace."""
-    azure = lzma.open(data / "azure_llm_2023_conv.csv.xz", "rt").read().splitlines()[1:]
-    mooncake = lzma.open(data / "mooncake_conversation_first30min.jsonl.xz", "rt").read().splitlines()
+    azure = lzma.decompress((data / "azure_llm_2023_conv.csv.xz").read_bytes()).decode().splitlines()[1:]
+    mooncake = lzma.decompress((data / "mooncake_conversation_first30min.jsonl.xz").read_bytes()).decode().splitlines()
     rows: dict[str, list[tuple[int, int, list[int]]]] = {"azure": [], "mooncake": []}
     for line in azure:
         _, context, generated = line.split(",")
@@ -91,8 +91,8 @@ def totals(data: pathlib.Path = DATA, *, until: float | None = None, anchor: flo
 
 def instant(text: str) -> float:
     """Unix seconds; UTC unless an offset says otherwise."""
-    given = datetime.datetime.fromisoformat(text)
-    return (given if given.tzinfo else given.replace(tzinfo=datetime.UTC)).timestamp()
+    given = datetime.fromisoformat(text)
+    return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
 
 
 def main() -> None:
@@ -104,7 +104,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.until is not None and options.anchor is None:
         parser.error("--until needs --anchor")
-    print(json.dumps(totals(options.data, until=options.until, anchor=options.anchor or 0), indent=2, sort_keys=True))  # house: allow print
+    print(json.dumps(totals(options.data, until=options.until, anchor=options.anchor or 0), indent=2, sort_keys=True))
 
 
 if __name__ == "__main__":
