@@ -1,8 +1,8 @@
 """`python -m tools.demo_traces [FOLDER]`: make the traces that `carbonledger_sandbox` ships, and its assignment table.
 
-Owns the cut and the spreading, nothing else: what each file means is in `src/carbonledger_sandbox/data/README.md`, and `streams.csv`,
+Owns the cut and the spreading, nothing else: what each file means is in `src/carbonledger_sandbox/data/README.md`, and `applications.csv`,
 which says who uses which rows, is written by hand. With FOLDER (the files as published, by the names and digests below) the traces are
-packed anew; the table is made anew in any case, from `streams.csv` and the weekly shape alone. The same input gives the same table.
+packed anew; the table is made anew in any case, from `applications.csv` and the weekly shape alone. The same input gives the same table.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def spread(rows: int, weights: Iterable[int]) -> Iterator[int]:
         before = upto
 
 
-def weights(stream: Mapping[str, str], week: list[int]) -> list[int]:
-    """Return the weight of each of the 60 x 24 hours: the weekly shape within the stream's days and hours, 0 outside."""
-    first, last = int(stream["first_day"]), int(stream["last_day"])
-    opens, closes = (int(part) for part in stream["hours"].split("-"))
+def weights(application: Mapping[str, str], week: list[int]) -> list[int]:
+    """Return the weight of each of the 60 x 24 hours: the weekly shape within the application's days and hours, 0 outside."""
+    first, last = int(application["first_day"]), int(application["last_day"])
+    opens, closes = (int(part) for part in application["hours"].split("-"))
     return [
         week[(index * HOURS + hour) % WEEK_H] if first <= index - DAYS + 1 <= last and opens <= hour <= closes else 0
         for index in range(DAYS)
@@ -77,17 +77,17 @@ def weights(stream: Mapping[str, str], week: list[int]) -> list[int]:
     ]
 
 
-def assignment(streams: str, weekly: str) -> str:
-    """Return the table: for each stream and day the first row and how many rows each hour has."""
+def assignment(applications: str, weekly: str) -> str:
+    """Return the table: for each application and day the first row and how many rows each hour has."""
     week = [int(row["requests"]) for row in csv.DictReader(io.StringIO(weekly))]
-    lines = ["stream,day,first_row," + ",".join(f"h{hour:02}" for hour in range(HOURS))]
-    for stream in csv.DictReader(io.StringIO(streams)):
-        row = int(stream["first_row"])
-        counts = list(spread(int(stream["last_row"]) - row + 1, weights(stream, week)))
+    lines = ["application,day,first_row," + ",".join(f"h{hour:02}" for hour in range(HOURS))]
+    for application in csv.DictReader(io.StringIO(applications)):
+        row = int(application["first_row"])
+        counts = list(spread(int(application["last_row"]) - row + 1, weights(application, week)))
         for index in range(DAYS):
             day = counts[index * HOURS : (index + 1) * HOURS]
             if any(day):
-                lines.append(f"{stream['stream']},{index - DAYS + 1},{row}," + ",".join(str(count) for count in day))
+                lines.append(f"{application['application']},{index - DAYS + 1},{row}," + ",".join(str(count) for count in day))
             row += sum(day)
     return "\n".join(lines) + "\n"
 
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in (AZURE, MOONCAKE):
             (DATA / f"{name}.xz").write_bytes(lzma.compress(read(options.folder, name), preset=6))
         (DATA / SHAPE).write_text(shape(read(options.folder, SERVEGEN).decode()))
-    (DATA / "assignment.csv").write_text(assignment((DATA / "streams.csv").read_text(), (DATA / SHAPE).read_text()))
+    (DATA / "assignment.csv").write_text(assignment((DATA / "applications.csv").read_text(), (DATA / SHAPE).read_text()))
     return 0
 
 

@@ -42,18 +42,18 @@ METRICS: dict[str, Callable[[Sums], str | float]] = {
 }
 # What a row shows, and what a filter compares with.
 SHOWN: dict[str, buckets.Dimension] = {
-    "model": lambda call: call.stream.model,
-    "provider": lambda call: call.stream.upstream,
-    "workspace": lambda call: call.stream.project_name,
-    "api_key_id": lambda call: call.stream.api_key,
-    "user": lambda call: call.stream.user.removeprefix("user_demo"),
+    "model": lambda call: call.application.model,
+    "provider": lambda call: call.application.upstream,
+    "workspace": lambda call: call.application.project_name,
+    "api_key_id": lambda call: call.application.api_key,
+    "user": lambda call: call.application.user.removeprefix("user_demo"),
 }
 COMPARED: dict[str, buckets.Dimension] = {
-    "model": lambda call: call.stream.permaslug,
-    "provider": lambda call: call.stream.upstream,
-    "workspace": lambda call: call.stream.project,
-    "api_key_id": lambda call: call.stream.api_key,
-    "user": lambda call: call.stream.user,
+    "model": lambda call: call.application.permaslug,
+    "provider": lambda call: call.application.upstream,
+    "workspace": lambda call: call.application.project,
+    "api_key_id": lambda call: call.application.api_key,
+    "user": lambda call: call.application.user,
 }
 OPERATORS = {"eq": "scalar", "neq": "scalar", "in": "array", "not_in": "array"}
 GRANULARITIES = ("minute", "hour", "day", "week", "month")
@@ -126,8 +126,8 @@ def _body(content: bytes) -> dict[str, Any]:
 
 def _names(asked: dict[str, Any], field: str, known: dict[str, Any]) -> list[str]:
     names = asked.get(field, [])
-    if not isinstance(names, list):
-        raise Refused(400, f"{field}: must be a list")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Refused(400, f"{field}: must be a list of names")
     wrong = [name for name in names if name not in known]
     if wrong:
         raise Refused(400, f"{field}: {wrong[0]!r} is not known")
@@ -150,14 +150,14 @@ def _range(state: State, asked: dict[str, Any], by_provider: bool) -> tuple[int,
 
 def _kept(asked: dict[str, Any]) -> Callable[[calls.Call], bool]:
     filters = asked.get("filters", [])
-    if len(filters) > FILTERS_MAX:
-        raise Refused(400, f"filters: at most {FILTERS_MAX}")
-    tests: list[tuple[buckets.Dimension, set[Any], bool]] = []
+    if not isinstance(filters, list) or len(filters) > FILTERS_MAX or not all(isinstance(each, dict) for each in filters):
+        raise Refused(400, f"filters: a list of at most {FILTERS_MAX} objects")
+    tests: list[tuple[buckets.Dimension, set[str], bool]] = []
     for each in filters:
-        field, operator, value = each.get("field"), each.get("operator"), each.get("value")
+        field, operator, value = str(each.get("field")), str(each.get("operator")), each.get("value")
         if field not in COMPARED or operator not in OPERATORS:
             raise Refused(400, f"filters: {field!r} {operator!r} is not known")
-        values = set(value) if isinstance(value, list) else {value}
+        values = set(map(str, value)) if isinstance(value, list) else {str(value)}
         tests.append((COMPARED[field], values, operator in {"eq", "in"}))
     return lambda call: all((dimension(call) in values) is wanted for dimension, values, wanted in tests)
 
@@ -175,7 +175,9 @@ def _bucket(at_s: int, granularity: str) -> str:
 
 def _ordered(asked: dict[str, Any], granularity: str | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     order = asked.get("order_by")
-    field, backwards = (None, True) if order is None else (order.get("field"), order.get("direction") == "desc")
+    if order is not None and not isinstance(order, dict):
+        raise Refused(400, "order_by: must be an object")
+    field, backwards = (None, True) if order is None else (str(order.get("field")), order.get("direction") == "desc")
     if field in {None, "date"} and granularity is not None:
         field = f"date__{granularity}"
     if field is None:
@@ -202,6 +204,8 @@ def _limit(asked: dict[str, Any], granularity: str | None, dimensions: list[str]
 def _answer(asked: dict[str, Any], rows: list[dict[str, Any]], dimensions: list[str], *, limit: int) -> dict[str, Any]:
     whole = len(rows)
     per_group = asked.get("group_limit")
+    if per_group is not None and (not isinstance(per_group, int) or not 1 <= per_group <= LIMIT_MAX):
+        raise Refused(400, f"group_limit: must be from 1 to {LIMIT_MAX}")
     if per_group is not None and dimensions:
         taken: dict[tuple[Any, ...], int] = {}
         kept = []

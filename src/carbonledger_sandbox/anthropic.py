@@ -23,13 +23,13 @@ WINDOWS = ("0-200k", "200k-1M")
 SPEED_BETA = "fast-mode-2026-02-01"
 CENTS = 100
 DIMENSIONS: dict[str, buckets.Dimension] = {
-    "api_key_id": lambda call: call.stream.api_key,
-    "workspace_id": lambda call: call.stream.project,
-    "model": lambda call: call.stream.model,
-    "service_tier": lambda call: call.stream.tier,
+    "api_key_id": lambda call: call.application.api_key,
+    "workspace_id": lambda call: call.application.project,
+    "model": lambda call: call.application.model,
+    "service_tier": lambda call: call.application.tier,
     "context_window": lambda call: call.context_window,
-    "inference_geo": lambda call: call.stream.region,
-    "account_id": lambda call: call.stream.user,
+    "inference_geo": lambda call: call.application.region,
+    "account_id": lambda call: call.application.user,
     "service_account_id": lambda call: None,  # noqa: ARG005 - the demo has no service account
     "speed": lambda call: "standard",  # noqa: ARG005 - nor fast mode
 }
@@ -107,12 +107,12 @@ def cost(state: State, request: Request, card: ratecard.RateCard) -> dict[str, A
     page = _page(state, query, width_s=calls.DAY_S, limits=buckets.LIMITS["1d"])
     by_bucket: dict[int, dict[tuple[Any, ...], Decimal]] = {}
     for call in state.seen(who, page.start_s, page.end_s):
-        if call.stream.tier == "priority":
+        if call.application.tier == "priority":
             continue
         groups = by_bucket.setdefault(_bucket(state, call, page.width_s), {})
         for kind, (_, usd) in card.charges(call).items():
             group = (
-                call.stream.project if "workspace_id" in asked else None,
+                call.application.project if "workspace_id" in asked else None,
                 *(_described(call, kind) if "description" in asked else [None] * len(DESCRIBED)),
             )
             groups[group] = groups.get(group, Decimal(0)) + usd
@@ -174,9 +174,17 @@ def _usage(total: calls.Tokens) -> dict[str, Any]:
 
 def _described(call: calls.Call, kind: str) -> list[str]:
     token_type, words = TOKEN_TYPES[kind]
-    stream = call.stream
-    batch = " - Batch" if stream.batch else ""
-    return [f"{stream.model} Usage{batch} - {words}", "tokens", stream.model, token_type, call.context_window, stream.tier, stream.region]
+    application = call.application
+    batch = " - Batch" if application.batch else ""
+    return [
+        f"{application.model} Usage{batch} - {words}",
+        "tokens",
+        application.model,
+        token_type,
+        call.context_window,
+        application.tier,
+        application.region,
+    ]
 
 
 def _cost(group: tuple[Any, ...], usd: Decimal) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Who made which request, when: the traces, read through ``data/streams.csv`` and ``data/assignment.csv``.
+"""Who made which request, when: the traces, read through ``data/applications.csv`` and ``data/assignment.csv``.
 
-Owns the rules of ``data/README.md``: when in its hour a request happens, and what its provider's cache held. A stream is one
-application: an account, a model, a project and a run of rows of one trace. Nothing here knows a price or the shape of a provider's
-answer.
+Owns the rules of ``data/README.md``: when in its hour a request happens, and what its provider's cache held. An application uses
+one model of one account for one project: a run of rows of one trace. Nothing here knows a price or the shape of a provider's answer.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ LONG_CONTEXT = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
-    """One application's usage of one model."""
+class Application:
+    """What calls one model with one key, and the rows of a trace that are its calls."""
 
     name: str
     provider: str
@@ -73,9 +72,9 @@ class Tokens:
 class Call:
     """One request: seconds since the anchor day's midnight (negative before it), and its place among those of its hour."""
 
-    stream: Stream
+    application: Application
     at_s: int
-    rank_from_end: int  # 1 is the last of its stream and hour
+    rank_from_end: int  # 1 is the last of its application and hour
     tokens: Tokens
 
     @property
@@ -94,14 +93,14 @@ class Call:
         return "0-200k" if self.tokens.input <= LONG_CONTEXT else "200k-1M"
 
 
-def streams() -> dict[str, Stream]:
-    """Return all streams by name."""
-    return {row["stream"]: _stream(row) for row in traces.table("streams.csv")}
+def applications() -> dict[str, Application]:
+    """Return all applications by name."""
+    return {row["application"]: _application(row) for row in traces.table("applications.csv")}
 
 
-def _stream(row: dict[str, str]) -> Stream:
-    return Stream(
-        name=row["stream"],
+def _application(row: dict[str, str]) -> Application:
+    return Application(
+        name=row["application"],
         provider=row["provider"],
         account=row["account"],
         endpoint=row["endpoint"],
@@ -122,42 +121,45 @@ def _stream(row: dict[str, str]) -> Stream:
     )
 
 
-def counted(stream: Stream, rows: list[traces.TraceRow]) -> Iterator[Tokens]:
-    """Yield the tokens of a stream's rows, in order, with what its cache held by then.
+def counted(application: Application, rows: list[traces.TraceRow]) -> Iterator[Tokens]:
+    """Yield the tokens of an application's rows, in order, with what its cache held by then.
 
-    Cached are the leading blocks that an earlier row of the stream had, 512 tokens each, at most the whole input. Where the provider bills
-    writes, the other whole blocks are written; what is left is uncached. Nothing is ever evicted.
+    Cached are the leading blocks that an earlier row of the application had, 512 tokens each, at most the whole input. Where the provider
+    bills writes, the other whole blocks are written; what is left is uncached. Nothing is ever evicted.
     """
     seen: set[int] = set()
     for row in rows:
-        hits = sum(1 for _ in itertools.takewhile(seen.__contains__, row.blocks)) if stream.cache != "none" else 0
+        hits = sum(1 for _ in itertools.takewhile(seen.__contains__, row.blocks)) if application.cache != "none" else 0
         cached = min(traces.BLOCK * hits, row.input_tokens)
-        written = traces.BLOCK * max(0, row.input_tokens // traces.BLOCK - hits) if stream.cache.startswith("write") else 0
+        written = traces.BLOCK * max(0, row.input_tokens // traces.BLOCK - hits) if application.cache.startswith("write") else 0
         seen.update(row.blocks)
         yield Tokens(
             uncached=row.input_tokens - cached - written,
             cached=cached,
-            created_5m=written if stream.cache == "write_5m" else 0,
-            created_1h=written if stream.cache == "write_1h" else 0,
-            output=0 if stream.endpoint == "embeddings" else row.output_tokens,
+            created_5m=written if application.cache == "write_5m" else 0,
+            created_1h=written if application.cache == "write_1h" else 0,
+            output=0 if application.endpoint == "embeddings" else row.output_tokens,
             calls=1,
         )
 
 
 def all_calls() -> list[Call]:
     """Return every call of the demo, by time."""
-    known = streams()
+    known = applications()
     source = {trace: traces.rows(trace) for trace in ("azure", "mooncake")}
-    tokens = {name: list(counted(stream, source[stream.trace][stream.first_row - 1 : stream.last_row])) for name, stream in known.items()}
+    tokens = {
+        name: list(counted(application, source[application.trace][application.first_row - 1 : application.last_row]))
+        for name, application in known.items()
+    }
     calls: list[Call] = []
     for line in traces.table("assignment.csv"):
-        stream = known[line["stream"]]
-        offset = int(line["first_row"]) - stream.first_row
+        application = known[line["application"]]
+        offset = int(line["first_row"]) - application.first_row
         for hour in range(24):
             count = int(line[f"h{hour:02}"])
             start_s = int(line["day"]) * DAY_S + hour * HOUR_S
             for place in range(count):
                 at_s = start_s + HOUR_S * (2 * place + 1) // (2 * count)
-                calls.append(Call(stream, at_s, count - place, tokens[stream.name][offset + place]))
+                calls.append(Call(application, at_s, count - place, tokens[application.name][offset + place]))
             offset += count
-    return sorted(calls, key=lambda call: (call.at_s, call.stream.name))
+    return sorted(calls, key=lambda call: (call.at_s, call.application.name))

@@ -1,7 +1,7 @@
 """Steering the stand-ins from outside, for tests and the demo: `/control/*`, JSON in and out. No provider has this.
 
 `GET /control` tells the state. `POST /control/clock` `{now?, advance_s?, frozen?}`, `/control/lag` `{lag_s}`, `/control/keys` `{key,
-revoked}`, `/control/failures` (see ``faults``), `/control/revisions` and `/control/vanished` `{stream, day, hour, …}`,
+revoked}`, `/control/failures` (see ``faults``), `/control/revisions` and `/control/vanished` `{application, day, hour, …}`,
 `/control/reset`. `DELETE /control/failures` and `/control/vanished` forget. `GET /control/requests` lists what was asked of the
 providers.
 """
@@ -30,7 +30,7 @@ class Unusable(ValueError):
 
 def routes(state: State) -> list[Route]:
     """Return the control routes."""
-    known = calls.streams()
+    known = calls.applications()
 
     async def show(_: Request) -> Response:
         return _answer(told(state))
@@ -54,8 +54,8 @@ def routes(state: State) -> list[Route]:
         return apply
 
     def hour(body: dict[str, Any]) -> dict[str, Any]:
-        if body["stream"] not in known:
-            raise Unusable(f"no stream {body['stream']!r}")
+        if body["application"] not in known:
+            raise Unusable(f"no application {body['application']!r}")
         return body
 
     changes: dict[str, Callable[[dict[str, Any]], None]] = {

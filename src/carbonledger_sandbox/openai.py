@@ -32,12 +32,12 @@ GROUPS = {
     "web_search_calls": (*_PEOPLE, "model", "context_level"),
 }
 DIMENSIONS: dict[str, buckets.Dimension] = {
-    "project_id": lambda call: call.stream.project,
-    "user_id": lambda call: call.stream.user,
-    "api_key_id": lambda call: call.stream.api_key,
-    "model": lambda call: call.stream.model,
-    "batch": lambda call: call.stream.batch,
-    "service_tier": lambda call: call.stream.tier,
+    "project_id": lambda call: call.application.project,
+    "user_id": lambda call: call.application.user,
+    "api_key_id": lambda call: call.application.api_key,
+    "model": lambda call: call.application.model,
+    "batch": lambda call: call.application.batch,
+    "service_tier": lambda call: call.application.tier,
 }
 FILTERS = {"project_ids": "project_id", "user_ids": "user_id", "api_key_ids": "api_key_id", "models": "model"}
 COST_GROUPS = ("project_id", "line_item", "api_key_id")
@@ -75,7 +75,7 @@ def usage(state: State, request: Request) -> dict[str, Any]:
     asked = query.many("group_by", GROUPS[endpoint])
     page = _page(state, query, width_s=buckets.WIDTHS[width], limits=buckets.LIMITS[width])
     keep = _kept(query)
-    found = [call for call in state.seen(who, page.start_s, page.end_s) if call.stream.endpoint == endpoint and keep(call)]
+    found = [call for call in state.seen(who, page.start_s, page.end_s) if call.application.endpoint == endpoint and keep(call)]
     dimensions = [DIMENSIONS[name] for name in asked if name in DIMENSIONS]
     by_bucket = buckets.sums(
         found,
@@ -111,7 +111,7 @@ def costs(state: State, request: Request, card: ratecard.RateCard) -> dict[str, 
             continue
         groups = by_bucket.setdefault(_bucket(state, call, page.width_s), {})
         for kind, (count, usd) in card.charges(call).items():
-            names = {"project_id": call.stream.project, "line_item": _line_item(call, kind), "api_key_id": call.stream.api_key}
+            names = {"project_id": call.application.project, "line_item": _line_item(call, kind), "api_key_id": call.application.api_key}
             group = tuple(names[name] for name in asked)
             tokens, amount = groups.get(group, (0, Decimal(0)))
             groups[group] = tokens + count, amount + usd
@@ -179,8 +179,8 @@ def _embeddings(total: calls.Tokens) -> dict[str, Any]:
 
 
 def _line_item(call: calls.Call, kind: str) -> str:
-    batch = ", batch" if call.stream.batch else ""
-    return f"{call.stream.model}{batch}, {LINE_ITEMS[kind]}"
+    batch = ", batch" if call.application.batch else ""
+    return f"{call.application.model}{batch}, {LINE_ITEMS[kind]}"
 
 
 def _cost(asked: tuple[str, ...], group: buckets.Group, sums: tuple[int, Decimal]) -> dict[str, Any]:

@@ -49,11 +49,11 @@ def activity(state: State, request: Request, card: ratecard.RateCard) -> dict[st
     workspace, user = query.one("workspace_id"), query.one("user_id")
     found: dict[tuple[str, str, str, str | None], tuple[calls.Call, calls.Tokens, Decimal]] = {}
     for call in state.seen(who, start_s, end_s):
-        stream = call.stream
-        if (workspace is not None and stream.project != workspace) or (user is not None and stream.user != user):
+        application = call.application
+        if (workspace is not None and application.project != workspace) or (user is not None and application.user != user):
             continue
         day = datetime.fromtimestamp(state.midnight_s + call.at_s, UTC).date().isoformat()
-        place = (day, stream.permaslug, stream.upstream, stream.project if by_workspace else None)
+        place = (day, application.permaslug, application.upstream, application.project if by_workspace else None)
         _, tokens, usd = found.get(place, (call, calls.Tokens(), Decimal(0)))
         found[place] = call, tokens + call.tokens, usd + card.total(call)
     rows = sorted(found.items(), key=lambda item: (item[0][0], item[0][1]), reverse=True)
@@ -122,7 +122,7 @@ def _item(place: tuple[str, str, str, str | None], call: calls.Call, tokens: cal
     day, permaslug, upstream, workspace = place
     item: dict[str, Any] = {
         "date": day,
-        "model": call.stream.model,
+        "model": call.application.model,
         "model_permaslug": permaslug,
         "endpoint_id": str(uuid.uuid5(NAMESPACE, f"{permaslug} {upstream}")),
         "provider_name": upstream,

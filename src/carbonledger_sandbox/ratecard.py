@@ -28,14 +28,14 @@ class RateCard:
 
     def charges(self, call: calls.Call) -> dict[str, tuple[int, Decimal]]:
         """Return tokens and USD by kind of token, without the kinds that the call has none of."""
-        stream, tokens = call.stream, call.tokens
-        tier = "batch" if stream.batch else stream.tier
+        application, tokens = call.application, call.tokens
+        tier = "batch" if application.batch else application.tier
         counts = (tokens.uncached, tokens.cached, tokens.created_5m, tokens.created_1h, tokens.output)
         try:
-            rates = self.rates[stream.model, tier]
+            rates = self.rates[application.model, tier]
             return {kind: (count, count * rates[kind] / MILLION) for kind, count in zip(KINDS, counts, strict=True) if count}
         except KeyError as missing:
-            raise NoRate(f"{stream.model} {tier}: {missing}") from missing
+            raise NoRate(f"{application.model} {tier}: {missing}") from missing
 
     def total(self, call: calls.Call) -> Decimal:
         """Return what a call costs, in USD."""

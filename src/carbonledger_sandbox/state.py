@@ -51,9 +51,9 @@ class Key:
 
 @dataclass(slots=True)
 class Revision:
-    """The last ``rows`` calls of a stream's hour stay hidden until ``after_s`` have passed since somebody read the hour."""
+    """The last ``rows`` calls of an application's hour stay hidden until ``after_s`` have passed since somebody read the hour."""
 
-    stream: str
+    application: str
     day: int
     hour: int
     rows: int = 1
@@ -63,9 +63,9 @@ class Revision:
 
 @dataclass(slots=True)
 class Vanished:
-    """A stream's hour that is reported no more."""
+    """An application's hour that is reported no more."""
 
-    stream: str
+    application: str
     day: int
     hour: int
 
@@ -115,21 +115,21 @@ class State:
         """Yield the calls in ``[start_s, end_s)`` (Unix) that the provider tells of by now, by time."""
         known, times = self.by_account.get(account, []), self.times.get(account, [])
         until_s = min(end_s, self.clock.now_s() - self.lag_s) - self.midnight_s
-        hidden = {(gone.stream, gone.day, gone.hour): calls.DAY_S for gone in self.vanished}
+        hidden = {(gone.application, gone.day, gone.hour): calls.DAY_S for gone in self.vanished}
         for revision in self.revisions:
             if revision.read_at_s is None or self.clock.now_s() < revision.read_at_s + revision.after_s:
-                place = (revision.stream, revision.day, revision.hour)
+                place = (revision.application, revision.day, revision.hour)
                 hidden[place] = max(revision.rows, hidden.get(place, 0))
         for call in known[bisect.bisect_left(times, start_s - self.midnight_s) : bisect.bisect_left(times, until_s)]:
-            if call.rank_from_end > hidden.get((call.stream.name, call.day, call.hour), 0):
+            if call.rank_from_end > hidden.get((call.application.name, call.day, call.hour), 0):
                 yield call
 
     def mark_read(self, account: str, start_s: int, end_s: int) -> None:
         """Note that somebody has been told of ``[start_s, end_s)``: revisions in it may come true."""
-        known = {call.stream.name for call in self.by_account.get(account, [])}
+        known = {call.application.name for call in self.by_account.get(account, [])}
         for revision in self.revisions:
             at_s = self.midnight_s + revision.day * calls.DAY_S + revision.hour * calls.HOUR_S
-            if revision.read_at_s is None and revision.stream in known and start_s <= at_s < end_s:
+            if revision.read_at_s is None and revision.application in known and start_s <= at_s < end_s:
                 revision.read_at_s = self.clock.now_s()
 
     def failure(self, provider: str, path: str) -> Failure | None:
@@ -153,7 +153,7 @@ def load(*, anchor: datetime, now: datetime, frozen: bool) -> State:
     """Read the traces and start the clock."""
     state = State(Clock(int(now.timestamp()), frozen=frozen), midnight_s(anchor))
     for call in calls.all_calls():
-        state.by_account.setdefault(call.stream.account, []).append(call)
+        state.by_account.setdefault(call.application.account, []).append(call)
     state.times = {account: [call.at_s for call in known] for account, known in state.by_account.items()}
     state.reset()
     return state

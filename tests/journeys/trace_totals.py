@@ -37,7 +37,7 @@ def requests_of(data: pathlib.Path) -> dict[str, list[tuple[int, int, list[int]]
 
 
 def split(row: tuple[int, int, list[int]], cache: str, known: set[int]) -> tuple[int, int]:
-    """Cached and written tokens of a row, given the blocks that earlier rows of its stream had; notes its own."""
+    """Cached and written tokens of a row, given the blocks that earlier rows of its application had; notes its own."""
     size, _, blocks = row
     leading = 0
     while cache != "none" and leading < len(blocks) and blocks[leading] in known:
@@ -60,31 +60,31 @@ def times(line: dict[str, str]) -> list[int]:
 def totals(data: pathlib.Path = DATA, *, until: float | None = None, anchor: float = 0) -> dict[str, dict[str, Counts]]:
     """Count; ``anchor`` is the start of the anchor day and ``until`` an instant, both in Unix seconds."""
     rows = requests_of(data)
-    streams = {line["stream"]: line for line in csv.DictReader((data / "streams.csv").open())}
-    known: dict[str, set[int]] = {name: set() for name in streams}
-    used: dict[str, int] = {name: int(stream["first_row"]) for name, stream in streams.items()}
+    applications = {line["application"]: line for line in csv.DictReader((data / "applications.csv").open())}
+    known: dict[str, set[int]] = {name: set() for name in applications}
+    used: dict[str, int] = {name: int(application["first_row"]) for name, application in applications.items()}
     found: dict[str, dict[str, Counts]] = {}
     for line in csv.DictReader((data / "assignment.csv").open()):
-        name = line["stream"]
-        stream = streams[name]
+        name = line["application"]
+        application = applications[name]
         if int(line["first_row"]) != used[name]:
             sys.exit(f"the table skips or repeats rows of {name} at day {line['day']}")
         for second in times(line):
-            row = rows[stream["trace"]][used[name] - 1]
+            row = rows[application["trace"]][used[name] - 1]
             used[name] += 1
-            cached, written = split(row, stream["cache"], known[name])
+            cached, written = split(row, application["cache"], known[name])
             if until is not None and anchor + second >= until:
                 continue
-            counts = found.setdefault(stream["provider"], {}).setdefault(stream["model"], dict.fromkeys(COUNTS, 0))
+            counts = found.setdefault(application["provider"], {}).setdefault(application["model"], dict.fromkeys(COUNTS, 0))
             one = collections.Counter(
                 requests=1, input=row[0], uncached_input=row[0] - cached - written, cached_input=cached,
-                output=row[1] if stream["endpoint"] != "embeddings" else 0,
+                output=row[1] if application["endpoint"] != "embeddings" else 0,
             )  # fmt: skip
-            one["cache_creation_1h" if stream["cache"] == "write_1h" else "cache_creation_5m"] += written
+            one["cache_creation_1h" if application["cache"] == "write_1h" else "cache_creation_5m"] += written
             for count, number in one.items():
                 counts[count] += number
-    for name, stream in streams.items():
-        if used[name] != int(stream["last_row"]) + 1:
+    for name, application in applications.items():
+        if used[name] != int(application["last_row"]) + 1:
             sys.exit(f"the table leaves rows of {name} out")
     return found
 

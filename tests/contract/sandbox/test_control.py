@@ -54,7 +54,7 @@ async def test_the_demo_revises_one_hour_once_it_was_read(world: World) -> None:
 
 async def test_a_revision_may_wait_for_the_clock(world: World) -> None:
     whole = await requests(world, ONE_HOUR)
-    await world.control("revisions", {"stream": "oai-shop", "day": 0, "hour": 10, "rows": 2, "after_s": 900})
+    await world.control("revisions", {"application": "oai-shop", "day": 0, "hour": 10, "rows": 2, "after_s": 900})
     assert await requests(world, ONE_HOUR) == whole - 2
     await world.control("clock", {"advance_s": 899})
     assert await requests(world, ONE_HOUR) == whole - 2
@@ -68,7 +68,7 @@ async def test_a_row_vanishes_and_comes_back(world: World) -> None:
         return {item["project_id"] for item in page["data"][0]["results"]}
 
     before = await projects()
-    await world.control("vanished", {"stream": "oai-shop", "day": 0, "hour": 10})
+    await world.control("vanished", {"application": "oai-shop", "day": 0, "hour": 10})
     assert before - await projects() == {"proj_demoShop"}
     assert (await world.client.delete("/control/vanished")).status_code == 200
     assert await projects() == before
@@ -174,8 +174,8 @@ async def test_not_a_number_can_be_sent(world: World) -> None:
         ("failures", {"provider": "openai", "kind": "strange"}),
         ("failures", {"provider": "nobody", "kind": "html"}),
         ("failures", {"provider": "openai"}),
-        ("revisions", {"stream": "unknown", "day": 0, "hour": 0}),
-        ("vanished", {"stream": "oai-shop", "day": 0}),
+        ("revisions", {"application": "unknown", "day": 0, "hour": 0}),
+        ("vanished", {"application": "oai-shop", "day": 0}),
     ],
 )
 async def test_a_control_that_makes_no_sense_is_refused_in_words(world: World, path: str, body: dict[str, Any]) -> None:

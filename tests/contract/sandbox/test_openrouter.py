@@ -119,6 +119,12 @@ async def test_filters_compare_with_ids_while_rows_show_names(world: World) -> N
         {"limit": 10_001},
         {"filters": [{"field": "model", "operator": "like", "value": "x"}]},
         {"order_by": {"field": "nothing", "direction": "asc"}},
+        {"order_by": "date"},
+        {"filters": ["model"]},
+        {"filters": {}},
+        {"metrics": [["request_count"]]},
+        {"group_limit": 0},
+        {"limit": "all"},
     ],
 )
 async def test_a_malformed_query_is_a_400(world: World, change: dict[str, Any]) -> None:

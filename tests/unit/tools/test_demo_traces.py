@@ -56,8 +56,8 @@ def test_the_shipped_traces_have_the_documented_totals() -> None:
     assert totals == (5_719, 73_604_194, 1_977_204)
 
 
-def test_the_shipped_table_is_what_the_tool_makes_of_the_streams() -> None:
-    made = demo_traces.assignment((DATA / "streams.csv").read_text(), (DATA / demo_traces.SHAPE).read_text())
+def test_the_shipped_table_is_what_the_tool_makes_of_the_applications() -> None:
+    made = demo_traces.assignment((DATA / "applications.csv").read_text(), (DATA / demo_traces.SHAPE).read_text())
     assert (DATA / "assignment.csv").read_text() == made
 
 
