@@ -25,7 +25,11 @@ DRAIN_S = 5
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, but it returns when it was asked to stop instead of dying by the signal."""
+    """uvicorn's server, but it says when it is ready, and returns when it was asked to stop instead of dying by the signal."""
+
+    def __init__(self, config: uvicorn.Config, ready: dict[str, Any]) -> None:
+        super().__init__(config)
+        self.ready = ready
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -33,6 +37,11 @@ class _Server(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and only then say so: whoever reads the line may connect, or stop us, at once."""
+        await super().startup(sockets)
+        print(json.dumps(self.ready), flush=True)
 
 
 def addresses(host: str, port: int) -> dict[str, Any]:
@@ -51,8 +60,7 @@ async def _serve(options: argparse.Namespace) -> None:
             app.create(world), log_level="error", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=DRAIN_S
         )
         ready = {**addresses(options.host, sock.getsockname()[1]), "anchor_day": control.told(world)["anchor_day"]}
-        print(json.dumps(ready), flush=True)
-        await _Server(config).serve(sockets=[sock])
+        await _Server(config, ready).serve(sockets=[sock])
 
 
 def main(arguments: list[str] | None = None) -> int:
