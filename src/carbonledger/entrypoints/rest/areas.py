@@ -8,12 +8,16 @@ from carbonledger.entrypoints.rest import (
     activity,
     api_keys,
     auth,
+    carbon_factors,
     clerk,
+    estimates,
     health,
     invitations,
     llm_keys,
     members,
+    methodology,
     organizations,
+    prices,
     routing,
     test_clock,
     users,
@@ -31,6 +35,10 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     test_clock.router,
     llm_keys.router,
     activity.router,
+    estimates.router,
+    prices.router,
+    carbon_factors.router,
+    methodology.router,
 )
 
 

@@ -55,6 +55,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("jobs:read", "Read the state of queued work.", _EVERYBODY),
     Scope("llm_keys:read", "Read which provider keys are kept, never their value.", _KEEPERS),
     Scope("llm_keys:write", "Keep, rotate and remove provider keys.", _KEEPERS),
+    Scope("prices:read", "Read prices and carbon factors, and estimate with them.", _EVERYBODY),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}
