@@ -50,9 +50,8 @@ def test_a_cost_is_explained_with_its_links() -> None:
     assert any(step.links for step in steps)
 
 
-def listed(**asked: str | None) -> list[tuple[str, str, str]]:
-    given = {"provider": None, "model": None, **asked}
-    return [one.key for one in service.prices(**given, at=AT)]
+def listed(*, provider: str | None = None, model: str | None = None) -> list[tuple[str, str, str]]:
+    return [one.key for one in service.prices(provider=provider, model=model, at=AT)]
 
 
 def test_a_list_is_of_what_is_in_force_found_by_any_name() -> None:
