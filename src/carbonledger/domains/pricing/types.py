@@ -231,7 +231,7 @@ class BookFiles:
 class Settled:
     """An entry of our own: where public books disagree or are silent, what we follow, from when until when, and why.
 
-    ``prices`` in USD per million tokens by kind; empty for a factor on a provider's other prices, which is then ``times``.
+    ``prices`` in USD per million tokens by kind; empty for a factor on a provider's other prices of these ``kinds``, which is ``times``.
     """
 
     rule: str
@@ -242,6 +242,9 @@ class Settled:
     ends_on: str | None
     prices: Mapping[str, str]
     times: str | None
+    kinds: tuple[str, ...]
+    hours: tuple[tuple[str, str], ...]  # of the day in UTC, from and until; none: at all
+    days: tuple[int, ...]  # of the week, Monday is 1; none: on all
     reason: str
     links: tuple[str, ...]
     decided_on: date

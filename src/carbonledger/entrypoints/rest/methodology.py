@@ -154,7 +154,10 @@ class SettledOut(shapes.Out):
     valid_from: str | None
     valid_until: str | None
     per_million_tokens: dict[str, str] = Field(description="US dollars.")
-    times: str | None = Field(description="A factor on the provider's other prices, in place of prices.")
+    times: str | None = Field(description="A factor on the provider's other prices of these kinds, in place of prices.")
+    kinds: list[str]
+    hours: list[str] = Field(description="Of the day in UTC, such as 01:00-04:00; none: at all hours.")
+    days: list[int] = Field(description="Of the week, Monday is 1; none: on all days.")
     reason: str
     links: list[str]
     decided_on: date
@@ -355,6 +358,9 @@ def _settled(one: price_types.Settled) -> SettledOut:
         valid_until=one.ends_on,
         per_million_tokens=dict(one.prices),
         times=one.times,
+        kinds=list(one.kinds),
+        hours=["-".join(hours) for hours in one.hours],
+        days=list(one.days),
         reason=one.reason,
         links=list(one.links),
         decided_on=one.decided_on,

@@ -39,5 +39,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Content]]) 
     """Return a table that a narrow screen scrolls by itself; the first cell of a row names it."""
     top = element("tr", *(element("th", cell, scope="col") for cell in head))
     body = [element("tr", element("th", row[0], scope="row"), *(element("td", cell) for cell in row[1:])) for row in rows]
-    whole = element("table", element("caption", caption), element("thead", top), element("tbody", *body))
-    return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    whole = element("table", element("thead", top), element("tbody", *body))
+    # The caption stands outside, or it would scroll away with the table.
+    scrolled = element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    return joined((element("p", caption, class_="caption", aria_hidden="true"), scrolled))

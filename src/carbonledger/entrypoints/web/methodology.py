@@ -109,7 +109,7 @@ def _cost(known: methodology.CostOut) -> Iterator[Markup]:
     )
     yield table(
         "Where public books disagree or are silent: USD per million tokens",
-        ("provider", "models", "service", "from", "until", "prices", "why", "decided"),
+        ("provider", "models", "service", "holds", "prices", "why"),
         (_settled(one) for one in known.settled),
     )
     yield element("h2", "Flags of a cost", id="flags")
@@ -125,11 +125,21 @@ def _tier(tier: methodology.TierOut) -> tuple[Content, ...]:
 
 
 def _settled(one: methodology.SettledOut) -> tuple[Content, ...]:
-    prices = ", ".join(f"{kind} {price}" for kind, price in one.per_million_tokens.items()) or f"all prices x {one.times}"
+    prices = ", ".join(f"{kind} {price}" for kind, price in one.per_million_tokens.items()) or f"{', '.join(one.kinds)}: x {one.times}"
     links = [element("a", f"[{place}]", href=link) for place, link in enumerate(one.links, start=1)]
-    why = joined((element("strong", "Disputed. ") if one.disputed else "", one.reason, " ", joined(links, " ")))
-    models = ", ".join(one.models) or "all"
-    return (one.provider, models, one.service, one.valid_from or "", one.valid_until or "", prices, why, one.decided_on.isoformat())
+    said = f"{one.reason} Decided on {one.decided_on.isoformat()}. "
+    why = joined((element("strong", "Disputed. ") if one.disputed else "", said, joined(links, " ")))
+    return (one.provider, ", ".join(one.models) or "all", one.service, _holds(one), prices, why)
+
+
+def _holds(one: methodology.SettledOut) -> str:
+    said = (
+        f"from {one.valid_from}" if one.valid_from else "",
+        f"until {one.valid_until}" if one.valid_until else "",
+        f"at {', '.join(one.hours)} UTC" if one.hours else "",
+        f"on days {', '.join(map(str, one.days))} of the week" if one.days else "",
+    )
+    return " ".join(part for part in said if part) or "always"
 
 
 def _flags(flags: Iterable[methodology.FlagOut]) -> Iterator[tuple[Content, ...]]:
@@ -147,7 +157,12 @@ def _sources(names: Iterable[str]) -> Markup:
 
 
 def _range(value: RangeOut) -> Markup:
-    return element("span", f"{value.low} / {value.mid} / {value.high}", class_="range")
+    return _whole(f"{value.low} / {value.mid} / {value.high}")
+
+
+def _whole(text: str) -> Markup:
+    """Return text that stays on one line."""
+    return element("span", text, class_="whole")
 
 
 def _marked(what: Content, *, assumed: bool) -> Content:

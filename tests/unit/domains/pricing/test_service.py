@@ -98,6 +98,8 @@ def test_our_entries_say_whom_they_are_of_and_why() -> None:
         (),
     )
     assert found["override:anthropic-us"].service == "region us"
+    peak = found["override:deepseek-v4-flash-peak-weekdays"]
+    assert (peak.hours, peak.days) == ((("01:00", "04:00"), ("06:00", "10:00")), (1, 2, 3, 4, 5))
     assert all(one.reason and one.links for one in found.values())
 
 

@@ -58,4 +58,5 @@ def test_a_table_names_its_rows_and_columns() -> None:
         ("th", "col"),
         ("th", "row"),
     ]
-    assert found.tags[0] == ("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Sizes"})
+    assert found.tags[0] == ("p", {"class": "caption", "aria-hidden": "true"})
+    assert found.tags[1] == ("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Sizes"})
