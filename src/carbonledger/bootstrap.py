@@ -8,10 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter
 from carbonledger.domains.connections import types as connections_types
+from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.identity import types as identity_types
+from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
 from carbonledger.infra import crypto, db, http, limits, mail, notify, objects, passwords, reach, settings
@@ -102,6 +105,16 @@ async def open_database(configuration: settings.Settings, addresses: reach.Addre
         role=addresses.app_role,
         observe=metrics.statement,
     )
+
+
+async def publish(database: db.Database, *, at: datetime) -> None:
+    """Publish the price book and the factor sets of this version, in a transaction of its own. Every process does so when it starts.
+
+    Raises ``FactorSetChanged`` where this version must not start.
+    """
+    async with database.transaction() as uow:
+        await pricing.book_id(uow, at=at)
+        await emissions.publish(uow, at=at)
 
 
 def open_objects(configuration: settings.Settings) -> objects.Objects:

@@ -46,6 +46,8 @@ class Recipe:
     headers: Callable[[bytes], Awaitable[dict[str, str]]] = _no_headers
     sandbox: bool = False
     query: dict[str, str] = field(default_factory=dict)
+    is_everybodys: bool = False
+    """What the path names belongs to no organization, and is no id."""
 
 
 # --- rows
@@ -78,6 +80,11 @@ async def another_session(world: World) -> dict[str, str]:
     assert answer.is_success, answer.text
     sessions = (await world.browser.send("GET", "/v1/auth/sessions")).json()["data"]
     return {"session_id": next(session["id"] for session in sessions if not session["is_current"])}
+
+
+async def a_factor_set(world: World) -> dict[str, str]:
+    del world
+    return {"version": "1.0"}
 
 
 async def a_job(world: World) -> dict[str, str]:
@@ -253,4 +260,6 @@ RECIPES: dict[str, Recipe] = {
     "changeAgent": Recipe(place=an_agent, body=a_name),
     "deleteAgent": Recipe(place=an_agent),
     "getJob": Recipe(place=a_job, sandbox=True),
+    "listPrices": Recipe(query={"provider": "openai", "model": "gpt-4o"}),
+    "getCarbonFactors": Recipe(place=a_factor_set, is_everybodys=True),
 }

@@ -9,13 +9,17 @@ from carbonledger.entrypoints.rest import (
     agents,
     api_keys,
     auth,
+    carbon_factors,
     clerk,
+    estimates,
     health,
     invitations,
     llm_keys,
     members,
+    methodology,
     organizations,
     otlp,
+    prices,
     projects,
     routing,
     telemetry_ingest,
@@ -39,6 +43,10 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     telemetry_ingest.router,
     otlp.router,
     activity.router,
+    estimates.router,
+    prices.router,
+    carbon_factors.router,
+    methodology.router,
 )
 
 

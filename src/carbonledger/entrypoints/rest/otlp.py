@@ -89,7 +89,7 @@ async def send_spans(call: routing.CallDep) -> exchange.Answer:
             items=found[start : start + types.BATCH_MAX],
         )
         # Spans around one call may come later and begin earlier; what is known already is no news, and none of the sender's fault.
-        rejected += [one.rejection for one in done.results if one.rejection not in {None, types.IDENTITY_CHANGED}]  # type: ignore[misc]
+        rejected += [one.rejection for one in done.results if one.rejection not in {None, types.IDENTITY_CHANGED}]
     body = otlp_wire.encode_answer(len(rejected), _reasons(rejected), content_type)
     return exchange.Answer(
         200, body=body, media_type=content_type.partition(";")[0].strip().lower().encode("latin-1"), headers=call.headers

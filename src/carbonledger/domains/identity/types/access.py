@@ -60,6 +60,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("projects:write", "Make, rename and delete projects.", _KEEPERS),
     Scope("agents:read", "Read agents.", _EVERYBODY),
     Scope("agents:write", "Make, change and delete agents.", _KEEPERS),
+    Scope("prices:read", "Read prices and carbon factors, and estimate with them.", _EVERYBODY),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}
