@@ -88,7 +88,7 @@ READERS: list[tuple[Callable[[Node], object], object]] = [
 ]
 
 
-@pytest.mark.parametrize("read, value", READERS, ids=lambda item: repr(item)[:30])
+@pytest.mark.parametrize("read, value", READERS, ids=lambda item: getattr(item, "__name__", repr(item)[:30]))
 def test_what_is_something_else_is_refused_without_repeating_it(read: Callable[[Node], object], value: object) -> None:
     with pytest.raises(types.AnswerUnreadable) as caught:
         read(Node(value, "/place"))
