@@ -17,6 +17,7 @@ from carbonledger.entrypoints.rest import (
     organizations,
     projects,
     routing,
+    telemetry,
     test_clock,
     users,
 )
@@ -34,6 +35,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     llm_keys.router,
     projects.router,
     agents.router,
+    telemetry.router,
     activity.router,
 )
 
