@@ -1,6 +1,6 @@
 """The question that every answer asks: sums of parts of the ledger, by bucket of time, by group, or both. One statement each.
 
-    parts (days, hours, events) ─> cells (part, group, facts, rates) ─> signed sums (bucket or group, facts, rates) ─> measures
+    parts (days, hours, events) ─> cells (part, group, facts, rates) ─> signed (bucket or group, facts, rates) ─> apart (rates) ─> measures
 
 Rows are read by the parts of a plan (``core.slots``) and added up before they are moved between buckets, before facts are told apart and
 before anything is multiplied by its rates, because each of those steps costs more for a row than the one before it.
@@ -15,12 +15,15 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from carbonledger.domains.telemetry.core import measuring
 from carbonledger.domains.telemetry.core.rollup import Sums
 from carbonledger.domains.telemetry.core.slots import Grain, Part
 from carbonledger.domains.telemetry.types import Fact
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters, Measures
 from carbonledger.infra import db
+from carbonledger.kernel import decimals
 
 Labels = tuple[str | UUID | bool | None, ...]
 
@@ -52,6 +55,10 @@ _FILTERED: Final = (
     ("region", "text"),
     ("operation", "text"),
 )
+
+# Compiling so many expressions takes many times longer than running them; and a plan made for any period, which PostgreSQL would keep after
+# some calls, joins tens of thousands of rows as if they were ten.
+_SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
 
 
 class Sets(enum.Enum):
@@ -120,17 +127,17 @@ def _has(fact: int) -> str:
     return f"s.facts & {fact} <> 0"
 
 
-def _product(rates: str, bound: int, condition: str = "true") -> str:
+def _product(rates: str, bound: int) -> str:
     prefill, cached, decode = (f"r.{rates}[{bound * 3 + phase}]" for phase in (1, 2, 3))
-    tokens = f"(s.uncached_input + s.cache_creation_5m + s.cache_creation_1h) * {prefill} + s.cached_input * {cached} + s.output * {decode}"
-    return _sum(tokens, condition)
+    tokens = f"(a.uncached_input + a.cache_creation_5m + a.cache_creation_1h) * {prefill} + a.cached_input * {cached} + a.output * {decode}"
+    return f"coalesce(sum({tokens}), 0)"
 
 
-def _products(name: str, rates: str, condition: str = "true") -> dict[str, str]:
-    return {f"{name}_{bound}": _product(rates, place, condition) for place, bound in enumerate(("low", "mid", "high"))}
+def _products(name: str, rates: str) -> dict[str, str]:
+    return {f"{name}_{bound}": _product(rates, place) for place, bound in enumerate(("low", "mid", "high"))}
 
 
-_MEASURED: Final[dict[str, str]] = {
+_TOLD: Final[dict[str, str]] = {
     **{name: _sum(f"s.{name}") for name in _PLAIN[: _PLAIN.index("quantity")]},
     **{
         f"unknown_{name}": _sum("s.events", _has(int(fact)))
@@ -153,7 +160,6 @@ _MEASURED: Final[dict[str, str]] = {
     "provisional_tokens": _sum(_TOKENS, _has(int(Fact.PROVISIONAL))),
     "cost_not_covered_tokens": _sum(_TOKENS, f"NOT {_PRICED}"),
     "cost_estimated_tokens": _sum(_TOKENS, _PRICED, _has(_COUNTED | int(Fact.COST_ESTIMATED))),
-    "market_tokens": _sum(_TOKENS, "r.co2e_market_g IS NOT NULL"),
     "duplicate_events": f"coalesce(sum(s.events) FILTER (WHERE {_has(int(Fact.DUPLICATE))}), 0)",
     "duplicate_tokens": f"coalesce(sum({_TOKENS}) FILTER (WHERE {_has(int(Fact.DUPLICATE))}), 0)",
     "metered_events": f"coalesce(sum(s.events) FILTER (WHERE s.facts & {int(Fact.DUPLICATE | Fact.METERED)} = {int(Fact.METERED)}), 0)",
@@ -162,9 +168,13 @@ _MEASURED: Final[dict[str, str]] = {
     "reported_usd": _sum("s.reported_usd"),
     "compared_cost": _sum("s.cost_amount", _REPORTED, _PRICED),
     "compared_usd": _sum("s.reported_usd", _REPORTED, _PRICED),
+}
+_MULTIPLIED: Final[dict[str, str]] = {
+    "market_tokens": "coalesce(sum(a.uncached_input + a.cached_input + a.cache_creation_5m + a.cache_creation_1h + a.output)"
+    " FILTER (WHERE r.co2e_market_g IS NOT NULL), 0)",
     **_products("energy", "energy_wh"),
     **_products("co2e", "co2e_location_g"),
-    **_products("market", "co2e_market_g", "r.co2e_market_g IS NOT NULL"),
+    **_products("market", "co2e_market_g"),
     **_products("water", "water_ml"),
 }
 _RAW: Final = {
@@ -175,9 +185,12 @@ _RAW: Final = {
 }
 _READ_RAW: Final = ", ".join(f"{_RAW.get(name, f'coalesce(e.{name}, 0)')} AS {name}" for name in _PLAIN)
 _READ: Final = ", ".join(f"r.{name}" for name in _PLAIN)
-_ADDED: Final = ", ".join(f"sum(f.{name}) AS {name}" for name in _PLAIN)
-_MOVED: Final = ", ".join(f"sum(k.sign * c.{name}) AS {name}" for name in _PLAIN)
-_MADE: Final = ", ".join(f"{_MEASURED[name]} AS {name}" for name in Measures._fields)
+_AMOUNTS: Final = ("quantity", "cost_amount", "reported_usd")
+# Sums of bigint are numeric; made bigint again they stay several times cheaper to add up further, and 2^63 tokens are nobody's.
+_ADDED: Final = ", ".join(f"sum(f.{name}){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN)
+_MOVED: Final = ", ".join(f"sum(k.sign * c.{name}){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN)
+_APART: Final = ", ".join(f"{sum_} AS {name}" for name, sum_ in _TOLD.items())
+_MADE: Final = ", ".join(f"{_MULTIPLIED.get(name, f'sum(a.{name})')} AS {name}" for name in Measures._fields)
 _SHOWN: Final = ", ".join(f"m.{name}" for name in Measures._fields)
 _FILTERS_FROM: Final = 15  # after the organization, three times three arrays of parts, three of moves, and the limit
 _MATCHES: Final = matches(_FILTERS_FROM)
@@ -210,9 +223,11 @@ _SUMS: Final = f"""
         SELECT <bucket> AS bucket, <group> AS grp, c.facts, c.emission_rate_id, {_MOVED}
         FROM cells c JOIN unnest($11::integer[], $12::integer[], $13::integer[]) AS k (part, bucket, sign) ON k.part = c.part
         GROUP BY c.facts, c.emission_rate_id, GROUPING SETS (<sets>)
+    ), apart AS (
+        SELECT s.bucket, s.grp, s.emission_rate_id, {_APART} FROM signed s GROUP BY s.bucket, s.grp, s.emission_rate_id
     ), measured AS (
-        SELECT s.bucket, s.grp, {_MADE}
-        FROM signed s LEFT JOIN emission_rates r ON r.id = s.emission_rate_id GROUP BY s.bucket, s.grp
+        SELECT a.bucket, a.grp, {_MADE}
+        FROM apart a LEFT JOIN emission_rates r ON r.id = a.emission_rate_id GROUP BY a.bucket, a.grp
     )
     SELECT m.bucket, m.grp <shown>, {_SHOWN} FROM measured m <named>
     WHERE m.events <> 0 OR m.duplicate_events <> 0 OR m.metered_events <> 0
@@ -254,10 +269,15 @@ async def sums(
     dimensions: tuple[Dimension, ...] = (),
     at_most: int,
 ) -> list[Row]:
-    """Return sums of parts by bucket, then most tokens first; buckets and groups without anything are left out; ``at_most`` rows."""
-    # Compiling a query of this many expressions would take many times longer than running it.
-    await uow.conn.execute("SET LOCAL jit = off")
-    rows = await uow.conn.fetch(_sums(sets, dimensions), organization_id, *_arrays(parts), at_most, *values(filters))
+    """Return sums of parts by bucket, then most tokens first; buckets and groups without anything are left out; ``at_most`` rows.
+
+    Raises ``NumberOutOfRange`` for more tokens than a bigint holds.
+    """
+    await uow.conn.execute(_SETTINGS)
+    try:
+        rows = await uow.conn.fetch(_sums(sets, dimensions), organization_id, *_arrays(parts), at_most, *values(filters))
+    except asyncpg.NumericValueOutOfRangeError as error:
+        raise decimals.NumberOutOfRange from error
     return [_row(tuple(row), len(dimensions)) for row in rows]
 
 
