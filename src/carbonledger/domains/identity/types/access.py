@@ -61,6 +61,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("agents:read", "Read agents.", _EVERYBODY),
     Scope("agents:write", "Make, change and delete agents.", _KEEPERS),
     Scope("prices:read", "Read prices and carbon factors, and estimate with them.", _EVERYBODY),
+    Scope("telemetry:read", "Read usage, its cost and its emissions, and export them.", _EVERYBODY),
+    Scope("telemetry:write", "Send usage, and erase properties of events.", _KEEPERS),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}

@@ -90,6 +90,7 @@ class Fact(enum.IntFlag):
     EMISSIONS_ASSUMED = 1 << 14  # model, host, place, split or size rests on a stated assumption
     METERED = 1 << 15  # a named quantity, not a call of a model
     WIDER_THAN_HOUR = 1 << 16  # a bucket of more than an hour, booked at its start
+    COST_REPORTED = 1 << 17  # the provider tells its own cost of it, in USD
 
 
 # Facts of the counts themselves; the rest follows from who told them, and from pricing and rating them.
