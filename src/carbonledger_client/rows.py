@@ -1,0 +1,144 @@
+"""What a row of a file can become: an item of the API, a rejection with its reason, or nothing because nothing was used.
+
+Owns: reading single values strictly. A count is a whole number in plain digits; a decimal comma, a thousands separator or an exponent is
+never guessed at. Blank is unknown (None), never zero.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+COUNT_MAX = 2**53 - 1  # the largest integer that every JSON reader keeps exactly (RFC 8259, section 6)
+_COUNT_DIGITS_MAX = 16
+_WHOLE = re.compile(r"([0-9]{1,16})\.0{1,9}")  # what a column of counts with gaps becomes in a data frame
+_TRUTH = {"true": True, "t": True, "yes": True, "1": True, "false": False, "f": False, "no": False, "0": False}
+_SHOWN_MAX = 60
+
+Fields = Mapping[str, Any]
+Item = dict[str, Any]
+
+
+class Rejected(Exception):
+    """A row that can't become an item: a stable code, and words for a person."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        self.detail = detail
+        super().__init__(detail)
+
+
+class Skipped(Exception):
+    """A row that says that nothing was used; ``reason`` is counted, so that no row disappears unseen."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def shown(value: object) -> str:
+    """Return a value as an error may show it: short, printable."""
+    text = value if isinstance(value, str) else repr(value)
+    return ascii(text[:_SHOWN_MAX]) + ("…" if len(text) > _SHOWN_MAX else "")
+
+
+def count(value: object, name: str) -> int | None:
+    """Return a count from 0 to 2^53 - 1, or None for a blank. Raises ``Rejected``."""
+    if type(value) is str:
+        number = _digits(value)
+    elif type(value) is float and value.is_integer():
+        number = int(value)
+    else:
+        number = value if type(value) is int else None
+        if value is None:
+            return None
+    if number is None and isinstance(value, str) and not value.strip():
+        return None
+    if number is None or not 0 <= number <= COUNT_MAX:
+        raise Rejected("count_invalid", f"{name} is {shown(value)}: give a whole number from 0 to {COUNT_MAX} in plain digits, or nothing.")
+    return number
+
+
+def _digits(value: str) -> int | None:
+    if value.isdecimal() and value.isascii() and len(value) <= _COUNT_DIGITS_MAX:
+        return int(value)
+    text = value.strip()
+    whole = _WHOLE.fullmatch(text)
+    digits = whole.group(1) if whole else text
+    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) <= _COUNT_DIGITS_MAX else None
+
+
+def text(value: object, name: str) -> str | None:
+    """Return a text without blanks at its ends, or None for a blank. Raises ``Rejected`` for anything that is no text or number."""
+    if value is None:
+        return None
+    if type(value) is int:
+        return str(value)
+    if not isinstance(value, str):
+        raise Rejected("text_invalid", f"{name} is {shown(value)}: give a text.")
+    return value.strip() or None
+
+
+def truth(value: object, name: str) -> bool | None:
+    """Return yes or no, or None for a blank. Raises ``Rejected``."""
+    if value is None or isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if not word:
+        return None
+    if word not in _TRUTH:
+        raise Rejected("truth_invalid", f"{name} is {shown(value)}: give true or false.")
+    return _TRUTH[word]
+
+
+def amount(value: object) -> str | None:
+    """Return what a provider says it charged, as a decimal string; None where it says nothing that is a number."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not str(value).strip():
+        return None
+    try:
+        made = Decimal(str(value).strip())
+    except ArithmeticError:
+        return None  # a remark beside the usage, never a reason to lose the usage
+    return format(made, "f") if made.is_finite() and abs(made.adjusted()) < _COUNT_DIGITS_MAX else None
+
+
+def nested(value: object) -> Fields:
+    """Return an object that may stand as JSON text in a table's cell; an empty one where there is none. Raises ``Rejected``."""
+    for _ in range(2):  # some exports encode it twice
+        if not isinstance(value, str):
+            break
+        try:
+            value = orjson.loads(value) if value.strip() else None
+        except orjson.JSONDecodeError as error:
+            raise Rejected("json_broken", f"A cell that should hold JSON can't be read: {error}") from error
+    return value if isinstance(value, dict) else {}
+
+
+def properties(**members: object) -> Fields:
+    """Return the members that say something, as properties of an item."""
+    return {name: value for name, value in members.items() if value is not None and value != ""}
+
+
+def identity(source: str, *parts: object) -> str:
+    """Return a key made of what a source knows a row by, never of its counts: the same bucket exported again is a revision.
+
+    Written keys must never change: never reorder the parts that a format hands over.
+    """
+    return f"{source}:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]}"
+
+
+def within_input(total: int | None, tokens: dict[str, int | None]) -> None:
+    """Set ``uncached_input`` to what of an inclusive total is in no other input bucket. Raises ``Rejected``."""
+    if total is None:
+        tokens["uncached_input"] = None
+        return
+    inside = (tokens.get("cached_input") or 0) + (tokens.get("cache_creation_5m") or 0) + (tokens.get("cache_creation_1h") or 0)
+    if inside > total:
+        raise Rejected("cached_above_input", f"Its cached and cache-creation tokens ({inside}) are more than its whole input ({total}).")
+    tokens["uncached_input"] = total - inside
