@@ -6,8 +6,9 @@ holds the names of the token buckets against the server's.
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -51,6 +52,24 @@ def check(item: rows.Item) -> None:
 
 def _check_usage(item: rows.Item) -> None:
     provider, model = item.get("provider"), item.get("model")
+    if type(provider) is not str or type(model) is not str or not _is_good_model(provider, model):
+        _blame_model(provider, model)
+    tokens = item.get("tokens")
+    if tokens is None:
+        _check_raw(item.get("usage"))
+    elif "usage" in item:
+        raise rows.Rejected("usage_ambiguous", "Give tokens or usage, not both.")
+    else:
+        check_tokens(tokens)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_good_model(provider: str, model: str) -> bool:
+    """Say it once for all the rows of a model."""
+    return _PROVIDER.fullmatch(provider) is not None and _is_label(model, _MODEL_CHARS_MAX)
+
+
+def _blame_model(provider: object, model: object) -> NoReturn:
     if not provider:
         raise rows.Rejected("provider_missing", "It does not say whose model it was. Name the provider with --set provider=….")
     if not isinstance(provider, str) or not _PROVIDER.fullmatch(provider):
@@ -59,15 +78,7 @@ def _check_usage(item: rows.Item) -> None:
         )
     if not model:
         raise rows.Rejected("model_missing", "It names no model.")
-    if not _is_label(model, _MODEL_CHARS_MAX):
-        raise rows.Rejected("model_invalid", f"The model is {rows.shown(model)}: give 1 to {_MODEL_CHARS_MAX} printable characters.")
-    tokens = item.get("tokens")
-    if tokens is None:
-        _check_raw(item.get("usage"))
-    elif "usage" in item:
-        raise rows.Rejected("usage_ambiguous", "Give tokens or usage, not both.")
-    else:
-        check_tokens(tokens)
+    raise rows.Rejected("model_invalid", f"The model is {rows.shown(model)}: give 1 to {_MODEL_CHARS_MAX} printable characters.")
 
 
 def check_tokens(tokens: Any) -> None:  # noqa: ANN401 - may come from a file

@@ -51,6 +51,8 @@ def shown(value: object) -> str:
 def count(value: object, name: str) -> int | None:
     """Return a count from 0 to 2^53 - 1, or None for a blank. Raises ``Rejected``."""
     if type(value) is str:
+        if value.isdecimal() and len(value) < _COUNT_DIGITS_MAX and value.isascii():  # nearly every cell there is
+            return int(value)
         number = _digits(value)
     elif type(value) is float and value.is_integer():
         number = int(value)
@@ -66,8 +68,6 @@ def count(value: object, name: str) -> int | None:
 
 
 def _digits(value: str) -> int | None:
-    if value.isdecimal() and value.isascii() and len(value) <= _COUNT_DIGITS_MAX:
-        return int(value)
     text = value.strip()
     whole = _WHOLE.fullmatch(text)
     digits = whole.group(1) if whole else text

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from carbonledger_client import rows
 
-_WRITTEN = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:[Zz]|UTC|[+-]\d\d(?::?\d\d)?))?)?", re.ASCII)
+_WRITTEN = re.compile(r"(\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?)( ?(?:[Zz]|UTC|[+-]\d\d(?::?\d\d)?))?", re.ASCII)
 _UNIX = re.compile(r"(\d{10}|\d{13})(?:\.(\d{1,9}))?", re.ASCII)
 _SECONDS_DIGITS = 10
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, as every moment without a zone here
 EARLIEST = "2015-01-01"  # the ledger's first day
 
 
@@ -24,13 +24,14 @@ def instant(value: object, zone: tzinfo = UTC) -> str:
 
     A local time that clocks skip or repeat takes the offset in force before the change.
     """
-    moment = _written(value, zone) if type(value) is str and _WRITTEN.fullmatch(value) else _unix(value)
+    written = _WRITTEN.fullmatch(value) if type(value) is str else None
+    moment = _unix(value) if written is None else _written(*written.groups(), zone)
     if moment is None:
         raise rows.Rejected(
             "occurred_at_invalid",
             f"The time is {rows.shown(value)}: write it like 2026-01-31T12:00:00Z, or as Unix seconds or milliseconds.",
         )
-    text = moment.replace(tzinfo=None).isoformat() + "Z"
+    text = moment.isoformat() + "Z"
     if text < EARLIEST:
         raise rows.Rejected("occurred_at_out_of_range", f"The time is {rows.shown(value)}: the ledger begins with {EARLIEST}.")
     return text
@@ -41,13 +42,13 @@ def width_s(start: str, end: str) -> int:
     return int((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
 
 
-def _written(value: str, zone: tzinfo) -> datetime | None:
-    text = value.replace(" UTC", "Z").replace(" +", "+").replace(" -", "-").replace("z", "Z").replace(" Z", "Z")
+def _written(local: str, offset: str | None, zone: tzinfo) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            return moment if zone is UTC else moment.replace(tzinfo=zone).astimezone(UTC)
-        return moment.astimezone(UTC)
+        if offset is not None:
+            offset = offset.strip().upper().replace("UTC", "Z")
+            return datetime.fromisoformat(f"{local}{offset}").astimezone(UTC).replace(tzinfo=None)
+        moment = datetime.fromisoformat(local)
+        return moment if zone is UTC else moment.replace(tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None  # the 31st of a shorter month, or a year that UTC can't hold
 

@@ -77,8 +77,8 @@ class Run:
                 continue
             try:
                 item = self.plan.read(record)
-                self._name(item, row, alike)
                 items.check(item)
+                self._name(item, row, alike)
                 entry = batch.Entry(row, item, orjson.dumps(item), record if self.refused.wanted else None)
             except rows.Skipped as skipped:
                 self.counts.skipped[skipped.reason] += 1
