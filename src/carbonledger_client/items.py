@@ -38,8 +38,8 @@ _QUANTITY = re.compile(r"-?[0-9]{1,26}(?:\.[0-9]{1,12})?")
 _BARE = frozenset({"idempotency_key", "occurred_at", "provider", "model", "tokens", "requests"})
 
 
-def check(item: rows.Item) -> None:
-    """Check an item that has a time and no key yet, or one. Raises ``Rejected`` for the first rule it breaks."""
+def checked(item: rows.Item) -> rows.Item:
+    """Return an item that has a time, with a key or without one yet, if it is good. Raises ``Rejected`` for the first rule it breaks."""
     if "idempotency_key" in item and not _is_label(item["idempotency_key"], KEY_CHARS_MAX):
         raise rows.Rejected("idempotency_key_invalid", f"Give a key of 1 to {KEY_CHARS_MAX} printable characters.")
     if "event" in item:
@@ -48,6 +48,7 @@ def check(item: rows.Item) -> None:
         _check_usage(item)
     if not item.keys() <= _BARE:
         _check_rest(item)
+    return item
 
 
 def _check_usage(item: rows.Item) -> None:

@@ -25,7 +25,7 @@ def instant(value: object, zone: tzinfo = UTC) -> str:
     A local time that clocks skip or repeat takes the offset in force before the change.
     """
     written = _WRITTEN.fullmatch(value) if type(value) is str else None
-    moment = _unix(value) if written is None else _written(*written.groups(), zone)
+    moment = _unix(value) if written is None else _written(written[1], written[2], zone)
     if moment is None:
         raise rows.Rejected(
             "occurred_at_invalid",

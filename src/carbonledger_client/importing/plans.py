@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, BinaryIO
 
 from carbonledger_client import errors, rows
 from carbonledger_client.formats import anthropic, litellm, mapped, native, openai, openrouter, shape
@@ -49,7 +48,7 @@ class Plan:
     notes: list[str] = field(default_factory=list)
 
 
-def made(recipe: Recipe, content: io.BufferedReader) -> Plan:
+def made(recipe: Recipe, content: BinaryIO) -> Plan:
     """Look at the beginning of a file and plan its reading. Raises ``Misused`` for a mapping or a file that does not fit the recipe."""
     if recipe.kind == "csv":
         return _of_table(recipe, content)
@@ -58,13 +57,13 @@ def made(recipe: Recipe, content: io.BufferedReader) -> Plan:
     return _of_known(recipe, KNOWN[recipe.kind], content)
 
 
-def _of_table(recipe: Recipe, content: io.BufferedReader) -> Plan:
+def _of_table(recipe: Recipe, content: BinaryIO) -> Plan:
     mapped.require_whole(recipe.wanted)
     header, records = table.opened(content, delimiter=recipe.delimiter)
     return Plan(records, mapped.reader(recipe.wanted, mapped.columns_of(header, recipe.wanted), recipe.zone), header)
 
 
-def _of_lines(recipe: Recipe, content: io.BufferedReader) -> Plan:
+def _of_lines(recipe: Recipe, content: BinaryIO) -> Plan:
     if recipe.wanted.columns:
         mapped.require_whole(recipe.wanted)
         return Plan(documents.lines(content), mapped.reader(recipe.wanted, mapped.paths_of(recipe.wanted), recipe.zone))
@@ -72,7 +71,7 @@ def _of_lines(recipe: Recipe, content: io.BufferedReader) -> Plan:
     return Plan(documents.lines(content), _overlaid(read, recipe, mapped.paths_of(recipe.wanted)))
 
 
-def _of_known(recipe: Recipe, known: shape.Format, content: io.BufferedReader) -> Plan:
+def _of_known(recipe: Recipe, known: shape.Format, content: BinaryIO) -> Plan:
     if documents.looks_like_json(content):
         notes: list[str] = []
         records = _expanded(documents.anything(content), known, notes)

@@ -76,8 +76,7 @@ class Run:
                 self._reject(tally.Refusal(row, record.code, record.detail), None)
                 continue
             try:
-                item = self.plan.read(record)
-                items.check(item)
+                item = items.checked(self.plan.read(record))
                 self._name(item, row, alike)
                 entry = batch.Entry(row, item, orjson.dumps(item), record if self.refused.wanted else None)
             except rows.Skipped as skipped:

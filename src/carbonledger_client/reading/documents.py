@@ -8,10 +8,9 @@ there the first break ends the reading, which is said.
 from __future__ import annotations
 
 import codecs
-import io
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -25,7 +24,7 @@ _BETWEEN = " \t\r\n,"
 Record = dict[str, Any] | rows.Rejected
 
 
-def lines(content: io.BufferedReader) -> Iterator[Record]:
+def lines(content: BinaryIO) -> Iterator[Record]:
     """Return the objects of a file that has one a line; blank lines are none."""
     while line := content.readline(OBJECT_MAX_BYTES):
         text = line.removeprefix(_BOM).strip()
@@ -38,7 +37,7 @@ def lines(content: io.BufferedReader) -> Iterator[Record]:
         yield _parsed(text)
 
 
-def anything(content: io.BufferedReader) -> Iterator[Record]:
+def anything(content: BinaryIO) -> Iterator[Record]:
     """Return the objects of JSON in any layout: lines, documents, or an array."""
     first = content.readline(OBJECT_MAX_BYTES)
     content.seek(0)
@@ -47,7 +46,7 @@ def anything(content: io.BufferedReader) -> Iterator[Record]:
     return _window(content)
 
 
-def looks_like_json(content: io.BufferedReader) -> bool:
+def looks_like_json(content: BinaryIO) -> bool:
     """Say whether the content begins as JSON does, which no table's head can; leaves the content at its start."""
     start = content.read(64).removeprefix(_BOM).lstrip()
     content.seek(0)
@@ -62,12 +61,12 @@ def _parsed(text: bytes) -> Record:
     return found if isinstance(found, dict) else rows.Rejected("row_invalid", "It is JSON, but no object.")
 
 
-def _pass_over(content: io.BufferedReader) -> None:
+def _pass_over(content: BinaryIO) -> None:
     while (part := content.readline(_WINDOW_BYTES)) and not part.endswith(b"\n"):
         pass
 
 
-def _window(content: io.BufferedReader) -> Iterator[Record]:
+def _window(content: BinaryIO) -> Iterator[Record]:
     decoder, scan = codecs.getincrementaldecoder("utf-8-sig")("replace"), json.JSONDecoder()
     text, place, depth, is_end = "", 0, 0, False
     while True:

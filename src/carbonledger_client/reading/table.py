@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from carbonledger_client import errors, rows
 
@@ -24,7 +23,7 @@ _LIKELY = (";", "\t", "|")
 Record = list[str] | rows.Rejected
 
 
-def opened(content: io.BufferedReader, *, delimiter: str = ",") -> tuple[list[str], Iterator[Record]]:
+def opened(content: BinaryIO, *, delimiter: str = ",") -> tuple[list[str], Iterator[Record]]:
     """Return the head and the records after it; blank lines are none. Raises ``Misused`` for a file without a usable head."""
     csv.field_size_limit(CELL_CHARS_MAX)
     reader = csv.reader(_lines(content), delimiter=delimiter, strict=True)
@@ -40,7 +39,7 @@ def opened(content: io.BufferedReader, *, delimiter: str = ",") -> tuple[list[st
     return header, _records(reader, len(header))
 
 
-def _lines(content: io.BufferedReader) -> Iterator[str]:
+def _lines(content: BinaryIO) -> Iterator[str]:
     line = content.readline(CELL_CHARS_MAX)
     if line.startswith(_UTF16):
         raise errors.Misused("The file is UTF-16. Save it as UTF-8.")

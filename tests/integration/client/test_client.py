@@ -58,7 +58,8 @@ def test_a_broken_line_is_said_to_be_one(ledger: client.Client, peer: peers.Peer
 
 
 def test_a_wait_is_what_the_server_asks_for_and_some_more(peer: peers.Peer) -> None:
-    peer.faults, waits = [429, "drop", 503], []
+    peer.faults = [429, "drop", 503]
+    waits: list[float] = []
     made = transport.Transport(
         peer.address, {"Authorization": f"Bearer {peers.KEY}"}, transport.Patience(), sleep=waits.append, rng=random.Random(7)
     )

@@ -49,7 +49,7 @@ BROKEN = [
 @pytest.mark.parametrize("change, code", BROKEN)
 def test_a_broken_rule_has_its_code(change: dict[str, Any], code: str) -> None:
     with pytest.raises(rows.Rejected) as refused:
-        items.check({**GOOD, **change})
+        items.checked({**GOOD, **change})
     assert refused.value.code == code
 
 
@@ -67,7 +67,7 @@ def test_a_broken_rule_has_its_code(change: dict[str, Any], code: str) -> None:
 )
 def test_a_good_item_passes(change: dict[str, Any]) -> None:
     item = {name: value for name, value in {**GOOD, **change}.items() if value is not None or name == "requests"}
-    assert items.check(item) is None
+    assert items.checked(item)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_good_item_passes(change: dict[str, Any]) -> None:
     ],
 )
 def test_a_metered_event_is_a_name_and_a_decimal(change: dict[str, Any], code: str) -> None:
-    assert items.check(dict(METERED)) is None
+    assert items.checked(dict(METERED))
     with pytest.raises(rows.Rejected) as refused:
-        items.check({**METERED, **change})
+        items.checked({**METERED, **change})
     assert refused.value.code == code

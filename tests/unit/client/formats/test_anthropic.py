@@ -55,7 +55,7 @@ def test_a_row_of_the_table_keeps_its_four_input_counts() -> None:
     assert (item["service_tier"], item["batch"]) == ("standard", False)
     assert "region" not in item
     assert item["properties"] == {"api_key": "crawler", "workspace": "Default", "context_window": "≤ 200k"}
-    assert items.check(item) is None
+    assert items.checked(item)
 
 
 def test_a_result_of_a_page_reads_the_same_way() -> None:

@@ -43,7 +43,7 @@ def test_a_call_becomes_disjoint_buckets_under_its_own_id() -> None:
     assert (item["occurred_at"], item["provider"], item["model"]) == ("2026-02-24T21:19:33.705000Z", "anthropic", "claude-sonnet-4-5")
     assert (item["operation"], item["requests"]) == ("chat", 1)
     assert item["properties"] == {"team": "team-1", "reported_cost_usd": "0.0000345"}
-    assert items.check(item) is None
+    assert items.checked(item)
 
 
 def test_messages_and_keys_are_never_part_of_an_item() -> None:
@@ -132,4 +132,4 @@ def test_a_model_loses_the_name_of_its_provider_alone(model: str, provider: str,
 
 def test_a_very_long_id_becomes_a_key_that_fits() -> None:
     item = litellm.read({**ROW, "request_id": "x" * 500})
-    assert items.check(item) is None
+    assert items.checked(item)

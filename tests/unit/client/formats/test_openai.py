@@ -66,7 +66,7 @@ def test_a_result_of_the_api_becomes_disjoint_buckets() -> None:
     assert (item["occurred_at"], item["provider"], item["model"]) == ("2024-11-01T00:00:00Z", "openai", "gpt-5.6-2026-07-01")
     assert (item["requests"], item["batch"], item["service_tier"]) == (5, False, "default")
     assert item["properties"] == {"bucket_s": 3600, "project": "proj_1"}
-    assert items.check(item) is None
+    assert items.checked(item)
 
 
 def test_a_row_of_the_table_reads_the_same_way() -> None:

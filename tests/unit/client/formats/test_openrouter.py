@@ -52,7 +52,7 @@ def test_a_generation_tells_its_cached_tokens_inside_the_prompt() -> None:
         "anthropic/claude-opus-4.7",
     )
     assert (item["requests"], item["properties"]["reported_cost_usd"]) == (1, "0.0012")
-    assert items.check(item) is None
+    assert items.checked(item)
 
 
 @pytest.mark.parametrize(
