@@ -11,8 +11,9 @@ is safe to repeat, since each is known by its idempotency key.
 from __future__ import annotations
 
 import re
+import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -31,14 +32,16 @@ _SCHEMES = ("http://", "https://")
 class Client:
     """A connection to one server as one organization's key. Closed by ``close`` or at the end of ``with``."""
 
-    def __init__(self, base_url: str, api_key: str, *, patience: transport.Patience | None = None) -> None:
-        """Raise ``Misused`` for an address or a key that can't be one."""
+    def __init__(
+        self, base_url: str, api_key: str, *, patience: transport.Patience | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Raise ``Misused`` for an address or a key that can't be one. ``sleep`` waits the seconds between two attempts."""
         if not base_url.startswith(_SCHEMES):
             raise errors.Misused(f"{base_url!r} is not the address of a server: give one that begins with http:// or https://.")
         if not _KEY.fullmatch(api_key):
             raise errors.Misused("The API key is empty or holds a blank or a control character.")
         headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": "carbonledger-client"}
-        self._transport = transport.Transport(base_url.rstrip("/"), headers, patience or transport.Patience())
+        self._transport = transport.Transport(base_url.rstrip("/"), headers, patience or transport.Patience(), sleep=sleep)
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ import contextlib
 import enum
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import orjson
 import typer
 
 from carbonledger_client import client, errors, settings
+
+_SILENT_S = 3.0  # whoever waits longer wants to know why
 
 
 class Code(enum.IntEnum):
@@ -43,7 +46,13 @@ def connect(url: str | None, api_key_file: Path | None) -> tuple[client.Client, 
     """Return a client with its address and key. Raises ``Misused``."""
     address = settings.url(url, os.environ)
     key = settings.api_key(api_key_file, os.environ, ask=lambda: str(typer.prompt("API key", hide_input=True, err=True)))
-    return client.Client(address, key), address, key
+    return client.Client(address, key, sleep=_wait), address, key
+
+
+def _wait(seconds: float) -> None:
+    if seconds >= _SILENT_S:
+        note(f"The server is busy or away; the next attempt is in {seconds:.0f} s.")
+    time.sleep(seconds)
 
 
 def json(document: Mapping[str, object]) -> None:

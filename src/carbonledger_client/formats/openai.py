@@ -10,7 +10,8 @@ from __future__ import annotations
 from carbonledger_client import rows, times
 from carbonledger_client.formats import shape
 
-_COUNTED = frozenset({"completions", "embeddings", "moderations"})
+# A table does not say which of those without output it is, so these share their keys: their models are never the same.
+_COUNTED = {"completions": "completions", "embeddings": "input_only", "moderations": "input_only", "input_only": "input_only"}
 _RESULT = "organization.usage."
 _PARTS = {
     "input_audio_tokens": "audio_input",
@@ -20,7 +21,7 @@ _PARTS = {
     "output_audio_tokens": "audio_output",
     "output_image_tokens": "image_output",
 }
-_DIMENSIONS = ("project_id", "user_id", "api_key_id", "model", "batch", "service_tier")
+_DIMENSIONS = ("project_id", "user_id", "api_key_id", "model", "service_tier")
 _WIDTHS_S = frozenset({60, 3600, 86_400})
 
 
@@ -35,11 +36,12 @@ def read(fields: rows.Fields) -> rows.Item:
     width_s = times.width_s(start, times.instant(fields.get("end_time") or fields.get("end_time_iso")))
     if width_s not in _WIDTHS_S:
         raise rows.Rejected("bucket_width_invalid", f"The bucket is {width_s} s wide; OpenAI's are a minute, an hour or a day.")
-    dimensions = {name: rows.text(_plain(fields.get(name)), name) for name in _DIMENSIONS}
+    batch = rows.truth(fields.get("batch"), "batch")
+    dimensions = {name: rows.text(fields.get(name), name) for name in _DIMENSIONS}
     if dimensions["model"] is None:
         raise rows.Rejected("model_missing", "It names no model: group the usage by model and export it again.")
     item: rows.Item = {
-        "idempotency_key": rows.identity("openai", kind, start, width_s, *dimensions.values()),
+        "idempotency_key": rows.identity("openai", _COUNTED[kind], start, width_s, batch, *dimensions.values()),
         "occurred_at": start,
         "provider": "openai",
         "model": dimensions["model"],
@@ -49,7 +51,7 @@ def read(fields: rows.Fields) -> rows.Item:
     }
     if kind == "embeddings":
         item["operation"] = "embeddings"
-    if (batch := rows.truth(fields.get("batch"), "batch")) is not None:
+    if batch is not None:
         item["batch"] = batch
     if dimensions["service_tier"] is not None:
         item["service_tier"] = dimensions["service_tier"]
@@ -57,11 +59,11 @@ def read(fields: rows.Fields) -> rows.Item:
 
 
 def _kind(fields: rows.Fields) -> str:
-    """Return which endpoint the row comes from; a table does not say, but only embeddings and moderations have no output column."""
+    """Return which endpoint the row comes from. A table does not tell; only one of embeddings or moderations has no output column."""
     told = str(fields.get("object") or "")
-    kind = told.removeprefix(_RESULT).removesuffix(".result")
     if not told:
-        return "completions" if "output_tokens" in fields else "embeddings"
+        return "completions" if "output_tokens" in fields else "input_only"
+    kind = told.removeprefix(_RESULT).removesuffix(".result")
     if told.startswith("organization.costs"):
         raise rows.Rejected("not_usage", "These are costs, not usage: export the usage.")
     if kind not in _COUNTED:
@@ -88,10 +90,6 @@ def _tokens(fields: rows.Fields) -> dict[str, int | None]:
         if (number := rows.count(fields.get(column), column)) is not None:
             tokens[part] = number
     return {name: number for name, number in tokens.items() if number is not None or name in {"uncached_input", "output"}}
-
-
-def _plain(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
 
 
 FORMAT = shape.Format("openai", read, (frozenset({"start_time", "end_time", "input_tokens"}),), shape.buckets)

@@ -9,9 +9,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from carbonledger_client import models, rows
+from carbonledger_client import items, models, rows
 
 MODELS_MAX = 1000  # of a summary: a column mapped to model by mistake must not fill memory
+_ORDER = (*items.BUCKETS, *sorted(items.COUNTS.difference(items.BUCKETS)))
 OTHERS = ("(others)", "(others)")
 
 
@@ -81,7 +82,7 @@ class Tally:
             "rejected_by_code": dict(self.rejected),
             "skipped_by_reason": dict(self.skipped),
             "rejections": [{"row": refusal.row, "code": refusal.code, "detail": refusal.detail} for refusal in self.refusals],
-            "tokens": dict(self.tokens),
+            "tokens": {name: self.tokens[name] for name in _ORDER if name in self.tokens},
             "by_model": [{"provider": provider, "model": model, **counts} for (provider, model), counts in self.by_model.items()],
             "rows_with_raw_usage": self.raw_usage,
         }

@@ -39,11 +39,11 @@ def lines(content: BinaryIO) -> Iterator[Record]:
 
 def anything(content: BinaryIO) -> Iterator[Record]:
     """Return the objects of JSON in any layout: lines, documents, or an array."""
-    first = content.readline(OBJECT_MAX_BYTES)
+    # Two lines, so that one broken line at the start does not make documents of lines.
+    first = [content.readline(OBJECT_MAX_BYTES).removeprefix(_BOM).strip() for _ in range(2)]
     content.seek(0)
-    if isinstance(_parsed(first.removeprefix(_BOM).strip()), dict):
-        return lines(content)
-    return _window(content)
+    is_lines = first[0].startswith(b"{") and any(isinstance(_parsed(line), dict) for line in first)
+    return lines(content) if is_lines else _window(content)
 
 
 def looks_like_json(content: BinaryIO) -> bool:
@@ -71,22 +71,20 @@ def _window(content: BinaryIO) -> Iterator[Record]:
     text, place, depth, is_end = "", 0, 0, False
     while True:
         place = _past(text, place)
-        found, end = None, place
+        if place < len(text) and text[place] in "[]":
+            depth += 1 if text[place] == "[" else -1
+            place += 1
+            continue
         if place < len(text):
-            if text[place] in "[]":
-                depth += 1 if text[place] == "[" else -1
-                place += 1
-                continue
             try:
-                found, end = scan.raw_decode(text, place)
+                found, place = scan.raw_decode(text, place)
             except (json.JSONDecodeError, RecursionError) as error:
                 if is_end or len(text) - place > OBJECT_MAX_BYTES:
                     yield rows.Rejected("json_broken", f"Here the file stops being JSON, and nothing after this is read: {error}.")
                     return
-        if found is not None:
-            place = end
-            yield found if isinstance(found, dict) else rows.Rejected("row_invalid", "It is JSON, but no object.")
-            continue
+            else:
+                yield found if isinstance(found, dict) else rows.Rejected("row_invalid", "It is JSON, but no object.")
+                continue
         if is_end:
             break
         part = content.read(max(_WINDOW_BYTES, len(text) - place))  # doubles, so that a large object is not scanned again and again

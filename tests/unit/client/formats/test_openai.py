@@ -126,6 +126,11 @@ def test_what_is_wrong_with_a_row_has_its_code(change: dict[str, Any], code: str
     assert refused.value.code == code
 
 
+def test_the_same_bucket_as_a_table_and_as_a_page_is_one_event() -> None:
+    cells = {name: str(value) for name, value in RESULT.items() if name not in {"object", "input_uncached_tokens"}}
+    assert openai.read(cells)["idempotency_key"] == openai.read(RESULT)["idempotency_key"]
+
+
 def test_a_bucket_in_which_nothing_happened_is_skipped() -> None:
     empty = {name: ROW[name] for name in ("start_time", "end_time", "start_time_iso", "end_time_iso")}
     with pytest.raises(rows.Skipped, match="empty bucket"):

@@ -29,6 +29,7 @@ LAYOUTS = [
     json.dumps([ONE, TWO], indent=2),
     json.dumps(ONE, indent=2) + "\n" + json.dumps(TWO, indent=2),
     json.dumps([ONE]) + "\n" + json.dumps([TWO]),
+    "[\n" + json.dumps(ONE) + "\n, " + json.dumps(TWO) + "]",
     "[\n" + json.dumps(ONE) + ",\n" + json.dumps(TWO) + "\n]\n",
 ]
 
@@ -46,13 +47,15 @@ def test_every_layout_gives_the_same_objects(text: str) -> None:
         ('[{"a": 1}, {"a": ', [{"a": 1}, "json_broken"]),  # half a page
         ('[{"a": 1},', [{"a": 1}, "json_broken"]),
         ('[{"a": 1}, 3, {"a": 2}]', [{"a": 1}, "row_invalid", {"a": 2}]),
+        ('[null, {"a": 2}]', ["row_invalid", {"a": 2}]),
+        ('{"a": 1,}\n{"a": 2}\n', ["json_broken", {"a": 2}]),
         ("[" * 5000, ["json_broken"]),
         ('{"a":\n' * 3000, ["json_broken"]),
         ("<html>", ["json_broken"]),
         ("", []),
         ("[]", []),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_where_it_breaks_is_said_in_its_place(text: str, found: list[Any]) -> None:
     assert read(text) == found
