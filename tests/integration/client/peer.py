@@ -32,6 +32,7 @@ class Peer:
     queries: list[str] = field(default_factory=list)
     refuses: Callable[[dict[str, Any]], bool] = lambda item: item["model"] == "refused"
     refuses_batch: Callable[[list[dict[str, Any]]], int | None] = lambda items: None
+    answer_item: Callable[[int, dict[str, Any]], dict[str, Any]] | None = None
     answered: Callable[[int], None] = lambda number: None
     address: str = ""
 
@@ -41,6 +42,8 @@ class Peer:
 
     def take(self, index: int, item: dict[str, Any]) -> dict[str, Any]:
         """Return the result of one item."""
+        if self.answer_item is not None:
+            return self.answer_item(index, item)
         if self.refuses(item):
             return {"index": index, "status": "rejected", "code": "model_refused", "detail": "Not this model."}
         key = item["idempotency_key"]

@@ -17,6 +17,7 @@ import pytest
 from tests.integration.client import peer as peers
 from tests.integration.client.conftest import AZURE, AZURE_MAP, Ledger
 
+MAIN = "carbonledger.entrypoints.cli.main"
 HEAD = "when,model,in,out\n"
 MAP = ("--map", "occurred_at=when", "--map", "model=model", "--map", "input=in", "--map", "output=out", "--set", "provider=openai")
 
@@ -283,24 +284,49 @@ def test_json_lines_that_are_items_already_and_others_by_dotted_paths(ledger: Le
     assert second.json["tokens"] == {"uncached_input": 5, "cached_input": 4, "output": 2}
 
 
-def test_a_large_file_takes_no_more_memory_than_a_small_one(peer: peers.Peer, tmp_path: Path) -> None:
-    """The resident size of a process that reads 40 MB stays within 60 MB of one that reads 40 kB, batches of 8 MB in flight included."""
-    command = (
-        "import resource, sys, typer; from carbonledger_client import cli; app = typer.Typer(); app.command()(cli.import_file);"
-        "app(standalone_mode=False);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    )
-    unit = 1024 if sys.platform == "linux" else 1
-    resident = []
-    for number in (1000, 1_000_000):
-        file = tmp_path / f"{number}.csv"
-        with file.open("w") as handle:
-            handle.write(HEAD)
-            handle.writelines(f"2026-01-01T00:00:00Z,gpt-4o,{row},1\n" for row in range(number))
-        child = subprocess.run(
-            [sys.executable, "-c", command, "csv", str(file), *MAP, "--dry-run", "--json"], capture_output=True, check=True, timeout=300
-        )
-        assert json.loads(child.stdout)["rows"] == number
-        resident.append(int(child.stderr) * unit)
+# Prints the largest size that the process had. Linux counts the parent's size into ru_maxrss of a forked child, but not into VmHWM.
+PEAK = """
+import pathlib, re, resource, sys, typer
+from carbonledger_client import cli
+app = typer.Typer()
+app.command()(cli.import_file)
+app(standalone_mode=False)
+status = pathlib.Path("/proc/self/status")
+if status.exists():
+    print(int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())[1]) * 1024, file=sys.stderr)
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
 
-    assert resident[1] - resident[0] < 60_000_000
+
+def test_a_large_file_takes_no_more_memory_than_a_small_one(ledger: Ledger, peer: peers.Peer, tmp_path: Path) -> None:
+    """A process that sends 30 full batches stays within 15 MB of one that sends two, which is 54 bytes a row."""
+    peer.answer_item = lambda index, _: {"index": index, "status": "accepted", "id": "x"}
+    peaks = []
+    for number in (20_000, 300_000):
+        words = ("csv", str(many(tmp_path, number)), *MAP, "--json")
+        child = subprocess.run([sys.executable, "-c", PEAK, *words], capture_output=True, check=True, timeout=300)
+        assert json.loads(child.stdout)["accepted"] == number
+        peaks.append(int(child.stderr))
+
+    assert peaks[0] > 20_000_000  # measured at all
+    assert peaks[1] - peaks[0] < 15_000_000, peaks
+
+
+def test_an_interruption_by_hand_says_how_to_go_on(ledger: Ledger, peer: peers.Peer, tmp_path: Path) -> None:
+    file, sent, release = many(tmp_path, 15_000), threading.Event(), threading.Event()
+
+    def hold(number: int) -> None:
+        if number == 2:
+            sent.set()
+            release.wait(30)
+
+    peer.answered = hold
+    child = subprocess.Popen([sys.executable, "-m", MAIN, "import", "csv", str(file), *MAP], env=os.environ, stderr=subprocess.PIPE)
+    assert sent.wait(30)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=30)
+    release.set()
+
+    assert child.returncode == 130
+    assert b"run the same command again to go on" in err

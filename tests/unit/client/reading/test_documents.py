@@ -62,7 +62,10 @@ def test_where_it_breaks_is_said_in_its_place(text: str, found: list[Any]) -> No
 
 
 @given(
-    st.lists(st.dictionaries(st.text(max_size=5), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5), max_size=4)),
+    st.lists(
+        st.dictionaries(st.text(max_size=5), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=3), max_size=3),
+        max_size=5,
+    ),
     st.sampled_from([None, 2]),
 )
 def test_an_array_of_any_objects_comes_back_whole(found: list[dict[str, Any]], indent: int | None) -> None:
