@@ -25,7 +25,22 @@ COUNTS = frozenset((*BUCKETS, REASONING, *(part for parts in PARTS.values() for 
 _LABELS = {"operation": 64, "service_tier": 64, "region": 64, "account": 200}  # characters at most
 _IDS = ("project_id", "agent_id")
 MEMBERS = frozenset(
-    {"idempotency_key", "occurred_at", "provider", "model", "tokens", "usage", "requests", "properties", "batch", *_LABELS, *_IDS}
+    {
+        "idempotency_key",
+        "occurred_at",
+        "provider",
+        "model",
+        "tokens",
+        "usage",
+        "requests",
+        "duration_s",
+        "quality",
+        "batch",
+        "reported_cost",
+        "properties",
+        *_LABELS,
+        *_IDS,
+    }
 )
 METERED = frozenset({"idempotency_key", "occurred_at", "event", "quantity", "account", "properties", *_IDS})
 KEY_CHARS_MAX = 200
@@ -35,6 +50,10 @@ _USAGE_MAX_BYTES = 16_384
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _QUANTITY = re.compile(r"-?[0-9]{1,26}(?:\.[0-9]{1,12})?")
+_AMOUNT = re.compile(r"[0-9]{1,26}(?:\.[0-9]{1,12})?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_QUALITIES = ("reported", "estimated", "partial")
+DURATION_S_MAX = 366 * 86_400
 _BARE = frozenset({"idempotency_key", "occurred_at", "provider", "model", "tokens", "requests"})
 
 
@@ -133,9 +152,24 @@ def _check_rest(item: rows.Item) -> None:
             raise rows.Rejected("id_invalid", f"{name} is {rows.shown(value)}: give a UUID.")
     if type(item.get("batch", False)) is not bool:
         raise rows.Rejected("truth_invalid", "batch is neither true nor false.")
+    _check_bucket(item)
     properties = item.get("properties")
     if properties is not None and not (isinstance(properties, dict) and _is_small(properties)):
         raise rows.Rejected("properties_invalid", f"properties is not an object of at most {_PROPERTIES_MAX_BYTES} bytes.")
+
+
+def _check_bucket(item: rows.Item) -> None:
+    duration_s = item.get("duration_s", 0)
+    if type(duration_s) is not int or not 0 <= duration_s <= DURATION_S_MAX:
+        raise rows.Rejected("duration_invalid", f"duration_s is {rows.shown(duration_s)}: give 0 to {DURATION_S_MAX} seconds.")
+    if item.get("quality", "reported") not in _QUALITIES:
+        raise rows.Rejected("quality_invalid", f"quality is none of {', '.join(_QUALITIES)}.")
+    cost = item.get("reported_cost")
+    if cost is None:
+        return
+    amount, currency = (cost.get("amount"), cost.get("currency")) if isinstance(cost, dict) else (None, None)
+    if not (isinstance(amount, str) and _AMOUNT.fullmatch(amount) and isinstance(currency, str) and _CURRENCY.fullmatch(currency)):
+        raise rows.Rejected("reported_cost_invalid", "reported_cost needs an amount from 0 as a decimal string, and a currency like USD.")
 
 
 def _is_small(properties: rows.Item) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Collection, Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import orjson
@@ -19,7 +19,12 @@ COUNT_MAX = 2**53 - 1  # the largest integer that every JSON reader keeps exactl
 _COUNT_DIGITS_MAX = 16
 _WHOLE = re.compile(r"([0-9]{1,16})\.0{1,9}")  # what a column of counts with gaps becomes in a data frame
 _TRUTH = {"true": True, "t": True, "yes": True, "1": True, "false": False, "f": False, "no": False, "0": False}
+_NUMBER = re.compile(r"[-+]?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?")
+_DECORATIONS = ("_name", "_email", "_redacted", "_iso")  # what is only another way to write an id or a time
 _SHOWN_MAX = 60
+_AMOUNT_PLACES = 12
+_AMOUNT_DIGITS_MAX = 15
+_AMOUNT_UNIT = Decimal(1).scaleb(-_AMOUNT_PLACES)
 
 Fields = Mapping[str, Any]
 Item = dict[str, Any]
@@ -97,15 +102,26 @@ def truth(value: object, name: str) -> bool | None:
     return _TRUTH[word]
 
 
+def usd(value: object) -> Item:
+    """Return the member ``reported_cost`` of what a provider says it charged, rounded half up to 12 places; none where it is no number
+    from 0: it is a remark beside the usage, never a reason to lose the usage.
+    """
+    made = amount(value)
+    return {} if made is None else {"reported_cost": {"amount": made, "currency": "USD"}}
+
+
 def amount(value: object) -> str | None:
-    """Return what a provider says it charged, as a decimal string; None where it says nothing that is a number."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not str(value).strip():
+    """Return a number from 0 as a decimal string of at most 12 places; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     try:
         made = Decimal(str(value).strip())
+        if not made.is_finite() or made < 0 or made.adjusted() > _AMOUNT_DIGITS_MAX:
+            return None
+        whole = made if -int(made.as_tuple().exponent) <= _AMOUNT_PLACES else made.quantize(_AMOUNT_UNIT, ROUND_HALF_UP)
     except ArithmeticError:
-        return None  # a remark beside the usage, never a reason to lose the usage
-    return format(made, "f") if made.is_finite() and abs(made.adjusted()) < _COUNT_DIGITS_MAX else None
+        return None  # a text that is no number
+    return format(whole, "f")
 
 
 def nested(value: object) -> Fields:
@@ -131,6 +147,18 @@ def identity(source: str, *parts: object) -> str:
     Written keys must never change: never reorder the parts that a format hands over.
     """
     return f"{source}:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]}"
+
+
+def other_dimensions(fields: Fields, known: Collection[str]) -> list[str]:
+    """Return the members that no format knows and that tell rows apart, as names and values in order: texts and truths, since numbers are
+    measures. A source that begins to group by something new would otherwise have its rows taken for revisions of each other.
+    """
+    found = ((name, value) for name, value in sorted(fields.items()) if name not in known and not name.endswith(_DECORATIONS))
+    return [part for name, value in found if _is_dimension(value) for part in (name, str(value).strip())]
+
+
+def _is_dimension(value: object) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and bool(value.strip()) and not _NUMBER.fullmatch(value.strip()))
 
 
 def within_input(total: int | None, tokens: dict[str, int | None]) -> None:

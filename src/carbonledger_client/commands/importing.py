@@ -94,10 +94,11 @@ def _imported(request: Request, recipe: plans.Recipe) -> tuple[tally.Tally, list
 
 
 def _resume(made: Run, request: Request, subject: str) -> None:
-    made.state_path = state.path(request.state, subject, os.environ, Path.home())
-    made.state, word = state.load(made.state_path, subject)
-    if word:
-        made.notes.append(word)
+    place = state.path(request.state, subject, os.environ, Path.home())
+    found = state.load(place, subject)
+    made.state, made.state_path = found.state, place if found.is_ours else None
+    if found.word:
+        made.notes.append(found.word)
     if made.state.row:
         made.notes.append(f"Went on after row {made.state.row}, up to which an earlier run had come.")
 

@@ -22,6 +22,9 @@ _DAY_S = 86_400
 _PLACE_UNKNOWN = "not_available"
 _DIMENSIONS = ("model", "api_key", "workspace", "service_tier", "context_window", "inference_geo", "speed")
 _PAGE_ONLY = ("account_id", "service_account_id")
+_KNOWN = frozenset(
+    {"usage_date_utc", "model_version", "usage_type", "starting_at", "ending_at", "api_key_id", "workspace_id", *_DIMENSIONS, *_PAGE_ONLY}
+)
 
 
 def read(fields: rows.Fields) -> rows.Item:
@@ -38,7 +41,10 @@ def _of_table(fields: rows.Fields) -> rows.Item:
     told = dict(zip(_DIMENSIONS, ("model_version", "api_key", "workspace", "usage_type", *_DIMENSIONS[4:]), strict=True))
     dimensions = {name: rows.text(fields.get(column), column) for name, column in told.items()}
     # An hour is written with its minutes and a minute likewise, so only the width of a day is known.
-    return _item("anthropic-table", times.instant(date), _DAY_S if len(date) == _DATE_CHARS else None, dimensions, tokens)
+    width_s = _DAY_S if len(date) == _DATE_CHARS else None
+    start = times.instant(date)
+    key = rows.identity("anthropic-table", start, width_s, *dimensions.values(), *rows.other_dimensions(fields, _KNOWN))
+    return _item(key, start, width_s, dimensions, tokens)
 
 
 def _of_page(fields: rows.Fields) -> rows.Item:
@@ -57,25 +63,26 @@ def _of_page(fields: rows.Fields) -> rows.Item:
     }
     told = dict(zip(_DIMENSIONS, ("model", "api_key_id", "workspace_id", *_DIMENSIONS[3:]), strict=True))
     dimensions = {name: rows.text(fields.get(column), column) for name, column in (told | {name: name for name in _PAGE_ONLY}).items()}
-    return _item("anthropic", start, width_s, dimensions, tokens)
+    key = rows.identity("anthropic", start, width_s, *dimensions.values(), *rows.other_dimensions(fields, _KNOWN))
+    return _item(key, start, width_s, dimensions, tokens)
 
 
-def _item(source: str, start: str, width_s: int | None, dimensions: dict[str, str | None], tokens: dict[str, int | None]) -> rows.Item:
+def _item(key: str, start: str, width_s: int | None, dimensions: dict[str, str | None], tokens: dict[str, int | None]) -> rows.Item:
     if not any(tokens.values()):
         raise rows.Skipped("empty bucket")
     if dimensions["model"] is None:
         raise rows.Rejected("model_missing", "It names no model: group the usage by model and export it again.")
     item: rows.Item = {
-        "idempotency_key": rows.identity(source, start, width_s, *dimensions.values()),
+        "idempotency_key": key,
         "occurred_at": start,
         "provider": "anthropic",
         "model": dimensions["model"],
         "requests": None,
         "tokens": tokens,
-        "properties": rows.properties(
-            bucket_s=width_s, **{name: dimensions[name] for name in ("api_key", "workspace", "context_window", "speed")}
-        ),
+        "properties": rows.properties(**{name: dimensions[name] for name in ("api_key", "workspace", "context_window", "speed")}),
     }
+    if width_s is not None:
+        item["duration_s"] = width_s
     if dimensions["service_tier"] is not None:
         item |= {"service_tier": dimensions["service_tier"], "batch": dimensions["service_tier"] == "batch"}
     if dimensions["inference_geo"] not in {None, _PLACE_UNKNOWN}:

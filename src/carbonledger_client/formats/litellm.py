@@ -46,7 +46,8 @@ def read(fields: rows.Fields) -> rows.Item:
         "model": (rows.text(fields.get("model"), "model") or "").removeprefix(f"{provider}/") or None,
         "requests": 1,
         "tokens": tokens,
-        "properties": rows.properties(team=rows.text(fields.get("team_id"), "team_id"), reported_cost_usd=rows.amount(fields.get("spend"))),
+        "properties": rows.properties(team=rows.text(fields.get("team_id"), "team_id")),
+        **rows.usd(fields.get("spend")),
     }
     operation = _OPERATIONS.get(str(fields.get("call_type")))
     return item if operation is None else {**item, "operation": operation}

@@ -6,6 +6,7 @@ with the cached and cache-creation tokens inside it, from which ``uncached_input
 
 from __future__ import annotations
 
+import copy
 import difflib
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,8 +20,9 @@ TOTAL = "input"
 _TEXTS = frozenset({"provider", "model", "operation", "account", "project_id", "agent_id", "region", "service_tier", "idempotency_key"})
 _COUNTS = frozenset({*items.COUNTS, TOTAL})
 _PROPERTY = "properties."
-TARGETS = frozenset({*_TEXTS, *_COUNTS, "requests", "occurred_at", "batch", "usage"})
-_BESIDE_TOKENS = TARGETS - _COUNTS - {"usage", "occurred_at", "idempotency_key", "requests"}
+_NESTED = {"reported_cost.amount": ("reported_cost", "amount"), "reported_cost.currency": ("reported_cost", "currency")}
+TARGETS = frozenset({*_TEXTS, *_COUNTS, *_NESTED, "requests", "occurred_at", "batch", "usage", "duration_s", "quality"})
+_BESIDE_TOKENS = TARGETS - _COUNTS - _NESTED.keys() - {"usage", "occurred_at", "idempotency_key", "requests", "duration_s", "quality"}
 
 Pick = Callable[[Any], tuple[Any, ...]]
 
@@ -114,10 +116,11 @@ def reader(mapping: Wanted, pick: Pick, zone: tzinfo) -> Callable[[Any], rows.It
     counted = tuple((place, target) for place, target in enumerate(targets) if target in _COUNTS)
     others = tuple((place, target, _READERS.get(target, _text)) for place, target in enumerate(targets) if target not in _COUNTS)
     has_tokens = bool(counted or base_tokens)
+    has_nested = any(isinstance(value, dict) for value in base.values())
 
     def read(record: Any) -> rows.Item:  # noqa: ANN401 - cells or members, as `pick` expects them
         values = pick(record)
-        item = {**base, "properties": dict(base["properties"])} if "properties" in base else base.copy()
+        item = copy.deepcopy(base) if has_nested else base.copy()
         for place, target, convert in others:
             _put(item, target, convert(values[place], target, zone))
         if has_tokens:
@@ -165,9 +168,10 @@ def _constants(mapping: Wanted, zone: tzinfo) -> tuple[rows.Item, dict[str, int 
 
 
 def _put(item: rows.Item, target: str, value: object) -> None:
-    if target.startswith(_PROPERTY):
+    outer, inner = _NESTED.get(target) or ("properties", target.removeprefix(_PROPERTY))
+    if inner != target:
         if value is not None:
-            item.setdefault("properties", {})[target.removeprefix(_PROPERTY)] = value
+            item.setdefault(outer, {})[inner] = value
     elif value is not None or target == "requests":  # mapped but blank: the number of requests is unknown, not one
         item[target] = value
 
@@ -176,10 +180,29 @@ def _text(value: object, name: str, _zone: tzinfo) -> str | None:
     return rows.text(value, name)
 
 
+def _key(value: object, name: str, _zone: tzinfo) -> str:
+    key = rows.text(value, name)
+    if key is None:  # the key of the file instead would count the row again in the next export
+        raise rows.Rejected("idempotency_key_missing", "The column mapped to idempotency_key is blank.")
+    return key
+
+
+def _amount(value: object, name: str, _zone: tzinfo) -> str | None:
+    if value is None or not str(value).strip():
+        return None
+    made = rows.amount(value)
+    if made is None:
+        raise rows.Rejected("reported_cost_invalid", f"{name} is {rows.shown(value)}: give a number from 0 in plain digits.")
+    return made
+
+
 _READERS: Mapping[str, Callable[[Any, str, tzinfo], object]] = {
     "provider": lambda value, name, _: (rows.text(value, name) or "").lower() or None,
     "occurred_at": lambda value, _, zone: times.instant(value, zone),
     "requests": lambda value, name, _: rows.count(value, name),
+    "idempotency_key": _key,
+    "duration_s": lambda value, name, _: rows.count(value, name),
+    "reported_cost.amount": _amount,
     "batch": lambda value, name, _: rows.truth(value, name),
     "usage": lambda value, _, __: rows.nested(value) or None,
 }

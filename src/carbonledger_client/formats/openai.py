@@ -22,6 +22,7 @@ _PARTS = {
     "output_image_tokens": "image_output",
 }
 _DIMENSIONS = ("project_id", "user_id", "api_key_id", "model", "service_tier")
+_KNOWN = frozenset({*_DIMENSIONS, "object", "batch", "start_time", "end_time"})
 _WIDTHS_S = frozenset({60, 3600, 86_400})
 
 
@@ -41,13 +42,16 @@ def read(fields: rows.Fields) -> rows.Item:
     if dimensions["model"] is None:
         raise rows.Rejected("model_missing", "It names no model: group the usage by model and export it again.")
     item: rows.Item = {
-        "idempotency_key": rows.identity("openai", _COUNTED[kind], start, width_s, batch, *dimensions.values()),
+        "idempotency_key": rows.identity(
+            "openai", _COUNTED[kind], start, width_s, batch, *dimensions.values(), *rows.other_dimensions(fields, _KNOWN)
+        ),
         "occurred_at": start,
         "provider": "openai",
         "model": dimensions["model"],
         "requests": requests,
         "tokens": tokens,
-        "properties": rows.properties(bucket_s=width_s, project=dimensions["project_id"], api_key_id=dimensions["api_key_id"]),
+        "duration_s": width_s,
+        "properties": rows.properties(project=dimensions["project_id"], api_key_id=dimensions["api_key_id"]),
     }
     if kind == "embeddings":
         item["operation"] = "embeddings"

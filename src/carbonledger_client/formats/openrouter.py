@@ -19,7 +19,7 @@ _DAILY_TABLE = {
     "Completion Tokens": "completion_tokens",
     "Reasoning Tokens": "reasoning_tokens",
 }
-_DAILY_MEASURES = frozenset({"BYOK Usage", *_DAILY_TABLE})
+_DAY_KNOWN = frozenset({"date", "model"})  # permaslug, endpoint and workspace are what tells the rows of a day apart
 
 
 def read(fields: rows.Fields) -> rows.Item:
@@ -29,8 +29,8 @@ def read(fields: rows.Fields) -> rows.Item:
     if "Date" in fields:
         named = {ours: fields.get(theirs) for theirs, ours in _DAILY_TABLE.items()}
         # Whatever else the table is grouped by keeps its rows apart.
-        return _day(named, sorted((name, str(value)) for name, value in fields.items() if name not in _DAILY_MEASURES))
-    return _day(fields, [fields.get(name) for name in ("model_permaslug", "endpoint_id", "workspace_id")])
+        return _day(named, rows.other_dimensions(fields, _DAILY_TABLE))
+    return _day(fields, rows.other_dimensions(fields, _DAY_KNOWN))
 
 
 def _generation(fields: rows.Fields) -> rows.Item:
@@ -53,12 +53,12 @@ def _generation(fields: rows.Fields) -> rows.Item:
             upstream=rows.text(fields.get("provider_name"), "provider_name"),
             api_key=rows.text(fields.get("api_key_name"), "api_key_name"),
             app=rows.text(fields.get("app_name"), "app_name"),
-            reported_cost_usd=rows.amount(fields.get("cost_total")),
         ),
+        **rows.usd(fields.get("cost_total")),
     }
 
 
-def _day(fields: rows.Fields, rest: list[object] | list[tuple[str, str]]) -> rows.Item:
+def _day(fields: rows.Fields, rest: list[str]) -> rows.Item:
     tokens = _tokens(fields, ("prompt_tokens", "completion_tokens", "reasoning_tokens"))
     requests = rows.count(fields.get("requests"), "requests")
     if not any(tokens.values()) and not requests:
@@ -74,11 +74,9 @@ def _day(fields: rows.Fields, rest: list[object] | list[tuple[str, str]]) -> row
         "model": model,
         "requests": requests,
         "tokens": _known(tokens),
-        "properties": rows.properties(
-            bucket_s=_DAY_S,
-            upstream=rows.text(fields.get("provider_name"), "provider_name"),
-            reported_cost_usd=rows.amount(fields.get("usage")),
-        ),
+        "duration_s": _DAY_S,
+        "properties": rows.properties(upstream=rows.text(fields.get("provider_name"), "provider_name")),
+        **rows.usd(fields.get("usage")),
     }
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -49,19 +50,27 @@ def path(named: Path | None, subject: str, environ: Mapping[str, str], home: Pat
     return folder / "carbonledger" / "imports" / f"{subject[:32]}.json"
 
 
-def load(place: Path, subject: str) -> tuple[State, str | None]:
-    """Return the state of this import, or a fresh one with a word on why there is none."""
+class Loaded(NamedTuple):
+    """What was found: a state to go on from, a word on why it is a fresh one, and whether its file may be replaced."""
+
+    state: State
+    word: str | None = None
+    is_ours: bool = True
+
+
+def load(place: Path, subject: str) -> Loaded:
+    """Return the state of this import, or a fresh one. A file that is no state is left as it is: its name may be a slip of the hand."""
     fresh = State(subject)
     try:
         with place.open("rb") as handle:
             found = msgspec.json.decode(handle.read(_MAX_BYTES), type=State)
     except FileNotFoundError:
-        return fresh, None
+        return Loaded(fresh)
     except (OSError, msgspec.DecodeError) as error:
-        return fresh, f"The state file {place} can't be read and is passed over: {error}"
+        return Loaded(fresh, f"{place} is no state file ({error}): it is passed over and left as it is, and none is kept.", is_ours=False)
     if found.version != _VERSION or found.subject != subject or found.row < 0:
-        return fresh, f"The state file {place} is of another import and is passed over."
-    return found, None
+        return Loaded(fresh, f"The state file {place} is of another import and is passed over.")
+    return Loaded(found)
 
 
 def save(place: Path, state: State) -> None:

@@ -156,7 +156,7 @@ def test_a_killed_import_goes_on_where_it_was(ledger: Ledger, peer: peers.Peer, 
     assert peer.total("uncached_input") == sum(range(1, 25_001))
 
 
-def test_a_state_of_another_import_or_none_at_all_is_passed_over_with_a_word(ledger: Ledger, peer: peers.Peer, tmp_path: Path) -> None:
+def test_a_file_that_is_no_state_is_passed_over_with_a_word_and_left_alone(ledger: Ledger, peer: peers.Peer, tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     state.write_text("{ this was never ours")
 
@@ -165,7 +165,7 @@ def test_a_state_of_another_import_or_none_at_all_is_passed_over_with_a_word(led
     assert ended.code == 0
     assert ended.json["accepted"] == 3
     assert "is passed over" in ended.json["notes"][0]
-    assert not state.exists()  # an import that is complete needs none
+    assert state.read_text() == "{ this was never ours"
 
 
 def test_another_mapping_of_the_same_file_does_not_go_on_from_the_first_one(ledger: Ledger, peer: peers.Peer, tmp_path: Path) -> None:

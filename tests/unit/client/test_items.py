@@ -43,6 +43,13 @@ BROKEN = [
     ({"properties": {"note": "x" * 5000}}, "properties_invalid"),
     ({"properties": {"note": "\udcff"}}, "properties_invalid"),
     ({"properties": []}, "properties_invalid"),
+    ({"duration_s": -1}, "duration_invalid"),
+    ({"duration_s": 400 * 86_400}, "duration_invalid"),
+    ({"quality": "good"}, "quality_invalid"),
+    ({"reported_cost": "1.5"}, "reported_cost_invalid"),
+    ({"reported_cost": {"amount": "-1", "currency": "USD"}}, "reported_cost_invalid"),
+    ({"reported_cost": {"amount": "1", "currency": "usd"}}, "reported_cost_invalid"),
+    ({"reported_cost": {"amount": 1, "currency": "USD"}}, "reported_cost_invalid"),
 ]
 
 
@@ -63,6 +70,7 @@ def test_a_broken_rule_has_its_code(change: dict[str, Any], code: str) -> None:
         {"tokens": None, "usage": {"prompt_tokens": 5}},
         {"batch": True, "region": "eu", "project_id": "0197F000-0000-7000-8000-000000000000", "properties": {"team": "search"}},
         {"requests": None},
+        {"duration_s": 3600, "quality": "estimated", "reported_cost": {"amount": "0.000001", "currency": "USD"}},
     ],
 )
 def test_a_good_item_passes(change: dict[str, Any]) -> None:

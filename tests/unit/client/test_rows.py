@@ -64,7 +64,18 @@ def test_a_key_made_of_parts_tells_apart_what_only_looks_alike() -> None:
 
 @pytest.mark.parametrize(
     "value, text",
-    [("0.00012", "0.00012"), (1.5e-7, "0.00000015"), ("1e400", None), ("free", None), (None, None), (True, None), ("NaN", None)],
+    [
+        ("0.00012", "0.00012"),
+        (1.5e-7, "0.00000015"),
+        ("0.1234567890125", "0.123456789013"),
+        (12, "12"),
+        (-1, None),
+        ("1e400", None),
+        ("free", None),
+        (None, None),
+        (True, None),
+        ("NaN", None),
+    ],
 )
 def test_a_reported_cost_is_kept_as_a_plain_decimal(value: object, text: str | None) -> None:
     assert rows.amount(value) == text

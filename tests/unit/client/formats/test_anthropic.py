@@ -65,12 +65,12 @@ def test_a_result_of_a_page_reads_the_same_way() -> None:
         "uncached_input": 1500, "cached_input": 200, "cache_creation_5m": 500, "cache_creation_1h": 1000, "output": 500
     }  # fmt: skip
     assert (item["service_tier"], item["batch"], item["region"]) == ("batch", True, "us")
-    assert item["properties"] == {"bucket_s": 3600, "api_key": "apikey_1", "context_window": "0-200k"}
+    assert (item["duration_s"], item["properties"]) == (3600, {"api_key": "apikey_1", "context_window": "0-200k"})
 
 
 def test_a_day_is_known_to_be_one() -> None:
     item = anthropic.read({**ROW, "usage_date_utc": "2026-03-31"})
-    assert (item["occurred_at"], item["properties"]["bucket_s"]) == ("2026-03-31T00:00:00Z", 86_400)
+    assert (item["occurred_at"], item["duration_s"]) == ("2026-03-31T00:00:00Z", 86_400)
 
 
 def test_a_single_column_of_cache_writes_is_of_a_time_not_told() -> None:
@@ -84,6 +84,8 @@ def test_a_new_export_with_other_counts_keeps_its_keys_and_another_dimension_doe
     assert anthropic.read({**ROW, "usage_output_tokens": "9"})["idempotency_key"] == key
     for name in ("model_version", "api_key", "workspace", "usage_type", "context_window", "inference_geo", "speed"):
         assert anthropic.read({**ROW, name: "other"})["idempotency_key"] != key
+    assert anthropic.read({**ROW, "product": "a dimension that came later"})["idempotency_key"] != key
+    assert anthropic.read({**ROW, "usage_thinking_tokens": "17"})["idempotency_key"] == key  # a measure that came later
 
 
 @pytest.mark.parametrize(

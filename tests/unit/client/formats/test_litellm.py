@@ -42,7 +42,8 @@ def test_a_call_becomes_disjoint_buckets_under_its_own_id() -> None:
     assert item["idempotency_key"] == "litellm:chatcmpl-EVwHveLA6x5SajBJwyjU60y5TdrZf"
     assert (item["occurred_at"], item["provider"], item["model"]) == ("2026-02-24T21:19:33.705000Z", "anthropic", "claude-sonnet-4-5")
     assert (item["operation"], item["requests"]) == ("chat", 1)
-    assert item["properties"] == {"team": "team-1", "reported_cost_usd": "0.0000345"}
+    assert item["properties"] == {"team": "team-1"}
+    assert item["reported_cost"] == {"amount": "0.0000345", "currency": "USD"}
     assert items.checked(item)
 
 

@@ -43,6 +43,12 @@ def test_tokens_are_what_the_columns_tell(cells: dict[str, str], maps: tuple[str
     assert of_cells(cells, maps)["tokens"] == tokens
 
 
+def test_a_blank_key_is_refused_rather_than_replaced() -> None:
+    with pytest.raises(rows.Rejected) as refused:
+        of_cells({"a": "3", "k": " "}, ("output=a", "idempotency_key=k"))
+    assert refused.value.code == "idempotency_key_missing"
+
+
 def test_cached_above_an_inclusive_input_is_refused() -> None:
     with pytest.raises(rows.Rejected) as refused:
         of_cells({"a": "3", "b": "4"}, ("input=a", "cached_input=b"))
@@ -65,6 +71,18 @@ def test_the_other_members_are_read_by_their_kind() -> None:
         "properties": {"source": "export", "team": "search"},
         "tokens": {"output": 5},
     }
+
+
+def test_a_bucket_and_what_the_provider_charged_for_it_can_be_mapped() -> None:
+    maps = ("output=o", "duration_s=d", "reported_cost.amount=c")
+    sets = (*SETS, "reported_cost.currency=EUR", "quality=estimated")
+
+    item = of_cells({"o": "5", "d": "3600", "c": "0.25"}, maps, sets)
+
+    assert (item["duration_s"], item["quality"]) == (3600, "estimated")
+    assert item["reported_cost"] == {"amount": "0.25", "currency": "EUR"}
+    with pytest.raises(rows.Rejected, match="plain digits"):
+        of_cells({"o": "5", "d": "3600", "c": "0,25"}, maps, sets)
 
 
 def test_properties_of_one_row_do_not_reach_the_next() -> None:

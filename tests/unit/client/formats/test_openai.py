@@ -65,7 +65,7 @@ def test_a_result_of_the_api_becomes_disjoint_buckets() -> None:
     }  # fmt: skip
     assert (item["occurred_at"], item["provider"], item["model"]) == ("2024-11-01T00:00:00Z", "openai", "gpt-5.6-2026-07-01")
     assert (item["requests"], item["batch"], item["service_tier"]) == (5, False, "default")
-    assert item["properties"] == {"bucket_s": 3600, "project": "proj_1"}
+    assert (item["duration_s"], item["properties"]) == (3600, {"project": "proj_1"})
     assert items.checked(item)
 
 
@@ -91,6 +91,7 @@ def test_a_new_export_with_other_counts_keeps_its_keys() -> None:
         {"model": "gpt-4o"},
         {"batch": "true"},
         {"service_tier": "flex"},
+        {"api_source": "responses"},  # a dimension that came later
         {"start_time": "1761523140", "end_time": "1761523200"},
     ],
 )

@@ -51,7 +51,7 @@ def test_a_generation_tells_its_cached_tokens_inside_the_prompt() -> None:
         "openrouter",
         "anthropic/claude-opus-4.7",
     )
-    assert (item["requests"], item["properties"]["reported_cost_usd"]) == (1, "0.0012")
+    assert (item["requests"], item["reported_cost"]) == (1, {"amount": "0.0012", "currency": "USD"})
     assert items.checked(item)
 
 
@@ -68,7 +68,7 @@ def test_a_day_does_not_tell_cached_tokens_which_stay_unknown(
     item = openrouter.read(row)
 
     assert (item["model"], item["tokens"], item["requests"]) == (model, tokens, requests)
-    assert item["properties"]["bucket_s"] == 86_400
+    assert item["duration_s"] == 86_400
 
 
 def test_endpoints_of_one_day_are_told_apart_and_counts_are_not_part_of_the_key() -> None:

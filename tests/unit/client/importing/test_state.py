@@ -19,7 +19,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
 
     state.save(place, saved)
 
-    assert state.load(place, SUBJECT) == (saved, None)
+    assert state.load(place, SUBJECT) == state.Loaded(saved)
     assert [entry.name for entry in place.parent.iterdir()] == ["state.json"]
 
 
@@ -28,24 +28,24 @@ def test_another_file_mapping_server_or_key_is_another_subject(tmp_path: Path, c
     other = state.subject(**{**ABOUT, **change})
     state.save(tmp_path / "s", state.State(SUBJECT, 10_000))
 
-    found, word = state.load(tmp_path / "s", other)
+    found, word, is_ours = state.load(tmp_path / "s", other)
 
-    assert found == state.State(other)
+    assert (found, is_ours) == (state.State(other), True)
     assert word is not None
     assert "another import" in word
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"subject": 3}', b'{"subject": "x", "row": -5}', b"\xff\xfe", b'{"row": 5}'])
-def test_a_broken_state_is_passed_over_with_a_word(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"subject": 3}', b"\xff\xfe", b'{"row": 5}', b"when,in,out\n2026-01-01,1,1\n"])
+def test_what_is_no_state_is_passed_over_with_a_word_and_is_not_ours_to_replace(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s").write_bytes(content)
-    found, word = state.load(tmp_path / "s", SUBJECT)
-    assert (found.row, found.subject) == (0, SUBJECT)
+    found, word, is_ours = state.load(tmp_path / "s", SUBJECT)
+    assert (found.row, found.subject, is_ours) == (0, SUBJECT, False)
     assert word is not None
     assert "passed over" in word
 
 
 def test_no_state_is_a_fresh_one_without_a_word(tmp_path: Path) -> None:
-    assert state.load(tmp_path / "s", SUBJECT) == (state.State(SUBJECT), None)
+    assert state.load(tmp_path / "s", SUBJECT) == state.Loaded(state.State(SUBJECT))
     state.clear(tmp_path / "s")
 
 
