@@ -131,6 +131,7 @@ def test_a_defect_of_the_server_ends_the_import_and_the_next_run_goes_on(ledger:
     assert peer.batches == [10_000, 10_000, 5_000]  # the first was not sent again
     assert (resumed.json["accepted"], resumed.json["duplicate"]) == (25_000, 0)
     assert resumed.json["tokens"]["uncached_input"] == sum(range(1, 25_001)) == peer.total("uncached_input")
+    assert [entry for entry in (tmp_path / "state").rglob("*") if entry.is_file()] == []  # an import that is complete needs none
 
 
 def test_a_killed_import_goes_on_where_it_was(ledger: Ledger, peer: peers.Peer, tmp_path: Path) -> None:
