@@ -62,14 +62,21 @@ class Client:
             raise errors.Misused(f"Send 1 to {EVENTS_MAX} events at a time, not {len(events)}.")
         return self.send_encoded([orjson.dumps(event) for event in events])
 
-    def send_encoded(self, events: Sequence[bytes]) -> models.Outcome:
-        """As ``send_events``, of events that are JSON already."""
+    def send_encoded(self, events: Sequence[bytes], *, is_import: bool = False) -> models.Outcome:
+        """As ``send_events``, of events that are JSON already. ``is_import`` books them as read from a file."""
         body = b'{"events":[' + b",".join(events) + b"]}"
         headers = {"Content-Type": "application/json"}
         if len(body) >= _COMPRESSED_FROM_BYTES:
             packer = zlib.compressobj(level=1, wbits=_GZIP_WINDOW)
             body, headers["Content-Encoding"] = packer.compress(body) + packer.flush(), "gzip"
-        answer = self._transport.send("POST", "/v1/telemetry/events", content=body, headers=headers, repeatable=True)
+        answer = self._transport.send(
+            "POST",
+            "/v1/telemetry/events",
+            params={"source": "import"} if is_import else None,
+            content=body,
+            headers=headers,
+            repeatable=True,
+        )
         return models.outcome_from_api(_document(answer), sent=len(events))
 
     def summary(self, **filters: str | None) -> models.Summary:

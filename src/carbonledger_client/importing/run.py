@@ -121,7 +121,7 @@ class Run:
         """Send a batch, in halves if it is refused as a whole, and return the rows that the server did not take."""
         assert self.ledger is not None  # noqa: S101 - a dry run sends nothing
         try:
-            outcome = self.ledger.send_encoded([entry.encoded for entry in waiting.entries])
+            outcome = self.ledger.send_encoded([entry.encoded for entry in waiting.entries], is_import=True)
         except errors.Refused as refused:
             yield from self._halved(waiting, refused)
             return

@@ -69,7 +69,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         items = json.loads(body)["events"]
-        assert self.path == "/v1/telemetry/events"
+        assert self.path.partition("?")[0] == "/v1/telemetry/events"
         assert 1 <= len(items) <= BATCH_MAX
         assert len(body) <= BODY_MAX_BYTES
         status = self.peer.refuses_batch(items)

@@ -65,7 +65,7 @@ def keep(home: Path, more: Mapping[str, str]) -> None:
     """Note more of the demo, readable for its owner alone, whole or not at all."""
     target = home / _FILE
     fresh = target.with_suffix(".new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump({**note(home), **more}, file)
     fresh.replace(target)
 
