@@ -46,6 +46,8 @@ class Recipe:
     headers: Callable[[bytes], Awaitable[dict[str, str]]] = _no_headers
     sandbox: bool = False
     query: dict[str, str] = field(default_factory=dict)
+    reads_itself: bool = False
+    """Whether the endpoint reads its body itself, and so has words of its own for one that it can't read."""
     is_everybodys: bool = False
     """What the path names belongs to no organization, and is no id."""
 
@@ -262,4 +264,6 @@ RECIPES: dict[str, Recipe] = {
     "getJob": Recipe(place=a_job, sandbox=True),
     "listPrices": Recipe(query={"provider": "openai", "model": "gpt-4o"}),
     "getCarbonFactors": Recipe(place=a_factor_set, is_everybodys=True),
+    "sendEvents": Recipe(reads_itself=True),
+    "sendSpans": Recipe(reads_itself=True),
 }
