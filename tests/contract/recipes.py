@@ -17,6 +17,7 @@ from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import links
 from carbonledger.infra import clock
 from tests.contract import worlds
+from tests.integration.domains.telemetry import kit as ledger
 from tests.integration.entrypoints.rest.identity import conftest as kit
 
 World = worlds.World
@@ -81,6 +82,13 @@ async def another_session(world: World) -> dict[str, str]:
 async def a_job(world: World) -> dict[str, str]:
     made = await world.post("/v1/test-clock/advance", {"to": worlds.SANDBOX_START})
     return {"job_id": made["job_id"]}
+
+
+async def a_telemetry_event(world: World) -> dict[str, str]:
+    """An event with properties, told by a program."""
+    now, draft = clock.now(), ledger.draft(worlds.a_name("call"), at=clock.now(), properties={"feature": "search"})
+    done = await ledger.accept(world.ledger.services.database, world.organization_id, draft, at=now)
+    return {"event_id": str(done.results[0].event_id)}
 
 
 # --- what is sent
@@ -213,4 +221,6 @@ RECIPES: dict[str, Recipe] = {
     "rotateLlmKey": Recipe(place=an_llm_key, body=a_new_value),
     "deleteLlmKey": Recipe(place=an_llm_key),
     "getJob": Recipe(place=a_job, sandbox=True),
+    "getTelemetryEvent": Recipe(place=a_telemetry_event),
+    "eraseTelemetryProperties": Recipe(place=a_telemetry_event),
 }

@@ -18,7 +18,9 @@ from carbonledger.entrypoints.rest import (
     projects,
     routing,
     telemetry,
+    telemetry_events,
     test_clock,
+    usage,
     users,
 )
 
@@ -36,6 +38,8 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     projects.router,
     agents.router,
     telemetry.router,
+    telemetry_events.router,
+    usage.router,
     activity.router,
 )
 
