@@ -19,6 +19,7 @@ from carbonledger.domains.projects import service as project_service
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
 from tests.contract import worlds
+from tests.integration.domains.telemetry import kit as ledger
 from tests.integration.entrypoints.rest.identity import conftest as kit
 
 World = worlds.World
@@ -116,6 +117,13 @@ async def a_project_with_workloads(world: World) -> dict[str, str]:
 
 async def an_agent(world: World) -> dict[str, str]:
     return {"agent_id": (await world.post("/v1/agents", {"name": worlds.a_name("agent")}))["id"]}
+
+
+async def a_telemetry_event(world: World) -> dict[str, str]:
+    """An event with properties, told by a program."""
+    now, draft = clock.now(), ledger.draft(worlds.a_name("call"), at=clock.now(), properties={"feature": "search"})
+    done = await ledger.accept(world.ledger.services.database, world.organization_id, draft, at=now)
+    return {"event_id": str(done.results[0].event_id)}
 
 
 # --- what is sent
@@ -266,4 +274,6 @@ RECIPES: dict[str, Recipe] = {
     "getCarbonFactors": Recipe(place=a_factor_set, is_everybodys=True),
     "sendEvents": Recipe(reads_itself=True),
     "sendSpans": Recipe(reads_itself=True),
+    "getTelemetryEvent": Recipe(place=a_telemetry_event),
+    "eraseTelemetryProperties": Recipe(place=a_telemetry_event),
 }

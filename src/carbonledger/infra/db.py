@@ -160,8 +160,6 @@ class Database:
         self.connections = connections.Connections(pool, wait_s=ACQUIRE_TIMEOUT_S)
         self.observe = observe
         self.remembered: dict[str, Any] = {}
-        self._size = pool.get_max_size()
-        self._in_use = 0
 
     def transaction(self, organization_id: UUID | None = None, *, read_only: bool = False) -> Transaction:
         """Open a transaction for ``organization_id`` (None: no tenant rows); commit if the block ends, roll back if it raises.
