@@ -69,7 +69,7 @@ class ConnectionIn(shapes.In):
     project_id: UUID | None = Field(default=None, description="Where its usage is booked; null: the default project.")
     covers_direct: bool = Field(
         default=False,
-        description="It also covers what is sent directly of this provider (API, spans, imports), which is then a duplicate: shown, not added.",
+        description="It covers what is sent directly of this provider (API, spans, imports) as well: that is shown as duplicate.",
     )
 
 
