@@ -104,7 +104,7 @@ def content_digest(bucket: Bucket) -> bytes:
         *([_ACTIVITY, activity_digest(one), _text(one.quantity), one.model, one.requests] for one in bucket.activities),
         *([_COST, cost_digest(cost), *cost_content(cost)] for cost in bucket.costs),
     ]
-    return hashlib.sha256(_json(sorted(contents, key=lambda content: (content[0], content[1])))).digest()
+    return hashlib.sha256(_json(sorted(contents, key=lambda content: (str(content[0]), str(content[1]))))).digest()
 
 
 def _row_content(row: Row) -> list[object]:

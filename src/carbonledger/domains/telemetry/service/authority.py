@@ -1,7 +1,7 @@
 """Which of two sources of the same tokens counts: a connection may be the authority for what is also sent directly.
 
-While it is, usage of its provider that comes by API, spans, import or gateway is kept and shown as a duplicate, and added to nothing. Without an
-authority everything counts, because connection and direct usage may well be of different accounts.
+While it is, usage of its provider that comes by API, spans, import or gateway is kept and shown as a duplicate, and added to nothing.
+Without an authority everything counts, because connection and direct usage may well be of different accounts.
 """
 
 from __future__ import annotations
