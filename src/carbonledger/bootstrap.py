@@ -9,8 +9,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from carbonledger.adapters import aws, clerk, email, jwks
+from carbonledger.adapters import aws, clerk, email, jwks, parquet
 from carbonledger.domains.identity import types as identity_types
+from carbonledger.domains.telemetry.types import exports as export_types
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
 from carbonledger.infra import crypto, db, http, limits, mail, notify, objects, passwords, reach, settings
@@ -36,6 +37,8 @@ class Services:
     clerk: identity_types.MessageVerifier | None
     """Who signs the messages of Clerk's webhook; None: the webhook is off."""
     objects: objects.Objects
+    parquet: export_types.Tables
+    """Who writes Parquet tables."""
 
 
 def vault_keys(configuration: settings.Settings) -> crypto.KeySource:
@@ -86,6 +89,7 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             trust=jwks.trust(configuration, await stack.enter_async_context(http.Client("jwks", limits=jwks.client_limits()))),
             clerk=clerk.messages(configuration),
             objects=open_objects(configuration),
+            parquet=parquet.Parquet(),
         )
 
 

@@ -10,6 +10,7 @@ from carbonledger.entrypoints.rest import (
     api_keys,
     auth,
     clerk,
+    exports,
     health,
     invitations,
     llm_keys,
@@ -40,6 +41,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     telemetry.router,
     telemetry_events.router,
     usage.router,
+    exports.router,
     activity.router,
 )
 
