@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -246,3 +246,15 @@ class Event:
     revision: int
     properties: Mapping[str, object] | None
     recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A row of a roll-up that says something else than the events it adds up. ``sums``: each name with what is right and what is kept."""
+
+    table: str
+    slot: date
+    series_id: int
+    facts: int
+    emission_rate_id: int
+    sums: tuple[tuple[str, Decimal | int, Decimal | int], ...]
