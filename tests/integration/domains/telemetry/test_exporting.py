@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +19,14 @@ from carbonledger.adapters import parquet
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.telemetry.core import focus
 from carbonledger.domains.telemetry.service import answering, exporting
+from carbonledger.domains.telemetry.types import Fact
 from carbonledger.domains.telemetry.types.answers import Filters, Measures
 from carbonledger.domains.telemetry.types.exports import Format, Kind
 from carbonledger.entrypoints.rest import exports
 from carbonledger.infra import db
 from carbonledger.kernel import actor
 from carbonledger.kernel.period import Period
+from tests import conftest
 from tests.integration.domains.telemetry import books, kit
 
 START = datetime(2026, 10, 22, tzinfo=UTC)
@@ -137,8 +140,8 @@ async def test_every_format_says_the_same(database: db.Database, filled: UUID) -
             assert (None if ours[name] is None else Decimal(ours[name])) == theirs[name]
             assert ours[name] == plain[name]
         assert theirs["occurred_at"] == datetime.fromisoformat(ours["occurred_at"])
-        assert ours["project_name"] == theirs["project_name"] == "-Search, =inner"
-        assert plain["project_name"] == "'-Search, =inner"
+        assert (ours["project_name"], plain["project_name"]) in {("-Search, =inner", "'-Search, =inner"), ("Default", "Default")}
+        assert ours["project_name"] == theirs["project_name"]
         assert (ours["account"], plain["account"]) in {(None, None), ("acme", "acme"), ("=cmd", "'=cmd")}
 
 
@@ -155,7 +158,7 @@ async def test_focus_rows_of_an_event_add_up_to_it(database: db.Database, filled
     for row in rows:
         by_event[row["x_EventId"]].append(row)
     ledger = {str(row["id"]): row for row in await books.events(database, filled)}
-    exported = {key for key, row in ledger.items() if row["event"] is None and not row["facts"] & books.Fact.DUPLICATE}
+    exported = {key for key, row in ledger.items() if row["event"] is None and not row["facts"] & Fact.DUPLICATE}
     assert set(by_event) == exported, "what would be counted twice has no row"
     for key, its in by_event.items():
         event = ledger[key]
@@ -168,12 +171,9 @@ async def test_focus_rows_of_an_event_add_up_to_it(database: db.Database, filled
             assert sum(map(Decimal, costs)) == event["cost_amount"]
         measured = books.measured([event])
         emitted = [row["x_Co2eHighG"] for row in its]
-        assert (
-            sum((Decimal(one) for one in emitted if one), Decimal(0))
-            == Decimal(measured["co2e_high"].numerator) / measured["co2e_high"].denominator
-        )
+        assert sum(map(Fraction, filter(None, emitted))) == measured["co2e_high"]
         energy = [row["x_EnergyKwh"] for row in its]
-        assert 1000 * sum(map(books.Fraction, filter(None, energy))) == measured["energy_mid"]
+        assert 1000 * sum(map(Fraction, filter(None, energy))) == measured["energy_mid"]
         assert {row["SubAccountName"] for row in its} == {"'-Search, =inner"}
         assert {row["BillingCurrency"] for row in its} == {"USD"}
         assert {row["ServiceCategory"] for row in its} == {"AI and Machine Learning"}
@@ -191,7 +191,6 @@ async def test_an_export_of_nothing_is_a_file_of_its_format(database: db.Databas
 
 
 async def test_another_organizations_usage_is_in_no_export(database: db.Database, filled: UUID, organization_id: UUID) -> None:
-    from tests import conftest
 
     other = await conftest.make_organization(database)
     assert filled == organization_id

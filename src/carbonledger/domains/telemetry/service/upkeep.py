@@ -1,7 +1,8 @@
 """Upkeep of the roll-ups: comparing them with the events every night, and making them anew.
 
-They are kept in the transaction that adds the events, so a difference is a defect, or a hand that reached into the database. It is told,
-never mended by itself: what made it should be looked at first. Both work on whole days (UTC), one a transaction, so that no step takes long.
+They are kept in the transaction that adds the events, so a difference is a defect, or a hand that reached into the database. It is
+told, never mended by itself: what made it should be looked at first. Both work on whole days (UTC), one a transaction, so that no step
+takes long.
 """
 
 from __future__ import annotations
