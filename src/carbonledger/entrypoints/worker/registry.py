@@ -9,6 +9,9 @@ from carbonledger.entrypoints.worker import activity, alerts, connections, idemp
 from carbonledger.infra.queue import registry
 
 MODULES = (activity, alerts, connections, idempotency, identity, vault)
+from carbonledger.entrypoints.worker import activity, alerts, idempotency, identity, telemetry, vault
+
+MODULES = (activity, alerts, idempotency, identity, telemetry, vault)
 
 
 def load() -> registry.Registry:

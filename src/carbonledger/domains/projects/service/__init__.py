@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from carbonledger.domains.projects.service.agents import archive_agent, change_agent, create_agent, find_agent, list_agents
-from carbonledger.domains.projects.service.known import known
+from carbonledger.domains.projects.service.known import known, names
 from carbonledger.domains.projects.service.projects import (
     archive_project,
     create_project,
@@ -33,6 +33,7 @@ __all__ = [
     "list_projects",
     "list_workloads",
     "move",
+    "names",
     "open_workload",
     "rename_project",
 ]

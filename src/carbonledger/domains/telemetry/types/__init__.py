@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -303,3 +303,14 @@ class NotUsage:
 
 
 SpanOutcome = Draft | NotUsage | Rejection
+
+
+class Difference:
+    """A row of a roll-up that says something else than the events it adds up. ``sums``: each name with what is right and what is kept."""
+
+    table: str
+    slot: date
+    series_id: int
+    facts: int
+    emission_rate_id: int
+    sums: tuple[tuple[str, Decimal | int, Decimal | int], ...]
