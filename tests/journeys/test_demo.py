@@ -96,5 +96,5 @@ def test_the_ledger_has_exactly_the_tokens_of_the_traces(demo: installation.Inst
 
     revoked = shown.connections()["OpenAI, old account"]
     assert revoked["state"] == "error"
-    assert revoked["last_error"]["detail"], "said in words"
+    assert revoked["last_error"]["words"], "said in words"
     assert shown.note["api_key"] not in demo.told

@@ -305,6 +305,7 @@ class NotUsage:
 SpanOutcome = Draft | NotUsage | Rejection
 
 
+@dataclass(frozen=True, slots=True)
 class Difference:
     """A row of a roll-up that says something else than the events it adds up. ``sums``: each name with what is right and what is kept."""
 
