@@ -98,3 +98,10 @@ def test_the_ledger_has_exactly_the_tokens_of_the_traces(demo: installation.Inst
     assert revoked["state"] == "error"
     assert revoked["last_error"]["words"], "said in words"
     assert shown.note["api_key"] not in demo.told
+
+
+def test_killing_it_leaves_no_stand_in_behind(demo: installation.Installation) -> None:
+    family = demo.family()
+    assert any("carbonledger_sandbox" in " ".join(process.cmdline()) for process in family)
+    demo.process.kill()
+    until.holds_now(lambda: installation.alive(family) == [], deadline_s=installation.STOP_DEADLINE_S)

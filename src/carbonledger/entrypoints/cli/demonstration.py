@@ -36,7 +36,8 @@ class Providers:
     def part(self, environ: Mapping[str, str]) -> tree.Part:
         """Return the child that serves them."""
         descriptor = self.sock.fileno()
-        argv = (sys.executable, "-P", "-m", "carbonledger_sandbox", "--fd", str(descriptor), "--anchor", self.anchor)
+        program = (sys.executable, "-P", "-m", "carbonledger_sandbox", "--until-input-ends")
+        argv = (*program, "--fd", str(descriptor), "--anchor", self.anchor)
         return tree.Part("providers", argv, environ, DRAIN_S, pass_fds=(descriptor,))
 
 
