@@ -66,7 +66,7 @@ class _Writer:
 
     def __init__(self, columns: Columns) -> None:
         import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no types; see the module's docstring
-        from pyarrow import parquet  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
+        from pyarrow import parquet  # noqa: PLC0415 - as above
 
         self._pa = pa
         kinds = {
