@@ -65,7 +65,7 @@ class _Writer:
     """Writes one table."""
 
     def __init__(self, columns: Columns) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - see the module's docstring
+        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - it has no types; see the module's docstring
         from pyarrow import parquet  # noqa: PLC0415 - as above
 
         self._pa = pa

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-import pyarrow.parquet
+import pyarrow.parquet  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from carbonledger.adapters import parquet

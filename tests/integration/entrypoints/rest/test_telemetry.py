@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import pytest
 
 from carbonledger.domains.telemetry import types
 from carbonledger.infra import clock
+from carbonledger.kernel.money import Money
 from tests.integration.domains.telemetry import books, kit
 from tests.integration.entrypoints.rest.identity.conftest import Installation, install, ledger
 
@@ -182,7 +184,7 @@ async def test_every_role_reads_and_only_keepers_erase(ledger: Installation) -> 
 
 async def test_providers_are_compared_and_possible_duplicates_are_named(ledger: Installation) -> None:
     made, client = await ledger.open_organization()
-    reported = books.Money(books.Decimal("0.01"), books.USD)
+    reported = Money(Decimal("0.01"), books.USD)
     database, organization_id = ledger.services.database, UUID(made["id"])
     await kit.accept(
         database, organization_id, kit.draft("poll", at=START, reported=reported), booking=types.Booking(source=types.Source.CONNECTION)

@@ -174,7 +174,7 @@ def _bucket(kind: PriceKind) -> str | None:
     if kind is PriceKind.REQUEST:
         return None
     if kind.value in BUCKETS:
-        return kind.value
+        return str(kind.value)
     return ("uncached_input", "cached_input", "output")[_PHASE.get(kind.value, 0)]
 
 
