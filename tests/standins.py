@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -25,6 +27,13 @@ KEYS = {"openai": "sk-admin-demo-openai", "anthropic": "sk-ant-admin-demo-anthro
 def _loaded() -> state.State:
     """The traces, read once a process."""
     return state.load(anchor=NOON, now=NOON, frozen=True)
+
+
+def new_key(provider: str) -> str:
+    """Return another key of the provider's account that may read its usage."""
+    known, key = _loaded().keys, f"{KEYS[provider]}-{secrets.token_hex(16)}"
+    known[key] = dataclasses.replace(known[KEYS[provider]], key=key)
+    return key
 
 
 @dataclass(frozen=True, slots=True)
