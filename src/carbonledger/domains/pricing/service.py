@@ -7,12 +7,12 @@ events keep its small id, and what priced them can be read again. Nothing here b
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from carbonledger.domains.pricing import data, store, types
 from carbonledger.domains.pricing.core import book as books
-from carbonledger.domains.pricing.core import breakdown, comparison
+from carbonledger.domains.pricing.core import breakdown, comparison, costing
 from carbonledger.infra import db
 from carbonledger.kernel.money import Money
 from carbonledger.kernel.usage import Usage
@@ -29,6 +29,18 @@ def book() -> books.PriceBook:
 def price(usage: Usage, *, size: types.RequestSize | None = None, reported: Money | None = None) -> types.Cost:
     """Return what usage costs. ``size``: how large each request's input was, if told; ``reported``: the provider's figure."""
     return book().price(usage, size=size, reported=reported)
+
+
+def rates(usage: Usage) -> Callable[[datetime], types.Rate]:
+    """Return what gives the rate at an instant (UTC) for usage of this model, served like this."""
+    timeline = book().timeline(usage)
+    only = timeline.only
+    return timeline.at if only is None else lambda _: only
+
+
+def factors(cost: types.Cost) -> types.Factors | None:
+    """Return what the amount of a cost is made of, for all usage that differs in its counts alone (``core.costing.factors``)."""
+    return costing.factors(cost)
 
 
 def explain(cost: types.Cost) -> tuple[types.Step, ...]:

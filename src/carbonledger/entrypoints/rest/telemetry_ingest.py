@@ -53,9 +53,9 @@ async def send_events(call: routing.CallDep) -> exchange.Answer:
     the old ones) or `rejected` with a code. The answer is 202 also where items were rejected.
     """
     raw = telemetry_items.read(call.body)
-    items: list[types.AnyDraft | types.Rejection] = []
+    items: list[types.Item] = []
     for start in range(0, len(raw), telemetry_items.SLICE):
-        items += telemetry_items.drafts(raw[start : start + telemetry_items.SLICE])
+        items += telemetry_items.items(raw[start : start + telemetry_items.SLICE])
         await asyncio.sleep(0)  # other requests have their turn
     done = await accepting.accept(
         call.uow,

@@ -167,12 +167,65 @@ class _Item(msgspec.Struct, forbid_unknown_fields=True):
     quantity: str | None = None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
+class _PlainTokens(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """``_Tokens`` in their ranges, without parts but reasoning."""
+
+    uncached_input: _Count | None = None
+    cached_input: _Count | None = None
+    cache_creation_5m: _Count | None = None
+    cache_creation_1h: _Count | None = None
+    output: _Count | None = None
+    reasoning: _Count | None = None
+    audio_input: None = None
+    image_input: None = None
+    cached_audio_input: None = None
+    cached_image_input: None = None
+    audio_output: None = None
+    image_output: None = None
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """``_Item`` as most are: usage of a model, told as tokens. What is none of it can't be decoded as one."""
+
+    idempotency_key: str
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    provider: str
+    model: str
+    tokens: _PlainTokens
+    operation: str | None = None
+    usage: None = None
+    requests: _Count | None = 1
+    duration_s: Annotated[int, msgspec.Meta(ge=0, le=types.DURATION_S_MAX)] = 0
+    quality: Literal["reported", "estimated", "partial"] = "reported"
+    batch: bool = False
+    service_tier: str | None = None
+    region: str | None = None
+    reported_cost: None = None
+    project_id: UUID | None = None
+    agent_id: UUID | None = None
+    account: str | None = None
+    properties: dict[str, Any] | None = None
+    event: None = None
+    quantity: None = None
+
+    def drafted(self) -> types.AnyDraft | Rejection:
+        """Return it as a draft, or why it can't be one."""
+        try:
+            return _draft(self)
+        except errors.Fault as fault:
+            return _rejection(fault)
+
+
 class _Many(msgspec.Struct, forbid_unknown_fields=True):
     events: list[msgspec.Raw]
 
 
 _many = msgspec.json.Decoder(_Many)
 _item = msgspec.json.Decoder(_Item)
+_plain = msgspec.json.Decoder(_Plain)
 _probe = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 _KIND: Final = Rejection(
@@ -187,13 +240,23 @@ _LARGE: Final = Rejection("item_too_large", f"An event takes at most {_ITEM_BYTE
 def read(body: bytes) -> Sequence[bytes | msgspec.Raw]:
     """Return the items of a body, still undecoded. Raises ``BodyUnreadable``, ``BatchTooLarge``."""
     try:
-        members = _probe.decode(body)
-        items: Sequence[bytes | msgspec.Raw] = _many.decode(body).events if "events" in members else [body]
-    except _UNREADABLE as error:
-        items = _read_leniently(body, error)
+        items: Sequence[bytes | msgspec.Raw] = _many.decode(body).events
+    except _UNREADABLE:
+        items = _read_one(body)
     if len(items) > types.BATCH_MAX:
         raise types.BatchTooLarge(f"Send {types.BATCH_MAX} events at a time; this were {len(items)}.")
     return items
+
+
+def _read_one(body: bytes) -> Sequence[bytes]:
+    """Return a body that is an event itself; or the items of one that is no strict JSON."""
+    try:
+        members = _probe.decode(body)
+        if "events" in members:
+            _many.decode(body)  # says why it can't be read
+    except _UNREADABLE as error:
+        return _read_leniently(body, error)
+    return [body]
 
 
 def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
@@ -211,18 +274,27 @@ def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
     return [json.dumps(item).encode() for item in document.get("events", [document])]
 
 
-def drafts(items: Sequence[bytes | msgspec.Raw]) -> Iterator[types.AnyDraft | Rejection]:
-    """Yield each item as a draft, or why it can't be one."""
-    for raw in items:
+def items(raws: Sequence[bytes | msgspec.Raw]) -> Iterator[types.Item]:
+    """Yield each item as a plain event, or else as a draft, or why it can't be one."""
+    decode = _plain.decode
+    for raw in raws:
+        if len(raw) > _ITEM_BYTES_MAX:
+            yield _LARGE
+            continue
         try:
-            if len(raw) > _ITEM_BYTES_MAX:
-                yield _LARGE
-                continue
-            yield _draft(_item.decode(raw))
-        except _UNREADABLE as error:
-            yield Rejection("item_unreadable", str(error)[:_DETAIL_CHARS_MAX])
-        except errors.Fault as fault:
-            yield _rejection(fault)
+            yield decode(raw)
+        except _UNREADABLE:  # in particular whatever is not plain
+            yield drafted(raw)
+
+
+def drafted(raw: bytes | msgspec.Raw) -> types.AnyDraft | Rejection:
+    """Return an item as a draft, or why it can't be one."""
+    try:
+        return _draft(_item.decode(raw))
+    except _UNREADABLE as error:
+        return Rejection("item_unreadable", str(error)[:_DETAIL_CHARS_MAX])
+    except errors.Fault as fault:
+        return _rejection(fault)
 
 
 def _rejection(fault: errors.Fault) -> Rejection:
@@ -233,7 +305,7 @@ def _rejection(fault: errors.Fault) -> Rejection:
     return Rejection(first.code, told[:_DETAIL_CHARS_MAX])
 
 
-def _draft(item: _Item) -> types.AnyDraft | Rejection:
+def _draft(item: _Item | _Plain) -> types.AnyDraft | Rejection:
     if item.event is not None or item.quantity is not None:
         return _metered(item)
     if item.provider is None or item.model is None:
@@ -267,7 +339,7 @@ def _draft(item: _Item) -> types.AnyDraft | Rejection:
     )
 
 
-def _counted(tokens: _Tokens) -> TokenBuckets:
+def _counted(tokens: _Tokens | _PlainTokens) -> TokenBuckets:
     return TokenBuckets(
         uncached_input=tokens.uncached_input,
         cached_input=tokens.cached_input,
@@ -284,7 +356,7 @@ def _counted(tokens: _Tokens) -> TokenBuckets:
     )
 
 
-def _told(item: _Item) -> tuple[TokenBuckets, UsageQuality]:
+def _told(item: _Item | _Plain) -> tuple[TokenBuckets, UsageQuality]:
     """Return what the provider's own usage object says."""
     read_ = reading.usage(item.provider or "", item.usage or {})
     quality = UsageQuality(item.quality)
@@ -301,7 +373,7 @@ def _reported(cost: _Reported | None) -> money.Money | Rejection | None:
     return reported if 0 <= reported.amount < _REPORTED_MAX else _COST
 
 
-def _metered(item: _Item) -> types.MeteredDraft | Rejection:
+def _metered(item: _Item | _Plain) -> types.MeteredDraft | Rejection:
     alone = (item.provider, item.model, item.tokens, item.usage, item.reported_cost, item.service_tier, item.region, item.operation)
     if item.event is None or item.quantity is None or any(member is not None for member in alone) or item.batch or item.duration_s:
         return _KIND
