@@ -7,7 +7,7 @@ events keep its small id, and what priced them can be read again. Nothing here b
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from carbonledger.domains.pricing import data, store, types
@@ -31,11 +31,9 @@ def price(usage: Usage, *, size: types.RequestSize | None = None, reported: Mone
     return book().price(usage, size=size, reported=reported)
 
 
-def rates(usage: Usage) -> Callable[[datetime], types.Rate]:
-    """Return what gives the rate at an instant (UTC) for usage of this model, served like this."""
-    timeline = book().timeline(usage)
-    only = timeline.only
-    return timeline.at if only is None else lambda _: only
+def rates(usage: Usage) -> types.Rates:
+    """Return the rates of usage of this model, served like this, through all time."""
+    return book().timeline(usage)
 
 
 def factors(cost: types.Cost) -> types.Factors | None:

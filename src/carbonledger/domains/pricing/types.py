@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from carbonledger.kernel import currency, decimals, errors
 from carbonledger.kernel.money import Money
@@ -207,6 +207,16 @@ class Rate:
     def rules(self) -> tuple[str, ...]:
         """Names of the entries of the book that the rate was made of."""
         return tuple(origin.rule for origin in self.origins)
+
+
+class Rates(Protocol):
+    """The rates of one model for one service through all time. ``only``: the one rate, where there is but one."""
+
+    only: Rate | None
+
+    def at(self, at: datetime) -> Rate:
+        """Return the rate in force at an instant in UTC."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

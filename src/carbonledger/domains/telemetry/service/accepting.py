@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
@@ -31,12 +31,8 @@ ACCEPTED = "telemetry.accepted"
 _DRAFTED: Final = (types.Draft, types.MeteredDraft, Rejection)
 
 
-class _Kept(NamedTuple):
-    """An item that breaks no rule. ``alike``: what a plain event is like; None: it is a draft, or has to become one."""
-
-    place: int
-    item: types.AnyDraft | types.Plain
-    alike: alike.Alike | None
+_Kept = tuple[int, types.AnyDraft | types.Plain, alike.Alike | None]
+"""An item that breaks no rule: its place, itself, and what a plain event is like; None: it is a draft, or has to become one."""
 
 
 @dataclass(slots=True)
@@ -122,7 +118,7 @@ def _check(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime)
         if not isinstance(item, _DRAFTED):
             found = batch.plain.alike(item)
             if found is not None:
-                batch.kept.append(_Kept(index, item, found))
+                batch.kept.append((index, item, found))
                 continue
             item = item.drafted()
         if isinstance(item, Rejection):
@@ -133,13 +129,13 @@ def _check(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime)
         if rejection is not None:
             batch.reject(index, rejection)
         else:
-            batch.kept.append(_Kept(index, item, None))
+            batch.kept.append((index, item, None))
 
 
 def _sort(batch: _Batch, kept: Sequence[_Kept], *, prefix: bytes) -> None:
     """Give items their ids, and sort them into those that repeat one, those that are judged with others, and those judged alone."""
     first = batch.first
-    for raw, (index, item, found) in zip(identity.event_ids(prefix, [one.item.idempotency_key for one in kept]), kept, strict=True):
+    for raw, (index, item, found) in zip(identity.event_ids(prefix, [item.idempotency_key for _, item, _ in kept]), kept, strict=True):
         event_id = pgproto.UUID(raw)
         if event_id in first:
             batch.again.append((event_id, index))

@@ -15,11 +15,11 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.pricing import service as pricing
-from carbonledger.domains.pricing.types import Rate
+from carbonledger.domains.pricing.types import Rate, Rates
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import checks
 from carbonledger.domains.telemetry.service import serials
@@ -48,15 +48,9 @@ _counts: Callable[[PlainTokens], Counts] = operator.attrgetter(
 )
 
 
-class Counted(NamedTuple):
-    """A plain event of a line. ``known``: its counts with 0 for what is unknown."""
-
-    event_id: bytes
-    item: Plain
-    at_us: int
-    counts: Counts
-    known: tuple[int, ...]
-    pico: int | None
+# A plain event of a line: id, item, time as ``packing.microseconds``, counts, the same with 0 for what is unknown, pico-USD. A bare tuple,
+# as one of a class would take longer to make than everything else here.
+Counted = tuple[bytes, Plain, int, Counts, tuple[int, ...], int | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -85,16 +79,21 @@ class Alike:
 
     series: SeriesKey
     requests: int | None
-    rate_at: Callable[[datetime], Rate]
+    rates: Rates
+    always: _AtRate | None
     at_rates: dict[int, _AtRate] = field(default_factory=dict)  # by the address of the rate, which the price book keeps alive
 
     def at_rate(self, at: datetime) -> _AtRate:
         """Return the lines of the rate in force at an instant (UTC)."""
-        rate = self.rate_at(at)
+        rate = self.rates.at(at)
         found = self.at_rates.get(id(rate))
         if found is None:
-            found = self.at_rates[id(rate)] = _AtRate(tuple(sorted({*rate.edges, *emissions.edges()})))
+            found = self.at_rates[id(rate)] = _at_rate(rate)
         return found
+
+
+def _at_rate(rate: Rate) -> _AtRate:
+    return _AtRate(tuple(sorted({*rate.edges, *emissions.edges()})))
 
 
 class Batch:
@@ -126,7 +125,8 @@ class Batch:
         if not isinstance(draft, types.Draft) or checks.draft(draft, last=self._last) or self._places.rejection(draft):
             return None
         series = serials.key_of(draft, self._booking, self._places)
-        found = self._alike[what] = Alike(series, item.requests, pricing.rates(draft.usage))
+        rates = pricing.rates(draft.usage)
+        found = self._alike[what] = Alike(series, item.requests, rates, None if rates.only is None else _at_rate(rates.only))
         return found
 
     def add(self, event_id: bytes, item: Plain, alike: Alike) -> bool:
@@ -134,11 +134,11 @@ class Batch:
         counts = _counts(item.tokens)
         known = tuple([count or 0 for count in counts]) if None in counts else counts
         at = instant.utc(item.occurred_at)
-        found = alike.at_rate(at)
-        uncached, cached, creation, hour, output, reasoning = counts
+        found = alike.always or alike.at_rate(at)
         band = bisect.bisect_left(found.edges, known[0] + known[1] + known[2] + known[3])  # type: ignore[operator]  # no None is in it
         if band and alike.requests is not None and alike.requests > 1:
             return False  # an average decides
+        uncached, cached, creation, hour, output, reasoning = counts
         # Of a count only whether it is unknown, zero or more.
         decides = (band, uncached and 1, cached and 1, creation and 1, hour and 1, output and 1, reasoning and 1)
         line = found.lines.get(decides)
@@ -148,7 +148,7 @@ class Batch:
         pico = None if line.factors is None else sum(map(operator.mul, line.factors, known), line.fee)  # type: ignore[arg-type]  # as above
         if pico is not None and pico > _PICO_MAX:
             return False
-        line.events.append(Counted(event_id, item, packing.microseconds(at), counts, known, pico))  # type: ignore[arg-type]  # as above
+        line.events.append((event_id, item, packing.microseconds(at), counts, known, pico))  # type: ignore[arg-type]  # as above
         return True
 
     def _line(self, item: Plain, alike: Alike) -> Line:

@@ -64,7 +64,7 @@ async def judge(
     lines: Sequence[alike.Line],
 ) -> Judged:
     """Price, rate and place drafts, and of each line its first event, which tells the rest."""
-    samples = [(UUID(bytes=line.events[0].event_id), line.draft) for line in lines]
+    samples = [(UUID(bytes=line.events[0][0]), line.draft) for line in lines]
     rows = await rows_of(
         uow,
         at=at,
@@ -112,8 +112,8 @@ def hours(judged: Judged, *, known: Set[bytes]) -> Iterator[tuple[HourKey, Sums]
     for line, sample in judged.lines:
         by_hour: dict[int, list[alike.Counted]] = {}
         for counted in line.events:
-            if counted.event_id not in known:
-                by_hour.setdefault(counted.at_us // _HOUR_US, []).append(counted)
+            if counted[0] not in known:
+                by_hour.setdefault(counted[2] // _HOUR_US, []).append(counted)
         for hour, events in by_hour.items():
             start = packing.EPOCH + timedelta(hours=hour)
             yield HourKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, events)
@@ -127,8 +127,8 @@ def _sums(row: Staged) -> Sums:
 
 
 def _line_sums(line: alike.Line, events: Sequence[alike.Counted]) -> Sums:
-    counts = [sum(column) for column in zip(*(counted.known for counted in events), strict=True)]
-    amount = dollars(sum(counted.pico or 0 for counted in events))
+    counts = [sum(column) for column in zip(*(known for _, _, _, _, known, _ in events), strict=True)]
+    amount = dollars(sum(pico or 0 for *_, pico in events))
     return Sums(len(events), (line.requests or 0) * len(events), *counts, ZERO, amount, ZERO)
 
 

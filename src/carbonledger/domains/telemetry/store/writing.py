@@ -12,6 +12,8 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from carbonledger.domains.telemetry.core import rollup
 from carbonledger.domains.telemetry.core.rollup import DayKey, HourKey, Sums
 from carbonledger.domains.telemetry.store import packing
@@ -21,28 +23,32 @@ from carbonledger.infra import db
 _STAGING: Final = f"CREATE TEMP TABLE IF NOT EXISTS telemetry_staging ({packing.COLUMNS}) ON COMMIT DELETE ROWS"
 # Costs come as whole 10^-12 USD: a decimal for each event would take longer to write and to read than all its other columns together.
 _INSERT: Final = """
-WITH fresh AS (
-    INSERT INTO telemetry_events (
-        organization_id, id, idempotency_key, series_id, occurred_at, duration_s,
-        uncached_input, cached_input, cache_creation_5m, cache_creation_1h, output, reasoning,
-        audio_input, image_input, cached_audio_input, cached_image_input, audio_output, image_output,
-        requests, quantity, cost_amount, cost_flags, price_book_id, reported_cost, reported_currency,
-        emission_rate_id, emission_flags, facts, revision, properties, recorded_at
-    )
-    SELECT $1, s.id, s.idempotency_key, s.series_id, s.occurred_at, s.duration_s,
-        s.uncached_input, s.cached_input, s.cache_creation_5m, s.cache_creation_1h, s.output, s.reasoning,
-        s.audio_input, s.image_input, s.cached_audio_input, s.cached_image_input, s.audio_output, s.image_output,
-        s.requests, s.quantity::numeric, coalesce(s.cost_large::numeric, s.cost_pico) * 0.000000000001, s.cost_flags,
-        CASE WHEN s.quantity IS NULL THEN $2::smallint END,
-        s.reported_cost::numeric, s.reported_currency, s.emission_rate_id, s.emission_flags, s.facts, 0, s.properties::jsonb, $3
-    FROM telemetry_staging s ORDER BY s.id
-    ON CONFLICT (id) DO NOTHING
-    RETURNING organization_id, id
+INSERT INTO telemetry_events (
+    organization_id, id, idempotency_key, series_id, occurred_at, duration_s,
+    uncached_input, cached_input, cache_creation_5m, cache_creation_1h, output, reasoning,
+    audio_input, image_input, cached_audio_input, cached_image_input, audio_output, image_output,
+    requests, quantity, cost_amount, cost_flags, price_book_id, reported_cost, reported_currency,
+    emission_rate_id, emission_flags, facts, revision, properties, recorded_at
 )
-SELECT CASE WHEN count(*) < $4 THEN
-    (SELECT array_agg(s.id) FROM telemetry_staging s WHERE NOT EXISTS (SELECT FROM fresh WHERE fresh.id = s.id))
-END FROM fresh WHERE organization_id = $1
+SELECT $1, s.id, s.idempotency_key, s.series_id, s.occurred_at, s.duration_s,
+    s.uncached_input, s.cached_input, s.cache_creation_5m, s.cache_creation_1h, s.output, s.reasoning,
+    s.audio_input, s.image_input, s.cached_audio_input, s.cached_image_input, s.audio_output, s.image_output,
+    s.requests, s.quantity::numeric, coalesce(s.cost_large::numeric, s.cost_pico) * 0.000000000001, s.cost_flags,
+    CASE WHEN s.quantity IS NULL THEN $2::smallint END,
+    s.reported_cost::numeric, s.reported_currency, s.emission_rate_id, s.emission_flags, s.facts, 0, s.properties::jsonb, $3
+FROM telemetry_staging s ORDER BY s.id
 """
+_INSERT_NEW: Final = f"""
+WITH fresh AS ({_INSERT} ON CONFLICT (id) DO NOTHING RETURNING organization_id, id)
+SELECT array_agg(s.id ORDER BY s.id) FROM telemetry_staging s
+WHERE NOT EXISTS (SELECT FROM fresh WHERE fresh.organization_id = $1 AND fresh.id = s.id)
+"""
+# Whether some of a batch is known, by a sample: what is sent again is most often a whole batch.
+_SAMPLE_KNOWN: Final = """
+SELECT EXISTS (SELECT FROM telemetry_events
+    WHERE organization_id = $1 AND id = ANY (ARRAY(SELECT s.id FROM telemetry_staging s LIMIT 20)))
+"""
+_MANY: Final = 500  # rows from which on it pays to try without looking for each
 _ADDED: Final = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in Sums._fields)
 _NAMES: Final = ", ".join(Sums._fields)
 _KEY_TYPES: Final = "bigint[], $4::integer[], $5::integer[]"
@@ -78,9 +84,23 @@ async def insert_events(
     """
     await uow.conn.execute(_STAGING)
     await uow.conn.copy_to_table("telemetry_staging", source=rows, format="binary")
-    known = await uow.conn.fetchval(_INSERT, organization_id, price_book_id, at, count)
+    arguments = (organization_id, price_book_id, at)
+    is_new = count >= _MANY and await _inserted_as_new(uow, arguments)
+    known = None if is_new else await uow.conn.fetchval(_INSERT_NEW, *arguments)
     await uow.conn.execute("TRUNCATE telemetry_staging")
-    return sorted(known or ())
+    return known or []
+
+
+async def _inserted_as_new(uow: db.UnitOfWork, arguments: tuple[UUID, int | None, datetime]) -> bool:
+    """Insert what is staged if none of it is known, which costs the database a quarter less than asking for each row; else insert none."""
+    if await uow.conn.fetchval(_SAMPLE_KNOWN, arguments[0]):
+        return False
+    try:
+        async with uow.savepoint():
+            await uow.conn.execute(_INSERT, *arguments)
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
 
 
 async def add(uow: db.UnitOfWork, *, organization_id: UUID, hours: Mapping[HourKey, Sums]) -> None:
