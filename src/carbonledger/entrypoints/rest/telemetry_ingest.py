@@ -6,7 +6,7 @@ import asyncio
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import accepting
-from carbonledger.entrypoints.rest import routing, telemetry_items
+from carbonledger.entrypoints.rest import routing, telemetry_items, telemetry_shapes
 from carbonledger.entrypoints.shared import access, exchange
 
 router = routing.Router(prefix="/v1/telemetry", tag="Telemetry")
@@ -29,8 +29,8 @@ _BOOKING = types.Booking(source=types.Source.API)
     access=access.scope("telemetry:write"),
     status_code=202,
     raw=("application/json",),
-    body_model=telemetry_items.EventOrEventsIn,
-    answer_model=telemetry_items.AcceptedOut,
+    body_model=telemetry_shapes.EventOrEventsIn,
+    answer_model=telemetry_shapes.AcceptedOut,
     ingest=True,
     summary="Send events",
     operation_id="sendEvents",

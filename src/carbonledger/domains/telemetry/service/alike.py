@@ -166,4 +166,3 @@ class Batch:
         )
         self.lines.append(line)
         return line
-

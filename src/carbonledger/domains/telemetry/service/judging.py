@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence, Set
+from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -104,7 +105,7 @@ async def packed(judged: Judged) -> AsyncIterator[bytes]:
     yield packing.TRAILER
 
 
-def hours(judged: Judged, *, known: Set[bytes]) -> Iterator[tuple[HourKey, Sums]]:
+def hours(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[HourKey, Sums]]:
     """Yield what the events add to the hourly roll-up, those left out whose ids are ``known``: they were there before."""
     for row in judged.rows:
         if row.id.bytes not in known:
