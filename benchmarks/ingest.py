@@ -2,7 +2,8 @@
 
 `dev.py bench ingest [--rows 1000000] [--processes 2]` prints events a second while the ledger grows, what COPY (as owner, the same rows
 as text over the socket, the same partitions and primary key) does with them, their ratio (the limit is 0.5) and the rate beside its limit
-of 40,000, and the memory of the API at the start and at the end. Everything runs in a folder of its own: database, API processes on one listener, one loading process.
+of 40,000, and the memory of the API at the start and at the end. Everything runs in a folder of its own: database, API processes on one
+listener, one loading process.
 """
 
 from __future__ import annotations
@@ -139,10 +140,10 @@ class Stretch:
     load_us: float
 
     def __str__(self) -> str:
-        total = self.api_us + self.database_us + self.load_us
+        total, cores = self.api_us + self.database_us + self.load_us, os.cpu_count() or 1
         return (
             f"{self.per_s:8,.0f} events/s   CPU for one: API {self.api_us:5.1f} us, database {self.database_us:5.1f} us, "
-            f"load {self.load_us:4.1f} us: at most {os.cpu_count() or 1} cores / {total:.1f} us = {(os.cpu_count() or 1) / total * 1e6:,.0f}/s"
+            f"load {self.load_us:4.1f} us: at most {cores} cores / {total:.1f} us = {cores / total * 1e6:,.0f}/s"
         )
 
 

@@ -6,11 +6,15 @@ Owns: what a process holds while it runs. How its database is reached is ``infra
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from carbonledger.adapters import aws, clerk, email, jwks
+from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter
+from carbonledger.domains.connections import types as connections_types
+from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.identity import types as identity_types
+from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
 from carbonledger.infra import crypto, db, http, limits, mail, notify, objects, passwords, reach, settings
@@ -36,6 +40,8 @@ class Services:
     clerk: identity_types.MessageVerifier | None
     """Who signs the messages of Clerk's webhook; None: the webhook is off."""
     objects: objects.Objects
+    connectors: Mapping[str, connections_types.Connector]
+    """What reads the usage of accounts at a provider, by the provider's name."""
 
 
 def vault_keys(configuration: settings.Settings) -> crypto.KeySource:
@@ -86,6 +92,7 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             trust=jwks.trust(configuration, await stack.enter_async_context(http.Client("jwks", limits=jwks.client_limits()))),
             clerk=clerk.messages(configuration),
             objects=open_objects(configuration),
+            connectors=_connectors(configuration, stack),
         )
 
 
@@ -100,9 +107,30 @@ async def open_database(configuration: settings.Settings, addresses: reach.Addre
     )
 
 
+async def publish(database: db.Database, *, at: datetime) -> None:
+    """Publish the price book and the factor sets of this version, in a transaction of its own. Every process does so when it starts.
+
+    Raises ``FactorSetChanged`` where this version must not start.
+    """
+    async with database.transaction() as uow:
+        await pricing.book_id(uow, at=at)
+        await emissions.publish(uow, at=at)
+
+
 def open_objects(configuration: settings.Settings) -> objects.Objects:
     """Return where files are kept: the store that the settings name, or a folder at home. Raises ``ObjectsAddressInvalid``."""
     return objects.connect(configuration.objects_url or (configuration.home / "objects").as_uri())
+
+
+def _connectors(configuration: settings.Settings, stack: contextlib.AsyncExitStack) -> Mapping[str, connections_types.Connector]:
+    connectors = (
+        openai.connector(configuration),
+        anthropic.connector(configuration),
+        openrouter.connector(configuration),
+    )
+    for one in connectors:
+        stack.push_async_callback(one.api.aclose)
+    return {one.provider: one for one in connectors}
 
 
 def _mailer(configuration: settings.Settings) -> mail.Mailer | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 from alembic import command, script
 from alembic.config import Config
+from sqlalchemy import exc
 
 from carbonledger.kernel import errors
 
@@ -24,6 +25,12 @@ class MigrationPending(errors.Unavailable):
     """The database has not been migrated to this version."""
 
     code = "migration_pending"
+
+
+class MigrationBlocked(errors.Unavailable):
+    """Something else uses the tables that a migration changes."""
+
+    code = "migration_blocked"
 
 
 class SchemaFromTheFuture(errors.Unavailable):
@@ -71,7 +78,8 @@ async def _revision(conn: asyncpg.Connection[asyncpg.Record]) -> str | None:
 async def upgrade(dsn: str, *, revision: str = "head") -> str:
     """Migrate the database behind ``dsn`` (the owner's) and return the revision it is at. Safe to call at every start, by many at once.
 
-    Raises ``SchemaFromTheFuture`` when the database is ahead of this code.
+    Raises ``SchemaFromTheFuture`` when the database is ahead of this code, and ``MigrationBlocked`` when a lock does not come in
+    ``LOCK_TIMEOUT_MS``; what the migrations before that one did stays.
     """
     conn = await asyncpg.connect(dsn, timeout=10)
     try:
@@ -80,10 +88,23 @@ async def upgrade(dsn: str, *, revision: str = "head") -> str:
         if at is not None and not _known(at):
             raise SchemaFromTheFuture(f"It is at revision {at}, which this version does not know. Install the newer version again.")
         # Alembic runs an event loop of its own, so it gets a thread of its own.
-        await asyncio.to_thread(command.upgrade, _config(dsn), revision)
+        try:
+            await asyncio.to_thread(command.upgrade, _config(dsn), revision)
+        except exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != asyncpg.LockNotAvailableError.sqlstate:
+                raise
+            raise MigrationBlocked(await _blocked(conn)) from error
         return await _revision(conn) or ""
     finally:
         await conn.close()  # closing the session releases the lock
+
+
+async def _blocked(conn: asyncpg.Connection[asyncpg.Record]) -> str:
+    waited_s = LOCK_TIMEOUT_MS / 1000
+    return (
+        f"It is at revision {await _revision(conn)}; the next change waited {waited_s:g} s for a lock. "
+        "Nothing is half done: migrate again when less is going on, or end the long transactions in pg_stat_activity first."
+    )
 
 
 def _known(revision: str) -> bool:

@@ -19,8 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from carbonledger.kernel import errors
 
 PREFIX = "CARBONLEDGER_"
-# Read by dev.py, the tests or the supervisor tree, not by the service: known, though no field here.
-_OUTSIDE = frozenset({"CARBONLEDGER_VENV", "CARBONLEDGER_CI", "CARBONLEDGER_CHILD"})
+# Read by dev.py, the tests, the supervisor tree or the user commands, not by the service: known, though no field here.
+_OUTSIDE = frozenset({"CARBONLEDGER_VENV", "CARBONLEDGER_CI", "CARBONLEDGER_CHILD", "CARBONLEDGER_URL", "CARBONLEDGER_API_KEY"})
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
@@ -211,7 +211,10 @@ def unknown_variables(environ: Mapping[str, str]) -> dict[str, str | None]:
     """Return the ``CARBONLEDGER_`` variables that nothing reads, each with the known name it most resembles."""
     known = {*variables(), PREFIX + "DATABASE_URL", *_OUTSIDE}
     strange = sorted(name for name in environ if name.startswith(PREFIX) and name not in known and not name.startswith(PREFIX + "TEST_"))
-    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in strange}
+    # Compared without the prefix: what all have in common would make any two alike.
+    bare = {name.removeprefix(PREFIX): name for name in sorted(known, key=lambda name: name.startswith(PREFIX))}
+    close = {name: difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1) for name in strange}
+    return {name: bare[found[0]] if found else None for name, found in close.items()}
 
 
 def load(**overrides: object) -> Settings:

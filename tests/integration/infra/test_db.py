@@ -208,3 +208,27 @@ async def test_a_server_that_ends_while_a_connection_is_made_is_a_named_fault(la
 async def test_an_address_where_nothing_answers_is_a_named_fault() -> None:
     with pytest.raises(db.DatabaseUnavailable):
         await db.connect("postgresql://nobody@127.0.0.1:1/none", size=1, application="test")
+
+
+async def test_what_waits_for_the_commit_of_undone_work_does_not_happen(database: db.Database) -> None:
+    done: list[str] = []
+    async with database.transaction() as uow:
+        uow.after_commit(lambda: done.append("before"))
+        with pytest.raises(RuntimeError):
+            async with uow.savepoint():
+                uow.after_commit(lambda: done.append("undone"))
+                raise RuntimeError
+        async with uow.savepoint():
+            uow.after_commit(lambda: done.append("kept"))
+        assert done == []
+    assert done == ["before", "kept"]
+
+
+async def test_a_unit_of_work_that_has_ended_speaks_in_nobody_elses_transaction(database: db.Database, organization_id: UUID) -> None:
+    async with database.transaction(organization_id) as kept:
+        pass
+
+    async with database.transaction() as other:
+        with pytest.raises(RuntimeError, match="has ended"):
+            await kept.conn.execute("SELECT 1")
+        assert await other.conn.fetchval("SELECT 1") == 1

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from carbonledger.domains.emissions import data, store, types
 from carbonledger.domains.emissions.core import estimating, explaining, loading, naming
+from carbonledger.domains.emissions.core import methodology as methods
 from carbonledger.infra import db
+from carbonledger.kernel import page as pages
 from carbonledger.kernel.usage import Usage
 
 # Rates are remembered by their object, which the estimator shares between events, so a look-up takes 0.1 µs. What it has let go of is made
@@ -66,12 +68,29 @@ async def publish(uow: db.UnitOfWork, *, at: datetime) -> None:
             )
 
 
-async def factor_sets(uow: db.UnitOfWork) -> list[types.PublishedSet]:
-    """Return the published factor sets, the latest effective first."""
-    return await store.factor_sets(uow)
+@functools.cache
+def methodology() -> types.Methodology:
+    """Return how this process estimates: formulas, phases, what is assumed, and what the flags mean."""
+    return methods.methodology(current())
 
 
-async def factor_set(uow: db.UnitOfWork, *, version: str) -> types.PublishedSet:
+async def factor_sets(uow: db.UnitOfWork, *, page: pages.PageRequest) -> pages.Page[types.PublishedSet]:
+    """Return the published factor sets, the latest effective first. Raises ``CursorUnreadable``."""
+    rows = await store.factor_sets(uow, after=_after(page), limit=page.limit + 1)
+    return pages.cut(rows, limit=page.limit, key=lambda one: (one.effective_from.isoformat(), one.version))
+
+
+def _after(page: pages.PageRequest) -> tuple[date, str] | None:
+    if page.after is None:
+        return None
+    try:
+        day, version = page.after
+        return date.fromisoformat(day), version
+    except ValueError as error:
+        raise pages.CursorUnreadable("This cursor belongs to another list.") from error
+
+
+async def factor_set(uow: db.UnitOfWork, *, version: str) -> types.PublishedFile:
     """Return a published factor set. Raises ``FactorSetNotFound``."""
     found = await store.factor_set(uow, version=version)
     if found is None:

@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
-import asyncpg
-from sqlalchemy import ARRAY, LargeBinary, any_, literal, select
+from sqlalchemy import ARRAY, LargeBinary, any_, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from carbonledger.domains.emissions import tables, types
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 
+_SET = ("version", "digest", "effective_from", "published_at")
 _ROWS_MAX = 1_000  # of one INSERT: PostgreSQL takes 65,535 arguments, and a row has 17
 
 
-async def factor_sets(uow: db.UnitOfWork) -> list[types.PublishedSet]:
-    """Return the published factor sets, the latest effective first."""
-    columns = tables.factor_sets.c
-    rows = await uow.fetch(select(tables.factor_sets).order_by(columns.effective_from.desc(), columns.published_at.desc(), columns.version))
-    return [_set_from_row(row) for row in rows]
+async def factor_sets(uow: db.UnitOfWork, *, after: tuple[date, str] | None, limit: int) -> list[types.PublishedSet]:
+    """Return published factor sets, the latest effective first, at most ``limit``, those after the one of this day and version."""
+    place = tuple_(tables.factor_sets.c.effective_from, tables.factor_sets.c.version)
+    statement = select(*(tables.factor_sets.c[name] for name in _SET)).order_by(*(column.desc() for column in place.clauses)).limit(limit)
+    rows = await uow.fetch(statement if after is None else statement.where(place < tuple_(*after)))
+    return [types.PublishedSet(**dict(row)) for row in rows]
 
 
-async def factor_set(uow: db.UnitOfWork, *, version: str) -> types.PublishedSet | None:
-    """Return a published factor set, or None."""
+async def factor_set(uow: db.UnitOfWork, *, version: str) -> types.PublishedFile | None:
+    """Return a published factor set with its file, or None."""
     row = await uow.fetch_one(select(tables.factor_sets).where(tables.factor_sets.c.version == version))
-    return None if row is None else _set_from_row(row)
+    return None if row is None else types.PublishedFile(**dict(row))
 
 
 async def factor_set_digest(uow: db.UnitOfWork, *, version: str) -> str | None:
     """Return the digest of a published factor set, or None."""
     found: str | None = await uow.fetch_value(select(tables.factor_sets.c.digest).where(tables.factor_sets.c.version == version))
     return found
-
-
-def _set_from_row(row: asyncpg.Record) -> types.PublishedSet:
-    return types.PublishedSet(**dict(row))
 
 
 async def insert_factor_set(uow: db.UnitOfWork, *, factors: types.FactorSet, at: datetime) -> None:

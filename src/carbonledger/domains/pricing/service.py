@@ -12,7 +12,7 @@ from datetime import datetime
 
 from carbonledger.domains.pricing import data, store, types
 from carbonledger.domains.pricing.core import book as books
-from carbonledger.domains.pricing.core import breakdown, comparison, costing
+from carbonledger.domains.pricing.core import breakdown, comparison, costing, settling
 from carbonledger.infra import db
 from carbonledger.kernel.money import Money
 from carbonledger.kernel.usage import Usage
@@ -46,7 +46,7 @@ def explain(cost: types.Cost) -> tuple[types.Step, ...]:
     return breakdown.explain(cost)
 
 
-def prices(*, provider: str | None, model: str | None, at: datetime, after: tuple[str, str, str] | None = None) -> Iterator[types.Rate]:
+def prices(*, provider: str | None, model: str | None, at: datetime, after: tuple[str, str, str] | None = None) -> Iterator[types.Listed]:
     """Yield the rates in force at an instant, by (provider, model, service), those ``after`` one of them.
 
     ``provider`` and ``model`` are found as usage's are, by any of their names; what the book does not have yields nothing.
@@ -57,6 +57,17 @@ def prices(*, provider: str | None, model: str | None, at: datetime, after: tupl
 def compare(other: bytes, *, at: datetime) -> types.Comparison:
     """Return where the book disagrees at an instant with another one in LiteLLM's form. Raises ``OtherBookUnreadable``."""
     return comparison.compare(book(), comparison.read_litellm(other), at=at)
+
+
+@functools.cache
+def settled() -> tuple[types.Settled, ...]:
+    """Return our own entries, which decide where public books disagree or are silent, by provider."""
+    return settling.settled(data.overrides())
+
+
+def said(flag: types.Flag) -> str:
+    """Return what a flag means, for a person."""
+    return breakdown.SAID[flag]
 
 
 async def book_id(uow: db.UnitOfWork, *, at: datetime) -> int:

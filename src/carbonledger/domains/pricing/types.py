@@ -219,6 +219,19 @@ class Rates(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A rate as the price of one provider, which the maker of the model need not be."""
+
+    provider: str
+    rate: Rate
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What lists of prices are sorted by."""
+        return self.provider, self.rate.model, self.rate.service
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookFiles:
     """A version of the price book as it is published: the two files, and what is said of them without reading them."""
@@ -228,6 +241,30 @@ class BookFiles:
     source: Mapping[str, str]
     prices: bytes
     overrides: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """An entry of our own: where public books disagree or are silent, what we follow, from when until when, and why.
+
+    ``prices`` in USD per million tokens by kind; empty for a factor on a provider's other prices of these ``kinds``, which is ``times``.
+    """
+
+    rule: str
+    provider: str
+    models: tuple[str, ...]  # none: all of the provider
+    service: str
+    starts_on: str | None  # a day or an instant, as the entry has it
+    ends_on: str | None
+    prices: Mapping[str, str]
+    times: str | None
+    kinds: tuple[str, ...]
+    hours: tuple[tuple[str, str], ...]  # of the day in UTC, from and until; none: at all
+    days: tuple[int, ...]  # of the week, Monday is 1; none: on all
+    reason: str
+    links: tuple[str, ...]
+    decided_on: date
+    is_disputed: bool
 
 
 @dataclass(frozen=True, slots=True)

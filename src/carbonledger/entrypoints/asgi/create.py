@@ -11,6 +11,7 @@ from carbonledger.entrypoints.rest import areas, openapi, routing
 from carbonledger.entrypoints.shared import callers, gate
 from carbonledger.entrypoints.web import pages
 from carbonledger.entrypoints.worker import registry
+from carbonledger.infra import clock
 
 
 def create_app(services: bootstrap.Services, *, opener: application.Opener | None = None) -> application.Application:
@@ -21,8 +22,9 @@ def create_app(services: bootstrap.Services, *, opener: application.Opener | Non
 
 @contextlib.asynccontextmanager
 async def opened(services: bootstrap.Services) -> AsyncIterator[routing.Edge]:
-    """Open what answering takes while the block runs: the declarations that events and jobs need, and who calls."""
+    """Open what answering takes while the block runs: the declarations that events and jobs need, prices and factors, and who calls."""
     registry.load()
+    await bootstrap.publish(services.database, at=clock.now())
     configuration = services.settings
     async with callers.opened(
         services.database, notifications=services.notifications, is_https=configuration.is_https, trust=services.trust

@@ -15,6 +15,9 @@ from pathlib import Path
 import typer
 
 from carbonledger import bootstrap
+from carbonledger.domains.emissions import service as emissions
+from carbonledger.domains.emissions import types as emission_types
+from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.vault import service as vault
 from carbonledger.entrypoints.cli import backups, configured, console, exits, operating, outside
 from carbonledger.entrypoints.cli.finding import Finding, Status
@@ -90,6 +93,7 @@ async def _database(configuration: settings.Settings, reached: reach.Reached) ->
         if schema.is_well:
             found += await _queue(operator)
             found += await _keys(operator)
+            found.append(await _factors(operator))
     return found
 
 
@@ -156,3 +160,19 @@ async def _keys(operator: operating.Operator) -> list[Finding]:
     if operator.configuration.vault_keys is None and any(key not in exported for key in here):
         return [Finding("keys", "warning", f"{said}; never backed up", "Run `carbonledger vault export FILE` and keep FILE apart.")]
     return [Finding("keys", "ok", said)]
+
+
+async def _factors(operator: operating.Operator) -> Finding:
+    """Name the price book and the factor set of this version, and say whether another set was published under the same name."""
+    ours = emissions.current()
+    said = f"price book {pricing.book().version}, factor set {ours.version} ({ours.digest[:12]})"
+    try:
+        async with operator.database.transaction(read_only=True) as uow:
+            there = (await emissions.factor_set(uow, version=ours.version)).digest
+    except emission_types.FactorSetNotFound:
+        return Finding("factors", "ok", f"{said}; published when the service first starts")
+    if there != ours.digest:
+        return Finding(
+            "factors", "failed", f"{said}; published here as {there[:12]}", "Install the release that the published set came with."
+        )
+    return Finding("factors", "ok", said)

@@ -12,7 +12,7 @@ import sys
 import typer
 import typer.main
 
-from carbonledger.entrypoints.cli import about, console, database, doctor, jobs, joined, key, organization, schema, serve, up, vault
+from carbonledger.entrypoints.cli import about, console, database, doctor, jobs, joined, key, organization, prices, schema, serve, up, vault
 
 app = typer.Typer(
     name="carbonledger",
@@ -35,6 +35,7 @@ app.add_typer(organization.app, name="org", rich_help_panel=_OPERATE)
 app.add_typer(key.app, name="key", rich_help_panel=_OPERATE)
 app.add_typer(vault.app, name="vault", rich_help_panel=_OPERATE)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_OPERATE)
+app.add_typer(prices.app, name="prices", rich_help_panel=_ABOUT)
 app.command("openapi", rich_help_panel=_ABOUT)(about.openapi)
 app.command("version", rich_help_panel=_ABOUT)(about.version)
 

@@ -2,7 +2,7 @@
 
 Decoding is msgspec's, because ten thousand of them are read in one request. An item is first tried as a plain event, as most are; one that
 is none is read as it may be, and made a draft. Owns the shape of an item and how it becomes a draft. It does not own what may enter the
-ledger (the domain), nor how the document shows an item (``telemetry_shapes``).
+ledger (the domain), nor how the document shows an item (``telemetry_sent``).
 """
 
 from __future__ import annotations

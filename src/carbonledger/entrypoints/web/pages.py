@@ -1,11 +1,12 @@
 """The first pages: where the printed and the mailed links lead, and what the root address shows.
 
-They are fixed files; what they show they ask the API for, under the reader's own session. The policy allows nothing that is not served from
-here, and no inline script.
+They are fixed files; what they show they ask the API for, under the reader's own session. One is made from what this version computes with,
+and needs no script: the methodology. The policy allows nothing that is not served from here, and no inline script.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
@@ -15,6 +16,7 @@ from starlette.responses import Response
 
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access
+from carbonledger.entrypoints.web import methodology
 from carbonledger.kernel import errors
 
 _POLICY: Final = (
@@ -41,11 +43,11 @@ class _File:
 
 def _files(folder: str, types: dict[str, str]) -> dict[str, _File]:
     found = (resources.files(__package__) / folder).iterdir()
-    return {
-        entry.name: _File(content, types[f".{entry.name.rpartition('.')[2]}"], f'"{hashlib.sha256(content).hexdigest()[:20]}"')
-        for entry in found
-        if (content := entry.read_bytes())
-    }
+    return {entry.name: _file(content, types[f".{entry.name.rpartition('.')[2]}"]) for entry in found if (content := entry.read_bytes())}
+
+
+def _file(content: bytes, media_type: str) -> _File:
+    return _File(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:20]}"')
 
 
 _PAGES: Final = _files("pages", {".html": "text/html; charset=utf-8"})
@@ -88,6 +90,17 @@ async def show_verification(call: routing.CallDep) -> Response:
 async def show_invitation(call: routing.CallDep) -> Response:
     """Accept an invitation by its link."""
     return _answer(call, _PAGES["accept-invitation.html"])
+
+
+@router.get("/methodology", access=access.public(limit="public"), summary="Show the methodology", operation_id="showMethodology")
+async def show_methodology(call: routing.CallDep) -> Response:
+    """Explain every number of the factor set and the price book to whoever wants to judge it."""
+    return _answer(call, _methodology())
+
+
+@functools.cache
+def _methodology() -> _File:
+    return _file(methodology.page().encode(), "text/html; charset=utf-8")
 
 
 @router.get("/static/{name}", access=access.public(limit="public"), summary="Get a file of the pages", operation_id="getStatic")

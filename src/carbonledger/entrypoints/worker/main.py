@@ -63,6 +63,7 @@ async def serve(services: bootstrap.Services, *, options: Options | None = None)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
+        await bootstrap.publish(services.database, at=clock.now())
         await work(services, options=chosen, stopping=stopping)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -26,8 +26,8 @@ Event = MutableMapping[str, Any]
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 PLAIN: Final = "_plain"
 """A field that says: every other one is an id, a number or a word of the code. For the line of each request, which need not be searched."""
-# Libraries that tell of every call at INFO what our own line already says.
-_QUIET: Final = ("alembic", "asyncio", "httpcore2", "httpx2", "pgqueuer", "uvicorn.access")
+# Libraries that tell at INFO of every call, or of every step of a start and a stop, what our own lines already say.
+_QUIET: Final = ("alembic", "asyncio", "httpcore2", "httpx2", "pgqueuer", "uvicorn.access", "uvicorn.error")
 # Values of rows and of inputs that errors quote: they may be anything, personal data too, and are no use in a log.
 _QUOTED: Final = (
     (re.compile(r"(?m)^DETAIL: .*$"), "DETAIL: [left out]"),

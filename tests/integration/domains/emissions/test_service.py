@@ -12,6 +12,7 @@ import pytest
 
 from carbonledger.domains.emissions import service, types
 from carbonledger.infra import clock, db
+from carbonledger.kernel import page
 from carbonledger.kernel.usage import Usage
 from tests import conftest
 from tests.integration.domains.emissions.events import usage
@@ -51,7 +52,7 @@ async def test_a_factor_set_is_published_once_and_read_again_byte_for_byte(fresh
         async with fresh.transaction() as uow:
             await service.publish(uow, at=clock.now())
     async with fresh.transaction(read_only=True) as uow:
-        (found,) = await service.factor_sets(uow)
+        (found,) = (await service.factor_sets(uow, page=page.PageRequest())).data
         again = await service.factor_set(uow, version="1.0")
     assert (found.version, found.digest, found.effective_from) == ("1.0", DIGEST, date(2026, 11, 1))
     assert again.document == service.current().document
@@ -64,7 +65,7 @@ async def test_many_that_publish_at_once_succeed(fresh: db.Database) -> None:
 
     await asyncio.gather(*(publish() for _ in range(8)))
     async with fresh.transaction(read_only=True) as uow:
-        assert len(await service.factor_sets(uow)) == 1
+        assert len((await service.factor_sets(uow, page=page.PageRequest())).data) == 1
 
 
 async def test_another_set_under_a_published_version_is_refused(fresh: db.Database) -> None:
@@ -81,6 +82,23 @@ async def test_another_set_under_a_published_version_is_refused(fresh: db.Databa
             await service.publish(uow, at=clock.now())
     with pytest.raises(types.FactorSetChanged):
         await rate_ids(fresh, usage())
+
+
+async def test_sets_are_listed_the_latest_effective_first_page_by_page(fresh: db.Database) -> None:
+    async with fresh.transaction() as uow:
+        for place, (version, day) in enumerate((("1.1", 2), ("1.2", 3), ("1.3", 2))):
+            await uow.conn.execute(
+                "INSERT INTO factor_sets (version, digest, effective_from, document, published_at) VALUES ($1, $2, $3, '{}', $4)",
+                version,
+                str(place) * 64,
+                date(2026, 12, day),
+                clock.now(),
+            )
+        found = await service.factor_sets(uow, page=page.PageRequest(limit=2))
+        rest = await service.factor_sets(uow, page=page.PageRequest(limit=2, after=("2026-12-02", "1.3")))
+        with pytest.raises(page.CursorUnreadable):
+            await service.factor_sets(uow, page=page.PageRequest(after=("today", "1.3")))
+    assert [one.version for one in (*found.data, *rest.data)] == ["1.2", "1.3", "1.1"]
 
 
 async def test_a_version_that_was_never_published_is_not_found(fresh: db.Database) -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carbonledger.domains.telemetry import types
+from carbonledger.domains.telemetry.service import authority as claiming
 from carbonledger.entrypoints.rest import telemetry_items
 from carbonledger.infra import db
 from carbonledger.kernel.usage import COUNT_MAX
@@ -18,6 +19,7 @@ from tests import conftest
 from tests.integration.domains.telemetry import kit
 
 _COUNTS = st.sampled_from([None, None, 0, 0, 1, 7, 127_999, 128_000, 200_000, 200_001, COUNT_MAX])
+_KEYS = ("a", "b", "c", "d", "e", "f", "key of a", " a", "", "k" * 200, "k" * 201, "\u00e9")
 # What makes an item another kind of item, or none that is taken; the rest of it stays as it was drawn.
 _TURNS: tuple[dict[str, Any], ...] = (
     {"properties": {"feature": "search", "note": "ü\ud7ff"}},
@@ -54,19 +56,22 @@ _TURNS: tuple[dict[str, Any], ...] = (
 
 
 @st.composite
-def items(draw: st.DrawFn) -> dict[str, Any]:
+def alike(draw: st.DrawFn) -> dict[str, Any]:
+    """What events have in common."""
     provider, model = draw(
         st.sampled_from(
-            [("openai", "gpt-4o"), ("anthropic", "claude-haiku-5-5"), ("deepseek", "deepseek-chat"), ("perplexity", "sonar"), ("nobody", "x")]
+            [
+                ("openai", "gpt-4o"),
+                ("anthropic", "claude-haiku-5-5"),
+                ("deepseek", "deepseek-chat"),
+                ("perplexity", "sonar"),
+                ("nobody", "x"),
+            ]
         )
     )
-    names = ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output", "reasoning")
-    event = {
-        "idempotency_key": draw(st.sampled_from(["a", "b", "c", "d", "key of a", " a", "", "k" * 200, "k" * 201, "\u00e9"])),
-        "occurred_at": draw(st.sampled_from(["2026-11-01T09:00:00Z", "2026-11-01T09:59:59.999999Z", "2026-11-02T00:00:00Z"])),
+    return {
         "provider": provider,
         "model": model,
-        "tokens": {name: draw(_COUNTS) for name in names},
         "requests": draw(st.sampled_from([1, 1, None, 0, 3])),
         "batch": draw(st.booleans()),
         "service_tier": draw(st.sampled_from([None, "priority"])),
@@ -74,14 +79,35 @@ def items(draw: st.DrawFn) -> dict[str, Any]:
         "operation": draw(st.sampled_from([None, "chat"])),
         "account": draw(st.sampled_from([None, "acme"])),
     }
-    return event | draw(st.sampled_from([{}, {}, {}, *_TURNS]))
 
 
-@given(st.lists(st.lists(items(), max_size=8), min_size=1, max_size=4))
+@st.composite
+def batches(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
+    """Batches of events of two kinds, whose keys come again, and of what is no such event."""
+    kinds = [draw(alike()), draw(alike())]
+    names = ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output", "reasoning")
+
+    def event() -> dict[str, Any]:
+        return {
+            **draw(st.sampled_from(kinds)),
+            "idempotency_key": draw(st.sampled_from(_KEYS)),
+            "occurred_at": draw(st.sampled_from(["2026-11-01T09:00:00Z", "2026-11-01T09:59:59.999999Z", "2026-11-02T00:00:00Z"])),
+            "tokens": {name: draw(_COUNTS) for name in names},
+            **draw(st.sampled_from([{}, {}, {}, {}, *_TURNS])),
+        }
+
+    return [[event() for _ in range(draw(st.integers(0, 10)))] for _ in range(draw(st.integers(1, 4)))]
+
+
+@given(batches(), st.booleans())
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-def test_plain_events_leave_the_ledger_that_drafts_leave(worker_database: conftest.TestDatabase, sent: list[list[dict[str, Any]]]) -> None:
+def test_plain_events_leave_the_ledger_that_drafts_leave(
+    worker_database: conftest.TestDatabase,
+    sent: list[list[dict[str, Any]]],
+    authority: bool,
+) -> None:
     with asyncio.Runner() as runner:
-        runner.run(_compare(worker_database.app, sent))
+        runner.run(_compare(worker_database.app, sent, authority=authority))
 
 
 def test_a_batch_too_large_to_look_for_each_row_is_compared_all_the_same(worker_database: conftest.TestDatabase) -> None:
@@ -93,10 +119,14 @@ def test_a_batch_too_large_to_look_for_each_row_is_compared_all_the_same(worker_
         runner.run(_compare(worker_database.app, [named[:600], named[599:1200], [*other, *named]]))
 
 
-async def _compare(dsn: str, sent: list[list[dict[str, Any]]]) -> None:
+async def _compare(dsn: str, sent: list[list[dict[str, Any]]], *, authority: bool = False) -> None:
     database = await db.connect(dsn, size=1, application="test")
     try:
         one, other = await conftest.make_organization(database), await conftest.make_organization(database)
+        for organization_id in (one, other) if authority else ():
+            async with database.transaction(organization_id) as uow:
+                since = kit.AT.replace(day=2, hour=0)
+                await claiming.claim(uow, organization_id=organization_id, provider="openai", connection_id=UUID(int=1), since=since)
         for batch in sent:
             raws = [orjson.dumps(item) for item in batch]
             plain = await kit.accept(database, one, *telemetry_items.items(raws))

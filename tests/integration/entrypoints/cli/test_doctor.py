@@ -37,6 +37,7 @@ def test_a_new_installation_is_well_but_for_the_backup_of_its_keys(home: Path, t
     assert {name: check["status"] for name, check in found.items() if check["status"] != "ok"} == {"keys": "warning"}
     assert "never backed up" in found["keys"]["detail"]
     assert "carbonledger vault export" in found["keys"]["remedy"]
+    assert "factor set 1.0 (9a5eb3e79bc9)" in found["factors"]["detail"]
 
     assert installation.run(home, "vault", "export", str(tmp_path / "keys")).returncode == 0
 

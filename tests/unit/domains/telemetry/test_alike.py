@@ -41,28 +41,36 @@ counts = st.none() | st.sampled_from(_EDGES) | st.integers(0, 300_000) | st.inte
 
 
 @st.composite
-def plain(draw: st.DrawFn) -> dict[str, Any]:
-    provider, model = draw(st.sampled_from(MODELS))
+def tokens(draw: st.DrawFn) -> dict[str, int | None]:
     output = draw(counts)
     return {
-        "idempotency_key": draw(st.text("ab", min_size=1, max_size=3)),
-        "occurred_at": draw(st.datetimes(datetime(2024, 1, 1), datetime(2026, 11, 25))).isoformat() + "Z",  # noqa: DTZ001 - its Z follows
+        "uncached_input": draw(counts),
+        "cached_input": draw(counts),
+        "cache_creation_5m": draw(counts),
+        "cache_creation_1h": draw(counts),
+        "output": output,
+        "reasoning": None if output is None else draw(st.none() | st.integers(0, output)),
+    }
+
+
+instants = st.datetimes(datetime(2024, 1, 1), datetime(2026, 11, 25)).map(lambda at: f"{at.isoformat()}Z")  # noqa: DTZ001 - its Z follows
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Events alike, that differ in their time and their counts."""
+    provider, model = draw(st.sampled_from(MODELS))
+    alike = {
+        "idempotency_key": "k",
         "provider": provider,
         "model": model,
-        "tokens": {
-            "uncached_input": draw(counts),
-            "cached_input": draw(counts),
-            "cache_creation_5m": draw(counts),
-            "cache_creation_1h": draw(counts),
-            "output": output,
-            "reasoning": None if output is None else draw(st.none() | st.integers(0, output)),
-        },
         "requests": draw(st.sampled_from([1, 1, 1, None, 0, 2, 1000, COUNT_MAX])),
         "batch": draw(st.booleans()),
         "service_tier": draw(st.sampled_from([None, None, "priority", "flex"])),
         "region": draw(st.sampled_from([None, None, "eu", "westeurope"])),
         "quality": draw(st.sampled_from(["reported", "estimated", "partial"])),
     }
+    return [{**alike, "occurred_at": draw(instants), "tokens": draw(tokens())} for _ in range(draw(st.integers(1, 12)))]
 
 
 def read(*events: dict[str, Any]) -> Sequence[types.Plain]:
@@ -71,10 +79,10 @@ def read(*events: dict[str, Any]) -> Sequence[types.Plain]:
 
 def batch() -> alike.Batch:
     places = serials.Places(default=UUID(int=1), projects=frozenset((UUID(int=1),)), agents={})
-    return alike.Batch(booking=types.Booking(source=types.Source.API), places=places, last=checks.latest(NOW))
+    return alike.Batch(booking=types.Booking(source=types.Source.API), places=places, last=checks.latest(NOW), since={})
 
 
-@given(st.lists(plain(), max_size=12))
+@given(st.lists(batches(), max_size=3).map(lambda parts: [event for part in parts for event in part]))
 def test_every_event_of_a_line_is_judged_as_it_would_be_alone(sent: list[dict[str, Any]]) -> None:
     together = batch()
     for item in read(*sent):

@@ -95,8 +95,8 @@ def test_libraries_speak_through_the_same_pipe(name: str) -> None:
     assert (line["level"], line["logger"], line["event"]) == ("error", name, "it failed: reason with [redacted]")
 
 
-@pytest.mark.parametrize("name", ["httpx2", "uvicorn.access", "pgqueuer"])
-def test_libraries_that_tell_of_every_call_are_quiet(name: str) -> None:
+@pytest.mark.parametrize("name", ["httpx2", "uvicorn.access", "uvicorn.error", "pgqueuer"])
+def test_libraries_that_tell_of_every_call_and_step_are_quiet(name: str) -> None:
     stream = configured()
     logging.getLogger(name).info("GET https://example.com/?api_key=%s", KEY)
     logging.getLogger(name).warning("worth knowing")

@@ -20,12 +20,12 @@ from carbonledger.kernel.usage import Usage
 ASSUMPTIONS = frozenset(("assumption", "extrapolated"))  # sources of the set that are no measurement
 COMBINED = "; bounds: per phase, root of the sum of squares of the log ratios, then added"
 _MULTIPLIERS = ("context_multiplier", "batch")
-_TOKENS_OF = {
+TOKENS_OF = {
     types.Phase.PREFILL: "uncached_input + cache_creation_5m + cache_creation_1h",
     types.Phase.CACHED: "cached_input",
     types.Phase.DECODE: "output",
 }
-_ROW_OF = {types.Phase.PREFILL: "prefill", types.Phase.CACHED: "cached_input", types.Phase.DECODE: "decode"}
+ROW_OF = {types.Phase.PREFILL: "prefill", types.Phase.CACHED: "cached_input", types.Phase.DECODE: "decode"}
 R = TypeVar("R", bound=Range)
 
 
@@ -204,7 +204,7 @@ def _long_context(factors: types.FactorSet, usage: Usage, emissions: types.Emiss
             unit="input tokens per request",
             pointer=f"/modifiers/long_context/steps/{place}/min_avg_input_tokens",
             sources=_sources(factors, factors.context_sources),
-            is_assumption=_is_assumption(factors.context_sources),
+            is_assumption=is_assumption(factors.context_sources),
         )
         for place, step in enumerate(factors.context_steps)
     )
@@ -230,9 +230,9 @@ def _phase(factors: types.FactorSet, emissions: types.Emissions, context: _Conte
         name="wh_per_1k",
         value=energies[phase],
         unit="Wh per 1,000 tokens",
-        pointer=f"/tiers/{match.tier.name}/wh_per_1k_tokens/{_ROW_OF[phase]}",
+        pointer=f"/tiers/{match.tier.name}/wh_per_1k_tokens/{ROW_OF[phase]}",
         sources=_sources(factors, ("assumption",) if phase is types.Phase.CACHED else match.tier.sources),
-        is_assumption=phase is types.Phase.CACHED or _is_assumption(match.tier.sources),
+        is_assumption=phase is types.Phase.CACHED or is_assumption(match.tier.sources),
     )
     tokens = {
         types.Phase.PREFILL: emissions.prefill_tokens,
@@ -249,10 +249,10 @@ def _phase(factors: types.FactorSet, emissions: types.Emissions, context: _Conte
     return types.Step(
         name=f"{phase.value}_wh",
         formula=" * ".join(("tokens / 1000", "wh_per_1k" + moved_out, *(given.name for given in others if given.name in _MULTIPLIERS))),
-        inputs=(types.Input(name="tokens", value=tokens[phase], unit=_TOKENS_OF[phase]), row, *others),
+        inputs=(types.Input(name="tokens", value=tokens[phase], unit=TOKENS_OF[phase]), row, *others),
         result=_known(results[phase]),
         unit="Wh",
-        note=factors.notes[_ROW_OF[phase]],
+        note=factors.notes[ROW_OF[phase]],
     )
 
 
@@ -271,7 +271,7 @@ def _modifiers(factors: types.FactorSet, match: types.Match, context: _Context, 
             unit="",
             pointer=f"/modifiers/long_context/steps/{place}/{phase.value}",
             sources=_sources(factors, factors.context_sources),
-            is_assumption=_is_assumption(factors.context_sources),
+            is_assumption=is_assumption(factors.context_sources),
         )
     if match.is_batch:
         pointer = "/modifiers/batch_processing/energy_multiplier"
@@ -298,7 +298,7 @@ def _input(factors: types.FactorSet, name: str, factor: types.Factor, unit: str,
         unit=unit,
         pointer=pointer,
         sources=_sources(factors, factor.sources),
-        is_assumption=_is_assumption(factor.sources),
+        is_assumption=is_assumption(factor.sources),
     )
 
 
@@ -316,5 +316,6 @@ def _sources(factors: types.FactorSet, names: Iterable[str]) -> tuple[types.Sour
     return tuple(factors.sources[name] for name in names if name in factors.sources)
 
 
-def _is_assumption(sources: Iterable[str]) -> bool:
+def is_assumption(sources: Iterable[str]) -> bool:
+    """Say whether one of the sources of a number is no measurement."""
     return not ASSUMPTIONS.isdisjoint(sources)

@@ -17,10 +17,12 @@ from carbonledger.domains.emissions.types.factors import (
     Source,
     Tier,
 )
+from carbonledger.domains.emissions.types.methods import Assumption, Formula, Methodology, PhaseNote
 from carbonledger.domains.emissions.types.published import (
     FactorSetChanged,
     FactorSetNotFound,
     NamedRates,
+    PublishedFile,
     PublishedSet,
     RatesUnpublished,
 )
@@ -45,6 +47,7 @@ from carbonledger.domains.emissions.types.results import (
 __all__ = [
     "PLACES",
     "Amounts",
+    "Assumption",
     "Basis",
     "ContextStep",
     "Emissions",
@@ -58,14 +61,18 @@ __all__ = [
     "FactorSetNotFound",
     "Fallback",
     "Flag",
+    "Formula",
     "Grid",
     "Host",
     "Input",
     "Match",
+    "Methodology",
     "ModelRule",
     "NamedRates",
     "PerToken",
     "Phase",
+    "PhaseNote",
+    "PublishedFile",
     "PublishedSet",
     "Quanta",
     "Rates",

@@ -36,12 +36,18 @@ class RatesUnpublished(EmissionsFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedSet:
-    """A factor set as the database keeps it. ``document`` is its file, byte for byte."""
+    """A factor set that was published, without its file."""
 
     version: str
     digest: str
     effective_from: date
     published_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFile(PublishedSet):
+    """A factor set that was published, with its file byte for byte."""
+
     document: bytes = field(repr=False)
 
 

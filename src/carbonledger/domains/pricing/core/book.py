@@ -90,7 +90,7 @@ class PriceBook:
 
     def in_force(
         self, *, provider: str | None, model: str | None, at: datetime, after: tuple[str, str, str] | None = None
-    ) -> Iterator[Rate]:
+    ) -> Iterator[types.Listed]:
         """Yield the rates in force at an instant, by (provider, model, service), those ``after`` one of them.
 
         ``provider`` and ``model`` are names as usage has them; None: all. What has no price is left out, and so is a service that
@@ -104,7 +104,7 @@ class PriceBook:
             for service in sorted(services):
                 rate = timelines.compiled(found, _terms(server, service, None)).at(moment)
                 if rate.tiers and not rate.bits & _WITHOUT_PRICE and (after is None or (server.id, found.id, service) > after):
-                    yield rate
+                    yield types.Listed(server.id, rate)
 
     def check(self) -> int:
         """Compile every rate of the book and return their number. Raises ``BookUnreadable`` at the first entry that is not one."""

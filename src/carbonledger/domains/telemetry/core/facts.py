@@ -10,6 +10,7 @@ from typing import Final
 from carbonledger.domains.emissions import types as emission_types
 from carbonledger.domains.pricing import types as pricing_types
 from carbonledger.domains.telemetry.types import Booking, Fact
+from carbonledger.kernel.money import Money
 from carbonledger.kernel.usage import TokenBuckets, UsageQuality
 
 _HOUR_S: Final = 3600
@@ -20,6 +21,7 @@ _COST_ESTIMATED = int(Fact.COST_ESTIMATED)
 _EMISSIONS_NOT_COVERED = int(Fact.EMISSIONS_NOT_COVERED)
 _EMISSIONS_ASSUMED = int(Fact.EMISSIONS_ASSUMED)
 _WIDER_THAN_HOUR = int(Fact.WIDER_THAN_HOUR)
+_COST_REPORTED = int(Fact.COST_REPORTED)
 _QUALITY: Final = {
     UsageQuality.REPORTED: 0,
     UsageQuality.ESTIMATED: int(Fact.ESTIMATED),
@@ -58,6 +60,7 @@ def of_judgement(*, is_priced: bool, cost_bits: int, is_rated: bool, emission_bi
     return facts | (_EMISSIONS_ASSUMED if emission_bits & _EMISSION_ASSUMPTIONS else 0)
 
 
-def of_draft(quality: UsageQuality, duration_s: int) -> int:
-    """Return what the source says of its own counts."""
-    return _QUALITY[quality] | (_WIDER_THAN_HOUR if duration_s > _HOUR_S else 0)
+def of_draft(quality: UsageQuality, duration_s: int, reported: Money | None) -> int:
+    """Return what the source says of its own counts, and that it tells what they cost."""
+    facts = _QUALITY[quality] | (_WIDER_THAN_HOUR if duration_s > _HOUR_S else 0)
+    return facts if reported is None or reported.currency != pricing_types.USD else facts | _COST_REPORTED

@@ -10,7 +10,7 @@ One bad item never sinks a batch. ``now`` is the organization's time, ``at`` the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -21,7 +21,7 @@ from asyncpg.pgproto import pgproto
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import checks, identity, rollup
-from carbonledger.domains.telemetry.service import alike, comparing, judging, serials
+from carbonledger.domains.telemetry.service import alike, authority, comparing, judging, serials
 from carbonledger.domains.telemetry.store import writing
 from carbonledger.domains.telemetry.types import Rejection, Result, Status
 from carbonledger.infra import db, outbox
@@ -68,7 +68,8 @@ async def accept(
         raise types.BatchTooLarge(f"Send {types.BATCH_MAX} events at a time; this were {len(items)}.")
     places = await _booked(uow, actor=actor, now=now, at=at, organization_id=organization_id, booking=booking, items=items)
     sent, last = judging.Sent(booking, places, items), checks.latest(now)
-    batch = _Batch(results=[None] * len(items), plain=alike.Batch(booking=booking, places=places, last=last))
+    since = await authority.since(uow, organization_id=organization_id, source=booking.source)
+    batch = _Batch(results=[None] * len(items), plain=alike.Batch(booking=booking, places=places, last=last, since=since))
     for start in range(0, len(items), judging.SLICE):
         _check(batch, sent, range(start, min(start + judging.SLICE, len(items))), last=last)
         await asyncio.sleep(0)  # other requests have their turn
@@ -77,7 +78,7 @@ async def accept(
         _sort(batch, batch.kept[start : start + judging.SLICE], prefix=prefix)
         await asyncio.sleep(0)
     if batch.first:
-        await _write(uow, batch, sent, organization_id=organization_id, at=at)
+        await _write(uow, batch, sent, organization_id=organization_id, at=at, since=since)
     done = _counted(batch)
     if done.accepted or done.revised:
         after = {"source": booking.source.value, "accepted": done.accepted, "revised": done.revised}
@@ -147,9 +148,12 @@ def _sort(batch: _Batch, kept: Sequence[_Kept], *, prefix: bytes) -> None:
             batch.drafts.append((event_id, judging.drafted(item)))
 
 
-async def _write(uow: db.UnitOfWork, batch: _Batch, sent: judging.Sent, *, organization_id: UUID, at: datetime) -> None:
+async def _write(
+    uow: db.UnitOfWork, batch: _Batch, sent: judging.Sent, *, organization_id: UUID, at: datetime, since: Mapping[str, datetime]
+) -> None:
     lines = [line for line in batch.plain.lines if line.events]
     judged = await judging.judge(uow, at=at, organization_id=organization_id, sent=sent, drafts=batch.drafts, lines=lines)
+    judged = authority.marked(judged, drafts=batch.drafts, since=since)
     repeated = await writing.insert_events(
         uow,
         organization_id=organization_id,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -62,6 +62,7 @@ class Line:
     factors: tuple[int, ...] | None  # None: there is no amount
     fee: int
     requests: int | None
+    is_duplicate: bool  # another source is the authority for it
     events: list[Counted] = field(default_factory=list)
 
 
@@ -81,6 +82,7 @@ class Alike:
     requests: int | None
     rates: Rates
     always: _AtRate | None
+    duplicate_from: datetime | None
     at_rates: dict[int, _AtRate] = field(default_factory=dict)  # by the address of the rate, which the price book keeps alive
 
     def at_rate(self, at: datetime) -> _AtRate:
@@ -99,8 +101,9 @@ def _at_rate(rate: Rate) -> _AtRate:
 class Batch:
     """The plain events of one batch, sorted into lines as they come."""
 
-    def __init__(self, *, booking: types.Booking, places: serials.Places, last: datetime) -> None:
-        """Take where they are booked, and ``core.checks.latest``."""
+    def __init__(self, *, booking: types.Booking, places: serials.Places, last: datetime, since: Mapping[str, datetime]) -> None:
+        """Take where they are booked, ``core.checks.latest``, and ``authority.since``."""
+        self._since = since
         self._booking = booking
         self._places = places
         self._last = last
@@ -126,7 +129,8 @@ class Batch:
             return None
         series = serials.key_of(draft, self._booking, self._places)
         rates = pricing.rates(draft.usage)
-        found = self._alike[what] = Alike(series, item.requests, rates, None if rates.only is None else _at_rate(rates.only))
+        always = None if rates.only is None else _at_rate(rates.only)
+        found = self._alike[what] = Alike(series, item.requests, rates, always, self._since.get(item.provider))
         return found
 
     def add(self, event_id: bytes, item: Plain, alike: Alike) -> bool:
@@ -140,10 +144,11 @@ class Batch:
             return False  # an average decides
         uncached, cached, creation, hour, output, reasoning = counts
         # Of a count only whether it is unknown, zero or more.
-        decides = (band, uncached and 1, cached and 1, creation and 1, hour and 1, output and 1, reasoning and 1)
+        is_duplicate = alike.duplicate_from is not None and at >= alike.duplicate_from
+        decides = (is_duplicate, band, uncached and 1, cached and 1, creation and 1, hour and 1, output and 1, reasoning and 1)
         line = found.lines.get(decides)
         if line is None:
-            line = self._line(item, alike)
+            line = self._line(item, alike, is_duplicate=is_duplicate)
             found.lines[decides] = line
         pico = None if line.factors is None else sum(map(operator.mul, line.factors, known), line.fee)  # type: ignore[arg-type]  # as above
         if pico is not None and pico > _PICO_MAX:
@@ -151,7 +156,7 @@ class Batch:
         line.events.append((event_id, item, packing.microseconds(at), counts, known, pico))  # type: ignore[arg-type]  # as above
         return True
 
-    def _line(self, item: Plain, alike: Alike) -> Line:
+    def _line(self, item: Plain, alike: Alike, *, is_duplicate: bool) -> Line:
         draft = item.drafted()
         if not isinstance(draft, types.Draft):
             message = "an event that is like a sound one is no draft"
@@ -163,6 +168,7 @@ class Batch:
             factors=None if factors is None else factors[:-1],
             fee=0 if factors is None else factors.fee,
             requests=alike.requests,
+            is_duplicate=is_duplicate,
         )
         self.lines.append(line)
         return line

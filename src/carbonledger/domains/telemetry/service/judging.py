@@ -192,7 +192,7 @@ def _usage_row(event_id: UUID, draft: types.Draft, series_id: int, verdict: _Ver
         estimate.bits,
         shared
         | facts.of_tokens(tokens, usage.requests)
-        | facts.of_draft(draft.quality, draft.duration_s)
+        | facts.of_draft(draft.quality, draft.duration_s, reported)
         | facts.of_judgement(is_priced=pico is not None, cost_bits=cost.bits, is_rated=rate_id is not None, emission_bits=estimate.bits),
         None if draft.properties is None else json.dumps(draft.properties),
     )

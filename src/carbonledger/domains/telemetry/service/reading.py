@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import bodies
 from carbonledger.domains.telemetry.core.bodies import reading
+from carbonledger.domains.telemetry.core.spans import nesting
 
 
 def usage(provider: str, told: Mapping[str, object]) -> reading.Reading:
     """Return what the usage object of a provider's answer says. Raises ``UsageUnreadable`` where it contradicts itself."""
     return bodies.read_usage(provider, told)
+
+
+def spans(found: Sequence[types.Span]) -> tuple[types.SpanOutcome, ...]:
+    """Return what each span is, in their order: a draft, no usage, or a rejection. Content that spans carry is in none of them."""
+    return nesting.read_spans(found)

@@ -25,10 +25,7 @@ _UNREADABLE = object()
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What was read.
-
-    ``is_done``: the stream said that it ends. ``unreadable``: pieces that are no JSON object. ``is_cut``: the last is none.
-    """
+    """What was read. ``is_done``: a stream said so. ``unreadable``: pieces that are no JSON object. ``is_cut``: so is the last."""
 
     found: tuple[Mapping[str, object], ...]
     is_stream: bool

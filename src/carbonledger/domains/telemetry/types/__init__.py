@@ -90,6 +90,12 @@ class Fact(enum.IntFlag):
     EMISSIONS_ASSUMED = 1 << 14  # model, host, place, split or size rests on a stated assumption
     METERED = 1 << 15  # a named quantity, not a call of a model
     WIDER_THAN_HOUR = 1 << 16  # a bucket of more than an hour, booked at its start
+    COST_REPORTED = 1 << 17  # the provider tells its own cost of it, in USD
+
+
+def words(facts: int) -> tuple[str, ...]:
+    """Return facts as words, in their order."""
+    return tuple(fact.name.lower() for fact in Fact if facts & fact and fact.name is not None)
 
 
 # Facts of the counts themselves; the rest follows from who told them, and from pricing and rating them.
@@ -306,3 +312,60 @@ class Event:
     revision: int
     properties: Mapping[str, object] | None
     recorded_at: datetime
+
+
+class SpanKind(enum.Enum):
+    """OpenTelemetry's kinds of span, by their numbers on the wire."""
+
+    UNSPECIFIED = 0
+    INTERNAL = 1
+    SERVER = 2
+    CLIENT = 3
+    PRODUCER = 4
+    CONSUMER = 5
+
+
+class SpanStatus(enum.Enum):
+    """How a span ended, by OpenTelemetry's numbers on the wire."""
+
+    UNSET = 0
+    OK = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A span of OpenTelemetry: ids in lower-case hex, ``resource``: the attributes of who sent it. Events and links are not kept.
+
+    An attribute is a string, a boolean, a number, or a tuple of those; whoever reads one judges it.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    kind: SpanKind
+    started_at: datetime | None
+    ended_at: datetime | None
+    attributes: Mapping[str, object]
+    resource: Mapping[str, object]
+    status: SpanStatus = SpanStatus.UNSET
+
+
+class Skip(enum.Enum):
+    """Why a span is no usage."""
+
+    NO_USAGE = "no_usage"  # it is about something else
+    WRAPPER = "wrapper"  # an agent, a tool or a step around calls, whose spans tell the usage
+    REPEATED = "repeated"  # another span tells the same call, nearer to the provider or with counts
+    FAILED = "failed"  # the call ended with an error and no counts
+
+
+@dataclass(frozen=True, slots=True)
+class NotUsage:
+    """A span that is no record of usage."""
+
+    reason: Skip
+
+
+SpanOutcome = Draft | NotUsage | Rejection

@@ -1,0 +1,1 @@
+"""Accounts at AI providers whose usage is read."""

@@ -1,0 +1,266 @@
+"""Shapes of what the ledger adds up, and the parameters that say of what: shared by every operation that answers from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AwareDatetime, Field
+
+from carbonledger.domains.telemetry import types
+from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.telemetry.types import answers
+from carbonledger.entrypoints.rest import routing, shapes
+from carbonledger.kernel import decimals, money, quantity, usage
+
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+ZONE_CHARS_MAX: Final = 64
+
+From = Annotated[
+    AwareDatetime | None,
+    Query(alias="from", ge=_FIRST, le=_LAST, description="From this instant. Left out: thirty days before the end."),
+]
+To = Annotated[
+    AwareDatetime | None,
+    Query(
+        alias="to", ge=_FIRST, le=_LAST, description="Up to, not including, this instant. Left out: the end of the organization's today."
+    ),
+]
+TimeZone = Annotated[
+    str | None, Query(min_length=1, max_length=ZONE_CHARS_MAX, description="Zone of days; the organization's where left out.")
+]
+ProjectId = Annotated[UUID | None, Query(description="Only usage booked to this project.")]
+WorkloadId = Annotated[UUID | None, Query(description="Only usage booked to this workload.")]
+AgentId = Annotated[UUID | None, Query(description="Only usage of this agent.")]
+Account = Annotated[
+    str | None, Query(min_length=1, max_length=types.ACCOUNT_CHARS_MAX, description="Only usage of this billed customer, by external id.")
+]
+Provider = Annotated[str | None, Query(min_length=1, max_length=usage.LABEL_CHARS_MAX, description="Only usage of this provider.")]
+Model = Annotated[str | None, Query(min_length=1, max_length=usage.MODEL_CHARS_MAX, description="Only usage of this model.")]
+Source = Annotated[types.Source | None, Query(description="Only what came this way.")]
+ConnectionId = Annotated[UUID | None, Query(description="Only what this connection read.")]
+Batch = Annotated[bool | None, Query(description="Only batches, or only what is none.")]
+Region = Annotated[str | None, Query(min_length=1, max_length=usage.LABEL_CHARS_MAX, description="Only usage in this region.")]
+Operation = Annotated[str | None, Query(min_length=1, max_length=types.NAME_CHARS_MAX, description="Only usage by this operation.")]
+
+
+class MoneyOut(shapes.Out):
+    """An amount of money, unrounded."""
+
+    amount: str = Field(description="Decimal, in major units.")
+    currency: str = Field(description="ISO 4217.")
+
+
+class RangeOut(shapes.Out):
+    """A quantity within bounds, as exact decimals. The unit is in the name of the member."""
+
+    low: str
+    mid: str
+    high: str
+
+
+class TokensOut(shapes.Out):
+    """Known tokens by bucket; the five buckets never overlap. Null: no event told it, which is not zero."""
+
+    uncached_input: int | None
+    cached_input: int | None
+    cache_creation_5m: int | None
+    cache_creation_1h: int | None
+    output: int | None
+    reasoning: int | None = Field(description="A part of output, never added to it.")
+    total: int | None = Field(description="The five buckets together.")
+
+
+class UnknownOut(shapes.Out):
+    """Events that did not tell a count, by count: what the sums beside may lack."""
+
+    uncached_input: int
+    cached_input: int
+    cache_creation_5m: int
+    cache_creation_1h: int
+    output: int
+    reasoning: int
+    requests: int
+
+
+class CoverageOut(shapes.Out):
+    """Shares of tokens, 0 to 1. `covered` and `not_covered` make 1, unless there are no tokens."""
+
+    covered: str
+    not_covered: str = Field(description="Without an amount, which is not zero.")
+    estimated: str = Field(description="Resting on a count that is ours or partial, or on a stated assumption.")
+    provisional: str = Field(description="The provider may still revise it.")
+
+
+class MarketPartOut(shapes.Out):
+    """CO2e by the electricity bought under contract, of the part that has such a figure."""
+
+    co2e_g: RangeOut
+    share: str = Field(description="Of the tokens, 0 to 1, rounded down.")
+
+
+class DuplicatesOut(shapes.Out):
+    """Usage that another source is authoritative for: shown here, in no sum."""
+
+    events: int
+    tokens: int
+
+
+class MeasuresOut(shapes.Out):
+    """Sums of a part of the ledger. Null: nothing of it is known or covered, which is not zero."""
+
+    events: int = Field(description="Calls, or buckets of calls.")
+    requests: int | None = Field(description="As far as told; `unknown.requests` counts the events that did not.")
+    tokens: TokensOut
+    cost: MoneyOut | None = Field(description="By the price book, of what is covered.")
+    reported_cost: MoneyOut | None = Field(description="What providers report, where they do.")
+    cost_difference: MoneyOut | None = Field(description="Ours less the provider's, over the events that have both.")
+    energy_wh: RangeOut | None
+    co2e_g: RangeOut | None = Field(description="Gross, by the grid at the place of use.")
+    co2e_market_g: RangeOut | None = Field(
+        description="By electricity bought under contract; null unless all that is covered has such a figure."
+    )
+    co2e_market_part: MarketPartOut
+    water_ml: RangeOut | None
+    coverage: CoverageOut = Field(description="Of energy, CO2e and water.")
+    cost_coverage: CoverageOut
+    unknown: UnknownOut
+    duplicates: DuplicatesOut
+
+
+class PeriodOut(shapes.Out):
+    """The time that is answered for: from `start`, up to and without `end`."""
+
+    start: datetime
+    end: datetime
+    time_zone: str = Field(description="Zone of days.")
+    is_default: bool = Field(description="Whether `from` or `to` was left out.")
+
+
+def asked(call: routing.Call, start: datetime | None, end: datetime | None, time_zone: str | None = None) -> answers.Asked:
+    """Return the period that is asked for. Raises ``PeriodInvalid``, ``ZoneUnknown``."""
+    return answering.asked(start=start, end=end, now=call.now, time_zone=time_zone or call.caller.time_zone)
+
+
+def to_api_period(asked: answers.Asked) -> PeriodOut:
+    """Return the period as callers see it."""
+    return PeriodOut(start=asked.period.start, end=asked.end, time_zone=asked.time_zone, is_default=asked.is_default)
+
+
+def to_api_usd(amount: Decimal | None) -> MoneyOut | None:
+    """Return an amount in USD; None stays."""
+    return None if amount is None else MoneyOut(amount=decimals.to_api_decimal(amount), currency="USD")
+
+
+def to_api_money(amount: money.Money | None) -> MoneyOut | None:
+    """Return an amount with its currency; None stays."""
+    return None if amount is None else MoneyOut(amount=decimals.to_api_decimal(amount.amount), currency=amount.currency.code)
+
+
+def to_api_range(found: quantity.Range | None) -> RangeOut | None:
+    """Return a range as decimals; None stays."""
+    return None if found is None else _range(found)
+
+
+def _range(found: quantity.Range) -> RangeOut:
+    low, mid, high = (decimals.to_api_decimal(bound) for bound in (found.low, found.mid, found.high))
+    return RangeOut(low=low, mid=mid, high=high)
+
+
+def to_api_coverage(coverage: answers.Coverage) -> CoverageOut:
+    """Return shares as decimals."""
+    return CoverageOut(
+        covered=decimals.to_api_decimal(coverage.covered),
+        not_covered=decimals.to_api_decimal(coverage.not_covered),
+        estimated=decimals.to_api_decimal(coverage.estimated),
+        provisional=decimals.to_api_decimal(coverage.provisional),
+    )
+
+
+def measures(found: answers.Measures) -> dict[str, Any]:
+    """Return the members of ``MeasuresOut``, for shapes that have others beside them."""
+    return {
+        "events": found.events,
+        "requests": found.known("requests"),
+        "tokens": TokensOut(
+            uncached_input=found.known("uncached_input"),
+            cached_input=found.known("cached_input"),
+            cache_creation_5m=found.known("cache_creation_5m"),
+            cache_creation_1h=found.known("cache_creation_1h"),
+            output=found.known("output"),
+            reasoning=found.known("reasoning"),
+            total=found.known_tokens,
+        ),
+        "cost": to_api_usd(found.cost),
+        "reported_cost": to_api_usd(found.reported),
+        "cost_difference": to_api_usd(found.difference),
+        "energy_wh": to_api_range(found.energy_wh),
+        "co2e_g": to_api_range(found.co2e_g),
+        "co2e_market_g": to_api_range(found.co2e_market_g),
+        "co2e_market_part": MarketPartOut(co2e_g=_range(found.market_part_g), share=decimals.to_api_decimal(found.market_share)),
+        "water_ml": to_api_range(found.water_ml),
+        "coverage": to_api_coverage(answering.emissions_coverage(found)),
+        "cost_coverage": to_api_coverage(answering.cost_coverage(found)),
+        "unknown": UnknownOut(
+            uncached_input=found.unknown_uncached_input,
+            cached_input=found.unknown_cached_input,
+            cache_creation_5m=found.unknown_cache_creation_5m,
+            cache_creation_1h=found.unknown_cache_creation_1h,
+            output=found.unknown_output,
+            reasoning=found.unknown_reasoning,
+            requests=found.unknown_requests,
+        ),
+        "duplicates": DuplicatesOut(events=found.duplicate_events, tokens=found.duplicate_tokens),
+    }
+
+
+def to_api_measures(found: answers.Measures) -> MeasuresOut:
+    """Return measures as callers see them."""
+    return MeasuresOut(**measures(found))
+
+
+_RANGE: Final = {"low": "0.1", "mid": "0.45", "high": "1.6"}
+_COVERAGE: Final = {"covered": "1", "not_covered": "0", "estimated": "0.2", "provisional": "0.05"}
+EXAMPLE: Final[dict[str, Any]] = {
+    "events": 2,
+    "requests": 2,
+    "tokens": {
+        "uncached_input": 1000,
+        "cached_input": 400,
+        "cache_creation_5m": 0,
+        "cache_creation_1h": 0,
+        "output": 500,
+        "reasoning": None,
+        "total": 1900,
+    },
+    "cost": {"amount": "0.008", "currency": "USD"},
+    "reported_cost": None,
+    "cost_difference": None,
+    "energy_wh": _RANGE,
+    "co2e_g": _RANGE,
+    "co2e_market_g": None,
+    "co2e_market_part": {"co2e_g": {"low": "0", "mid": "0", "high": "0"}, "share": "0"},
+    "water_ml": _RANGE,
+    "coverage": _COVERAGE,
+    "cost_coverage": _COVERAGE,
+    "unknown": {
+        "uncached_input": 0,
+        "cached_input": 0,
+        "cache_creation_5m": 0,
+        "cache_creation_1h": 0,
+        "output": 0,
+        "reasoning": 2,
+        "requests": 0,
+    },
+    "duplicates": {"events": 0, "tokens": 0},
+}
+PERIOD_EXAMPLE: Final[dict[str, Any]] = {
+    "start": "2026-10-27T00:00:00Z",
+    "end": "2026-11-26T00:00:00Z",
+    "time_zone": "UTC",
+    "is_default": True,
+}
