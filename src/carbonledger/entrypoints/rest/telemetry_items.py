@@ -125,10 +125,7 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
     def drafted(self) -> types.AnyDraft | Rejection:
         """Return it as a draft, or why it can't be one."""
-        try:
-            return _draft(self)
-        except errors.Fault as fault:
-            return _rejection(fault)
+        return _made(self)
 
 
 class _Many(msgspec.Struct, forbid_unknown_fields=True):
@@ -202,11 +199,19 @@ def items(raws: Sequence[bytes | msgspec.Raw]) -> Iterator[types.Item]:
 def drafted(raw: bytes | msgspec.Raw) -> types.AnyDraft | Rejection:
     """Return an item as a draft, or why it can't be one."""
     try:
-        return _draft(_item.decode(raw))
+        item = _item.decode(raw)
     except _UNREADABLE as error:
         return Rejection("item_unreadable", str(error)[:_DETAIL_CHARS_MAX])
+    return _made(item)
+
+
+def _made(item: _Item | _Plain) -> types.AnyDraft | Rejection:
+    try:
+        return _draft(item)
     except errors.Fault as fault:
         return _rejection(fault)
+    except OverflowError:  # in UTC it is in no year from 1 to 9999
+        return types.TIME_OUT_OF_RANGE
 
 
 def _rejection(fault: errors.Fault) -> Rejection:
