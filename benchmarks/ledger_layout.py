@@ -1,9 +1,9 @@
 """Three layouts that keep one event for each (organization, idempotency key) whatever its time, filled side by side in one run (ADR 0012).
 
-`dev.py bench ledger_layout [--rows 1000000]` inserts batches of 10,000 rows with random keys, ON CONFLICT DO NOTHING, into each in turn, and
-prints rows a second, the database's CPU and log for a row as they grow, and each rate beside the first layout's. (a) is the ledger's: the id
-is made of organization and key, and is the primary key of hash partitions. (b) keeps keys in a table of their own, partitioned by their
-hash, beside events partitioned by month with ids in the order of time. (c) is (a) in one table.
+`dev.py bench ledger_layout [--rows 1000000]` inserts batches of 10,000 rows with random keys, ON CONFLICT DO NOTHING, into each in turn,
+and prints rows a second, the database's CPU and log for a row as they grow, and each rate beside the first layout's. (a) is the ledger's:
+the id is made of organization and key, and is the primary key of hash partitions. (b) keeps keys in a table of their own, partitioned by
+their hash, beside events partitioned by month with ids in the order of time. (c) is (a) in one table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -28,6 +28,7 @@ import psutil
 
 from carbonledger.infra import reach, settings
 
+Connection = asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else Any
 BATCH = 10_000
 PARTITIONS = 8
 MONTHS = 12
@@ -107,7 +108,7 @@ def batch(organization_id: UUID, first: int) -> list[tuple[object, ...]]:
     return rows
 
 
-async def filled(conn: Any, layout: Layout, rows: list[tuple[object, ...]], serving: psutil.Process) -> None:
+async def filled(conn: Connection, layout: Layout, rows: list[tuple[object, ...]], serving: psutil.Process) -> None:
     """Insert a batch, and note what it took from its statement to its commit."""
     await conn.execute("TRUNCATE staging")
     await conn.copy_records_to_table("staging", records=rows)

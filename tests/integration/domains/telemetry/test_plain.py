@@ -85,14 +85,14 @@ def alike(draw: st.DrawFn) -> dict[str, Any]:
 def batches(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
     """Batches of events of two kinds, whose keys come again, and of what is no such event."""
     kinds = [draw(alike()), draw(alike())]
-    names = ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output", "reasoning")
+    names = ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output")
 
     def event() -> dict[str, Any]:
         return {
             **draw(st.sampled_from(kinds)),
             "idempotency_key": draw(st.sampled_from(_KEYS)),
             "occurred_at": draw(st.sampled_from(["2026-11-01T09:00:00Z", "2026-11-01T09:59:59.999999Z", "2026-11-02T00:00:00Z"])),
-            "tokens": {name: draw(_COUNTS) for name in names},
+            "tokens": {name: draw(_COUNTS) for name in names} | {"reasoning": draw(st.sampled_from([None, 0, 1]))},
             **draw(st.sampled_from([{}, {}, {}, {}, *_TURNS])),
         }
 

@@ -68,7 +68,8 @@ def factors(cost: Cost) -> Factors | None:
         return None
     reasoning = sum(difference for part, _, difference in tier.apart if part == PriceKind.REASONING.value)
     fee = (cost.requests or 0) * (tier.price(PriceKind.REQUEST) or 0) if cost.rate.has_fee else 0
-    return Factors(*tier.charged, reasoning, fee)
+    uncached, cached, creation, hour, output = tier.charged
+    return Factors(uncached, cached, creation, hour, output, reasoning, fee)
 
 
 def _missing(tier: PriceTier, tokens: TokenBuckets) -> int:

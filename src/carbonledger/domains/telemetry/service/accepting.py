@@ -158,7 +158,7 @@ async def _write(
         uow,
         organization_id=organization_id,
         rows=judging.packed(judged),
-        count=judged.count,
+        count=judged.size,
         price_book_id=judged.price_book_id,
         at=at,
     )

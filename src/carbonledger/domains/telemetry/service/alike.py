@@ -118,7 +118,7 @@ class Batch:
         if properties is not None and not checks.are_properties(properties):
             return None
         tokens = item.tokens
-        if tokens.reasoning and (tokens.output is None or tokens.reasoning > tokens.output):
+        if tokens.reasoning is not None and (tokens.output is None or tokens.reasoning > tokens.output):
             return None
         what = _what(item)
         return self._alike.get(what) or self._first(what, item)
@@ -150,7 +150,7 @@ class Batch:
         if line is None:
             line = self._line(item, alike, is_duplicate=is_duplicate)
             found.lines[decides] = line
-        pico = None if line.factors is None else sum(map(operator.mul, line.factors, known), line.fee)  # type: ignore[arg-type]  # as above
+        pico = None if line.factors is None else sum(map(operator.mul, line.factors, known), line.fee)
         if pico is not None and pico > _PICO_MAX:
             return False
         line.events.append((event_id, item, packing.microseconds(at), counts, known, pico))  # type: ignore[arg-type]  # as above

@@ -50,7 +50,7 @@ class Judged(NamedTuple):
     price_book_id: int | None
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """The number of events."""
         return len(self.rows) + sum(len(line.events) for line, _ in self.lines)
 
@@ -123,14 +123,26 @@ def hours(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[HourKe
 def _sums(row: Staged) -> Sums:
     pico = int(row.cost_large) if row.cost_large is not None else row.cost_pico
     reported = row.reported_cost if row.reported_currency == "USD" else None
-    counts = (count or 0 for count in row[5:11])
-    return Sums(1, row.requests or 0, *counts, row.quantity or ZERO, dollars(pico or 0), reported or ZERO)
+    return Sums(
+        1,
+        row.requests or 0,
+        row.uncached_input or 0,
+        row.cached_input or 0,
+        row.cache_creation_5m or 0,
+        row.cache_creation_1h or 0,
+        row.output or 0,
+        row.reasoning or 0,
+        row.quantity or ZERO,
+        dollars(pico or 0),
+        reported or ZERO,
+    )
 
 
 def _line_sums(line: alike.Line, events: Sequence[alike.Counted]) -> Sums:
-    counts = [sum(column) for column in zip(*(known for _, _, _, _, known, _ in events), strict=True)]
-    amount = dollars(sum(pico or 0 for *_, pico in events))
-    return Sums(len(events), (line.requests or 0) * len(events), *counts, ZERO, amount, ZERO)
+    columns = zip(*(known for _, _, _, _, known, _ in events), strict=True)
+    uncached, cached, creation, hour, output, reasoning = map(sum, columns)
+    amount, requests = dollars(sum(pico or 0 for *_, pico in events)), (line.requests or 0) * len(events)
+    return Sums(len(events), requests, uncached, cached, creation, hour, output, reasoning, ZERO, amount, ZERO)
 
 
 async def rows_of(
