@@ -19,7 +19,7 @@ from carbonledger.domains.telemetry.core.rollup import ZERO, HourKey, Sums
 from carbonledger.domains.telemetry.service import judging, serials
 from carbonledger.domains.telemetry.store import known as store
 from carbonledger.domains.telemetry.store.known import Change, Known, Measures
-from carbonledger.domains.telemetry.store.writing import Staged
+from carbonledger.domains.telemetry.store.packing import Staged
 from carbonledger.domains.telemetry.types import Fact, Result, SeriesKey, Status
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
@@ -59,15 +59,15 @@ def rounds(again: Sequence[tuple[UUID, int]]) -> list[list[tuple[UUID, int]]]:
 
 
 async def compare(
-    uow: db.UnitOfWork, *, organization_id: UUID, at: datetime, judged: judging.Judged, pairs: Sequence[tuple[UUID, int]]
+    uow: db.UnitOfWork, *, organization_id: UUID, at: datetime, sent: judging.Sent, pairs: Sequence[tuple[UUID, int]]
 ) -> Compared:
     """Compare items (id, place) with what stands, and revise what differs. No id is twice in ``pairs``."""
     locked = await store.lock(uow, organization_id=organization_id, event_ids=sorted(event_id for event_id, _ in pairs))
     results: list[Result] = []
     again: list[_Again] = []
     for event_id, index in pairs:
-        draft, event = judged.items[index], locked[event_id]
-        if isinstance(draft, types.Rejection) or not _is_same(draft, event):
+        draft, event = judging.drafted(sent.items[index]), locked[event_id]
+        if not _is_same(draft, event):
             results.append(Result(index, Status.REJECTED, event_id, types.IDENTITY_CHANGED))
         else:
             again.append(_Again(index, draft, event))
@@ -75,10 +75,9 @@ async def compare(
         uow,
         at=at,
         organization_id=organization_id,
-        booking=judged.booking,
-        places=judged.places,
+        booking=sent.booking,
         drafts=[(one.known.id, one.draft) for one in again],
-        keys=[_stays_booked(one, judged) for one in again],
+        keys=[_stays_booked(one, sent) for one in again],
     )
     hours: list[tuple[HourKey, Sums]] = []
     revised: list[Change] = []
@@ -112,9 +111,9 @@ def _is_same(draft: types.AnyDraft, known: Known) -> bool:
     return identity == (known.occurred_at, known.duration_s, series.provider, series.model)
 
 
-def _stays_booked(one: _Again, judged: judging.Judged) -> SeriesKey:
+def _stays_booked(one: _Again, sent: judging.Sent) -> SeriesKey:
     """Return the series of a revision: served as the item says, booked where the event is."""
-    told = serials.key_of(one.draft, judged.booking, judged.places)
+    told = serials.key_of(one.draft, sent.booking, sent.places)
     there = one.known.series
     return told._replace(
         source=there.source,
