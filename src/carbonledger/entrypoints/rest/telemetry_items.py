@@ -315,8 +315,8 @@ def _quantity(text: str) -> Decimal:
 
 class _Result(msgspec.Struct, omit_defaults=True):
     index: int
-    status: str
-    id: str | None = None
+    status: types.Status
+    id: UUID | None = None
     code: str | None = None
     detail: str | None = None
 
@@ -327,9 +327,7 @@ _encoder = msgspec.json.Encoder()
 def to_api(done: types.Accepted) -> bytes:
     """Return the answer's body."""
     results = [
-        _Result(place, status.value, None if event_id is None else str(event_id))
-        if rejection is None
-        else _Result(place, status.value, None if event_id is None else str(event_id), rejection.code, rejection.detail)
+        _Result(place, status, event_id) if rejection is None else _Result(place, status, event_id, rejection.code, rejection.detail)
         for place, status, event_id, rejection in done.results
     ]
     counts = {name: getattr(done, name) for name in ("accepted", "duplicate", "revised", "rejected")}

@@ -111,13 +111,21 @@ def hours(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[HourKe
         if row.id.bytes not in known:
             yield HourKey(rollup.hour_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
     for line, sample in judged.lines:
-        by_hour: dict[int, list[alike.Counted]] = {}
-        for counted in line.events:
-            if counted[0] not in known:
-                by_hour.setdefault(counted[2] // _HOUR_US, []).append(counted)
-        for hour, events in by_hour.items():
+        for hour, events in _by_hour(line.events, known).items():
             start = packing.EPOCH + timedelta(hours=hour)
             yield HourKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, events)
+
+
+def _by_hour(events: list[alike.Counted], known: AbstractSet[bytes]) -> dict[int, list[alike.Counted]]:
+    """Return events by the number of their hour, without those that are ``known``."""
+    found = {counted[2] // _HOUR_US for counted in events}
+    if not known and len(found) == 1:  # as of most that come while they happen
+        return {found.pop(): events}
+    by_hour: dict[int, list[alike.Counted]] = {}
+    for counted in events:
+        if counted[0] not in known:
+            by_hour.setdefault(counted[2] // _HOUR_US, []).append(counted)
+    return by_hour
 
 
 def _sums(row: Staged) -> Sums:
