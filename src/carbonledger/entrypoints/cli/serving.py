@@ -25,7 +25,7 @@ from carbonledger.infra.observe import logs, tracing
 
 # A batch of events is a hundred thousand objects that live for a moment and refer to nothing in a circle: with Python's own thresholds half
 # the time of ingest goes into looking through them, again and again, and through all that the process has loaded.
-_GC_YOUNG, _GC_MIDDLE, _GC_OLD = 100_000, 20, 20
+_GC_YOUNG, _GC_MIDDLE, _GC_OLD = 250_000, 10, 10
 
 
 def api(*, host: str | None, port: int | None, fd: int | None) -> None:
