@@ -20,15 +20,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import psutil
 
-from carbonledger.infra import reach, settings
+from carbonledger.infra import db, reach, settings
 
-Connection = asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else Any
 BATCH = 10_000
 PARTITIONS = 8
 MONTHS = 12
@@ -108,7 +106,7 @@ def batch(organization_id: UUID, first: int) -> list[tuple[object, ...]]:
     return rows
 
 
-async def filled(conn: Connection, layout: Layout, rows: list[tuple[object, ...]], serving: psutil.Process) -> None:
+async def filled(conn: db.Connection, layout: Layout, rows: list[tuple[object, ...]], serving: psutil.Process) -> None:
     """Insert a batch, and note what it took from its statement to its commit."""
     await conn.execute("TRUNCATE staging")
     await conn.copy_records_to_table("staging", records=rows)

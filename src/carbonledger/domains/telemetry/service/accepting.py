@@ -41,7 +41,6 @@ class _Batch:
 
     results: list[Result | None]
     plain: alike.Batch
-    kept: list[_Kept] = field(default_factory=list)
     first: dict[UUID, int] = field(default_factory=dict)
     again: list[tuple[UUID, int]] = field(default_factory=list)
     drafts: list[tuple[UUID, types.AnyDraft]] = field(default_factory=list)
@@ -70,13 +69,10 @@ async def accept(
     sent, last = judging.Sent(booking, places, items), checks.latest(now)
     since = await authority.since(uow, organization_id=organization_id, source=booking.source)
     batch = _Batch(results=[None] * len(items), plain=alike.Batch(booking=booking, places=places, last=last, since=since))
-    for start in range(0, len(items), judging.SLICE):
-        _check(batch, sent, range(start, min(start + judging.SLICE, len(items))), last=last)
-        await asyncio.sleep(0)  # other requests have their turn
     prefix = identity.of_organization(organization_id)
-    for start in range(0, len(batch.kept), judging.SLICE):
-        _sort(batch, batch.kept[start : start + judging.SLICE], prefix=prefix)
-        await asyncio.sleep(0)
+    for start in range(0, len(items), judging.SLICE):
+        _sort(batch, _kept(batch, sent, range(start, min(start + judging.SLICE, len(items))), last=last), prefix=prefix)
+        await asyncio.sleep(0)  # other requests have their turn
     if batch.first:
         await _write(uow, batch, sent, organization_id=organization_id, at=at, since=since)
     done = _counted(batch)
@@ -99,12 +95,12 @@ async def _booked(
     """Return where items may be booked: their projects and agents, as far as they exist here."""
     if booking.project_id is not None:
         return serials.Places(default=booking.project_id, projects=frozenset((booking.project_id,)), agents={})
-    drafts = [item for item in items if not isinstance(item, Rejection)]
+    named = {(item.project_id, item.agent_id) for item in items if not isinstance(item, Rejection)}
     known = await projects.known(
         uow,
         organization_id=organization_id,
-        project_ids={draft.project_id for draft in drafts if draft.project_id is not None},
-        agent_ids={draft.agent_id for draft in drafts if draft.agent_id is not None},
+        project_ids={project_id for project_id, _ in named if project_id is not None},
+        agent_ids={agent_id for _, agent_id in named if agent_id is not None},
     )
     default = known.default_project_id
     if default is None:
@@ -112,14 +108,15 @@ async def _booked(
     return serials.Places(default=default, projects=known.projects | {default}, agents=known.agents)
 
 
-def _check(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime) -> None:
-    """Reject what breaks a rule and keep the rest."""
+def _kept(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime) -> list[_Kept]:
+    """Reject what breaks a rule and return the rest."""
+    kept: list[_Kept] = []
     for index in indices:
         item = sent.items[index]
         if not isinstance(item, _DRAFTED):
             found = batch.plain.alike(item)
             if found is not None:
-                batch.kept.append((index, item, found))
+                kept.append((index, item, found))
                 continue
             item = item.drafted()
         if isinstance(item, Rejection):
@@ -130,7 +127,8 @@ def _check(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime)
         if rejection is not None:
             batch.reject(index, rejection)
         else:
-            batch.kept.append((index, item, None))
+            kept.append((index, item, None))
+    return kept
 
 
 def _sort(batch: _Batch, kept: Sequence[_Kept], *, prefix: bytes) -> None:
