@@ -60,6 +60,13 @@ class PeriodInvalid(TelemetryFault):
     code = "period_invalid"
 
 
+class SumsTooLarge(TelemetryFault):
+    """The tokens of one hour come to more than can be added up."""
+
+    kind = errors.Kind.INVALID
+    code = "sums_too_large"
+
+
 class Source(enum.Enum):
     """How an event came. Stored by these words."""
 
