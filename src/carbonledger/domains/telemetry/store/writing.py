@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
+from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import rollup
 from carbonledger.domains.telemetry.core.rollup import DayKey, HourKey, Sums
 from carbonledger.domains.telemetry.store import packing
