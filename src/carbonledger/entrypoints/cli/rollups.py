@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import date, datetime
+from uuid import UUID
 
 from carbonledger.domains.identity.service import organizations
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.service import upkeep
+from carbonledger.domains.telemetry.service import recomputing, upkeep
 from carbonledger.entrypoints.cli import console, exits, operating
+from carbonledger.kernel import errors
 
 
 def check(given: str, *, first: datetime | None, last: datetime | None, json: bool) -> None:
@@ -76,3 +78,21 @@ def _document(one: types.Difference) -> dict[str, object]:
         "emission_rate_id": one.emission_rate_id,
         "sums": [{"name": name, "events": str(right), "rollup": str(kept)} for name, right, kept in one.sums],
     }
+
+
+def recompute(given: str, *, costs: bool, emissions: bool) -> None:
+    """Ask for the job that computes an organization's ledger anew, and say its id."""
+    if not (costs or emissions):
+        raise errors.Invalid("There is nothing to compute: leave --emissions, or add --costs.")
+
+    async def work(operator: operating.Operator) -> UUID:
+        organization_id = await operator.organization(given)
+        async with operator.database.transaction(organization_id) as uow:
+            return await recomputing.ask(
+                uow,
+                actor=operator.acting_in(organization_id),
+                now=await organizations.business_now(uow, organization_id=organization_id, at=operator.at),
+                what=recomputing.What(costs=costs, emissions=emissions),
+            )
+
+    console.say(f"Job {operating.run(work)} computes it anew; GET /v1/jobs/… shows how far it is.")

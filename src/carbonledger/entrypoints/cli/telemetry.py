@@ -1,4 +1,4 @@
-"""``telemetry``: the ledger's roll-ups, compared with its events or made anew."""
+"""``telemetry``: the ledger's roll-ups, compared with its events or made anew; its costs and estimates computed anew."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ def rebuild(organization: Organization, first: First = None, last: Last = None) 
     from carbonledger.entrypoints.cli import rollups
 
     rollups.rebuild(organization, first=first, last=last)
+
+
+@app.command()
+def recompute(
+    organization: Organization,
+    *,
+    emissions: Annotated[bool, typer.Option(help="Energy, CO2e and water, by the factor set of this version.")] = True,
+    costs: Annotated[bool, typer.Option("--costs", help="Costs too, by the price book of this version.")] = False,
+) -> None:
+    """Ask for an organization's events to be computed anew, in a job. What it replaces is kept, with its versions; counts never change."""
+    from carbonledger.entrypoints.cli import rollups
+
+    rollups.recompute(organization, costs=costs, emissions=emissions)

@@ -47,7 +47,7 @@ _SOURCES = {"api": types.Booking(source=types.Source.API), "import": types.Booki
             "results": [{"index": 0, "status": "accepted", "id": _ID}],
         },
     },
-    errors=(telemetry_items.BodyUnreadable, types.BatchTooLarge),
+    errors=(telemetry_items.BodyUnreadable, types.BatchTooLarge, types.SumsTooLarge),
 )
 async def send_events(
     call: routing.CallDep,

@@ -90,13 +90,13 @@ async def compare(
             facts = present.facts & ~_PROVISIONAL if not row.facts & _PROVISIONAL else present.facts
             if facts != present.facts:
                 settled.append((present.id, facts))
-                hours += _moved(present, facts=facts, measures=present.measures)
+                hours += moved(present, facts=facts, measures=present.measures)
             continue
         results.append(Result(one.place, Status.REVISED, present.id, None))
-        measures = _measures(row, None if row.quantity is not None else book_id)
+        measures = measures_of(row, None if row.quantity is not None else book_id)
         facts = row.facts | present.facts & _DUPLICATE  # which source counts was decided when it came
         revised.append(Change(present.id, facts, present.revision + 1, measures))
-        hours += _moved(present, facts=facts, measures=measures)
+        hours += moved(present, facts=facts, measures=measures)
     await store.revise(uow, organization_id=organization_id, changes=revised)
     await store.set_facts(uow, organization_id=organization_id, facts=settled)
     return Compared(results, hours)
@@ -135,7 +135,8 @@ def _counts_of(known: Known) -> tuple[object, ...]:
     return (*measures[:15], measures.reported_cost, measures.reported_currency)
 
 
-def _measures(row: Staged, price_book_id: int | None) -> Measures:
+def measures_of(row: Staged, price_book_id: int | None) -> Measures:
+    """Return what an event's row says after a revision."""
     pico = row.cost_large if row.cost_large is not None else row.cost_pico
     amount = None if pico is None else decimals.multiply(decimals.of(pico), _PICO)
     return Measures(
@@ -151,7 +152,7 @@ def _measures(row: Staged, price_book_id: int | None) -> Measures:
     )
 
 
-def _moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[HourKey, Sums]]:
+def moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[HourKey, Sums]]:
     """Return what takes the event out of its old row of the roll-ups and puts it into its new one."""
     hour = rollup.hour_of(known.occurred_at)
     before = HourKey(hour, known.measures.series_id, known.facts, known.measures.emission_rate_id or 0)
@@ -161,7 +162,7 @@ def _moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[HourKe
 
 def refacted(known: Known, *, facts: int) -> list[tuple[HourKey, Sums]]:
     """Return what other facts of an event change of the roll-ups."""
-    return _moved(known, facts=facts, measures=known.measures)
+    return moved(known, facts=facts, measures=known.measures)
 
 
 def _sums(measures: Measures) -> Sums:

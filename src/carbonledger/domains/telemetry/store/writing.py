@@ -14,6 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
+from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import rollup
 from carbonledger.domains.telemetry.core.rollup import DayKey, HourKey, Sums
 from carbonledger.domains.telemetry.store import packing
@@ -100,13 +101,17 @@ async def _inserted_as_new(uow: db.UnitOfWork, arguments: tuple[UUID, int | None
 
 
 async def add(uow: db.UnitOfWork, *, organization_id: UUID, hours: Mapping[HourKey, Sums]) -> None:
-    """Add changes to the hourly and the daily roll-up; ``hours`` is ``core.rollup.merged``'s."""
+    """Add changes to the hourly and the daily roll-up; ``hours`` is ``core.rollup.merged``'s. Raises ``SumsTooLarge``."""
     if not hours:
         return
-    await uow.conn.execute(_ADD_HOURS, organization_id, *_columns(hours))
-    days = rollup.by_day(hours)
-    if days:
-        await uow.conn.execute(_ADD_DAYS, organization_id, *_columns(days))
+    try:
+        await uow.conn.execute(_ADD_HOURS, organization_id, *_columns(hours))
+        days = rollup.by_day(hours)
+        if days:
+            await uow.conn.execute(_ADD_DAYS, organization_id, *_columns(days))
+    # The driver refuses what exceeds 64 bits by itself, the database what does so once it is added.
+    except (asyncpg.DataError, asyncpg.NumericValueOutOfRangeError) as error:
+        raise types.SumsTooLarge("Tokens of an hour and a day are added up to 2^63 - 1; no provider counts so many.") from error
 
 
 def _columns(changes: Mapping[HourKey, Sums] | Mapping[DayKey, Sums]) -> list[list[int | Decimal | datetime | date]]:

@@ -60,6 +60,13 @@ class PeriodInvalid(TelemetryFault):
     code = "period_invalid"
 
 
+class SumsTooLarge(TelemetryFault):
+    """The tokens of one hour come to more than can be added up."""
+
+    kind = errors.Kind.INVALID
+    code = "sums_too_large"
+
+
 class Source(enum.Enum):
     """How an event came. Stored by these words."""
 
@@ -248,6 +255,13 @@ class SeriesKey(NamedTuple):
     service_tier: str | None
     region: str | None
     event: str | None
+    size_above: int | None = None
+    size_up_to: int | None = None
+
+    @property
+    def size(self) -> RequestSize | None:
+        """How large each single request's input was, where the source told it: prices depend on it."""
+        return None if self.size_above is None else RequestSize(self.size_above, self.size_up_to)
 
 
 class Status(enum.Enum):
