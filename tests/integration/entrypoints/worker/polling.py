@@ -122,6 +122,5 @@ def expected(found: Mapping[str, Mapping[str, Mapping[str, int]]], provider: str
         "openrouter": ("cache_creation_5m", "cache_creation_1h"),
     }[provider]
     return {
-        (provider, model): {name: None if name in unknown else counts[name] for name in COUNTS}
-        for model, counts in found[provider].items()
+        (provider, model): {name: None if name in unknown else counts[name] for name in COUNTS} for model, counts in found[provider].items()
     }

@@ -91,9 +91,7 @@ def test_a_bucket_is_never_cut() -> None:
 
 
 def stored(digest: bytes, *, is_final: bool) -> StoredBucket:
-    return StoredBucket(
-        starts_at=AT, payload_digest=b"p" * 32, content_digest=digest, told=(), read_at=AT, is_final=is_final, revisions=0
-    )
+    return StoredBucket(starts_at=AT, payload_digest=b"p" * 32, content_digest=digest, told=(), read_at=AT, is_final=is_final, revisions=0)
 
 
 SAME, OTHER = b"s" * 32, b"o" * 32
