@@ -13,6 +13,7 @@ from carbonledger import bootstrap
 from carbonledger.adapters import openai
 from carbonledger.domains.connections import service, types
 from carbonledger.infra import http, reach, retry
+from carbonledger.kernel.secret import SecretText
 from tests import conftest, standins
 from tests.integration.domains.telemetry import kit
 from tests.integration.entrypoints.worker import conftest as benches
@@ -56,7 +57,7 @@ async def account(bench: Bench) -> polling.Account:
     return await polling.account(bench)
 
 
-def replaced(*path: str | int, value: Any) -> dict[str, Any]:
+def replaced(*path: str | int, value: object) -> dict[str, Any]:
     return {"kind": "replace", "path": path, "value": value}
 
 
@@ -84,7 +85,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("failure", "fault"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize("failure, fault", BAD.values(), ids=BAD)
 async def test_a_bad_answer_is_named_and_tried_again_some_times(
     account: polling.Account, world: standins.StandIns, failure: dict[str, Any], fault: type[types.ProviderFault]
 ) -> None:
@@ -132,7 +133,7 @@ async def test_what_was_read_before_a_bad_page_stays_and_is_not_read_twice(accou
     assert {row["id"]: row["revision"] for row in before}.items() <= {row["id"]: row["revision"] for row in after}.items()
 
 
-@pytest.mark.parametrize(("kind", "skip"), [("repeat_page", 1), ("loop_cursor", 0)])
+@pytest.mark.parametrize("kind, skip", [("repeat_page", 1), ("loop_cursor", 0)])
 async def test_pages_that_repeat_or_lead_in_a_circle_end_the_walk(
     account: polling.Account, world: standins.StandIns, kind: str, skip: int
 ) -> None:
@@ -171,7 +172,7 @@ async def test_a_refused_stream_is_left_out_and_the_others_are_read(account: pol
     connector = account.bench.services.connectors["openai"]
     poll = connector.poll
 
-    async def some(key: Any, *, stream: types.Stream, **more: Any) -> types.RawPage:
+    async def some(key: SecretText, *, stream: types.Stream, **more: Any) -> types.RawPage:
         if stream.name == "images":
             raise refused
         return await poll(key, stream=stream, **more)

@@ -1,17 +1,19 @@
 """A poll that is killed at any step: the next attempt takes it up, and the ledger says what the provider said, once.
 
 A kill is an exception that nothing catches, at each place where the process waits for something: before a transaction begins, in it, at its
-commit and right after, at a question to the provider, at a file. As with a real one the job's row is left running and the queue's row held by
-nobody, until another worker takes it over.
+commit and right after, at a file. As with a real one the job's row is left running and the queue's row held by nobody, until another
+worker takes it over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from types import TracebackType
 from uuid import UUID
 
+import asyncpg
 import pytest
+from sqlalchemy.sql.expression import Executable
 
 from carbonledger.domains.connections import service
 from carbonledger.infra import db, objects
@@ -53,7 +55,9 @@ def fate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fate]:
         found.pass_by("before BEGIN")
         return await enter(self)
 
-    async def leaving(self: db.Transaction, kind: Any, error: Any, trace: Any) -> None:
+    async def leaving(
+        self: db.Transaction, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is None:
             try:
                 found.pass_by("before COMMIT")
@@ -64,11 +68,11 @@ def fate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fate]:
         if error is None:
             found.pass_by("after COMMIT")
 
-    async def executing(self: db.UnitOfWork, statement: Any) -> int:
+    async def executing(self: db.UnitOfWork, statement: Executable) -> int:
         found.pass_by("statement")
         return await execute(self, statement)
 
-    async def fetching(self: db.UnitOfWork, statement: Any) -> Any:
+    async def fetching(self: db.UnitOfWork, statement: Executable) -> list[asyncpg.Record]:
         found.pass_by("query")
         return await fetch(self, statement)
 
