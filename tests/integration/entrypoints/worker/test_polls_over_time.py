@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 import structlog
 
 from carbonledger.domains.connections import service, types
@@ -323,6 +325,16 @@ async def test_a_key_is_nowhere_but_sealed_in_the_vault(
 
 def refused() -> None:
     raise types.KeyRefused("OpenAI does not know it, or no longer.")
+
+
+@pytest.mark.parametrize("cursor", ["0", "8"])
+async def test_a_cursor_that_leads_in_a_circle_ends_the_walk(bench: Bench, cursor: str) -> None:
+    one, connection_id = await opened(bench, streams=(COMPLETIONS,), readable=("completions",), page_size=8)
+    normalise, asked = one.provider.normalise, one.provider.asked
+    one.provider.normalise = lambda raw: dataclasses.replace(normalise(raw), next_cursor=cursor)  # type: ignore[method-assign]
+    result = await one.account.poll(connection_id)
+    assert (result["outcome"], result["code"]) == ("failed", {"0": "provider_page_repeated", "8": "provider_cursor_looped"}[cursor])
+    assert one.provider.asked - asked == 2 * service.POLL_ATTEMPTS
 
 
 async def test_a_poll_that_is_running_is_the_one_that_is_asked_for(bench: Bench) -> None:
