@@ -24,14 +24,14 @@ KEYS = {"openai": "sk-admin-demo-openai", "anthropic": "sk-ant-admin-demo-anthro
 
 
 @functools.cache
-def _loaded() -> state.State:
-    """The traces, read once a process."""
-    return state.load(anchor=NOON, now=NOON, frozen=True)
+def _loaded(anchor: datetime) -> state.State:
+    """The traces, read once a process for each last day."""
+    return state.load(anchor=anchor, now=anchor, frozen=True)
 
 
-def new_key(provider: str) -> str:
+def new_key(provider: str, *, anchor: datetime = NOON) -> str:
     """Return another key of the provider's account that may read its usage."""
-    known, key = _loaded().keys, f"{KEYS[provider]}-{secrets.token_hex(16)}"
+    known, key = _loaded(anchor).keys, f"{KEYS[provider]}-{secrets.token_hex(16)}"
     known[key] = dataclasses.replace(known[KEYS[provider]], key=key)
     return key
 
@@ -62,11 +62,11 @@ class StandIns:
 
 
 @contextlib.contextmanager
-def running(now: datetime = NOON) -> Iterator[StandIns]:
-    """Serve, as at the demo's start, with the clock standing at ``now``."""
-    world = _loaded()
+def running(anchor: datetime = NOON) -> Iterator[StandIns]:
+    """Serve, as at the demo's start, with the clock standing at ``anchor``, whose day is the last of the 60."""
+    world = _loaded(anchor)
     world.reset()
-    world.clock.set(int(now.timestamp()), frozen=True)
+    world.clock.set(int(anchor.timestamp()), frozen=True)
     with socket.create_server(("127.0.0.1", 0), backlog=128) as sock:
         config = uvicorn.Config(app.create(world), log_level="critical", access_log=False, lifespan="off", ws="none", loop="asyncio")
         server = uvicorn.Server(config)

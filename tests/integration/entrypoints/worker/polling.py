@@ -25,7 +25,7 @@ Totals = dict[tuple[str, str], dict[str, int | None]]
 
 @dataclass(slots=True)
 class Account:
-    """An organization with a clock of its own (a sandbox), in whose time connections are read."""
+    """An organization, in whose time connections are read: a sandbox with a clock of its own, or one of the real time."""
 
     bench: Bench
     organization_id: UUID
@@ -36,8 +36,8 @@ class Account:
 
     async def now(self) -> datetime:
         async with self.bench.database.transaction(self.organization_id) as uow:
-            found: datetime = await uow.conn.fetchval("SELECT clock_at FROM organizations WHERE id = $1", self.organization_id)
-        return found
+            found: datetime | None = await uow.conn.fetchval("SELECT clock_at FROM organizations WHERE id = $1", self.organization_id)
+        return found or clock.now()
 
     async def connect(
         self, provider: str = "openai", *, key: str | None = None, project_id: UUID | None = None, covers_direct: bool = False
@@ -68,7 +68,7 @@ class Account:
         while await self.bench.run_once():
             await self.bench.make_due()
 
-    async def poll(self, connection_id: UUID, **args: Any) -> Any:
+    async def poll(self, connection_id: UUID, **args: object) -> dict[str, Any]:
         """Run one more poll to its end and return its result."""
         job_id = await self.bench.ask(
             service.POLL_JOB,
@@ -78,7 +78,8 @@ class Account:
             **args,
         )
         await self.run()
-        return (await self.bench.job(job_id, organization_id=self.organization_id)).result
+        result: dict[str, Any] = (await self.bench.job(job_id, organization_id=self.organization_id)).result
+        return result
 
     async def pass_time(self, delta: timedelta, world: standins.StandIns | None = None) -> datetime:
         """Move the organization's clock, and that of the stand-ins."""

@@ -1,4 +1,4 @@
-"""A provider whose usage the test writes itself: pages of any size, served to the poller from memory, with things that happen on the way."""
+"""A provider whose usage the test writes itself: pages of any size, served from memory, with things that happen on the way."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class World:
     account: polling.Account
 
     async def ledger(self) -> dict[str, dict[str, Any]]:
-        """Return all that was read and is not nought: events by stream, time and row, with everything that was made of them; and costs."""
+        """Return all that was read and is not nought: events by stream, time and row, with all that was made of them; and costs."""
         events = await self.account.rows(_EVENTS)
         costs = await self.account.rows(_COSTS)
         return {

@@ -1,10 +1,12 @@
-"""Whatever happens between a provider and the ledger, in whatever order: in the end the ledger says what one reading of it all would say."""
+"""Whatever happens between provider and ledger, in whatever order: in the end the ledger says what one reading of it all would say."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import hypothesis
 from hypothesis import strategies as st
@@ -77,7 +79,7 @@ def say(world: provider.World, things: list[tuple[Any, ...]], now: datetime) -> 
         world.provider.truth[stream.name, start] = contents
 
 
-async def take(world: provider.World, connection_id: Any, step: tuple[Any, ...]) -> None:
+async def take(world: provider.World, connection_id: UUID, step: tuple[Any, ...]) -> None:
     account, what = world.account, step[0]
     if what == "say":
         say(world, [step], await account.now())
@@ -103,7 +105,7 @@ async def take(world: provider.World, connection_id: Any, step: tuple[Any, ...])
         await account.run()
 
 
-def failing(found: provider.Provider, after: int) -> Any:
+def failing(found: provider.Provider, after: int) -> Callable[[], None]:
     """Return what lets the provider be away once, after so many questions."""
     end = found.asked + after
 

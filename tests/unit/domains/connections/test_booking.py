@@ -98,7 +98,7 @@ SAME, OTHER = b"s" * 32, b"o" * 32
 
 
 @pytest.mark.parametrize(
-    ("known", "hours", "is_changed", "is_final"),
+    "known, hours, is_changed, is_final",
     [
         (None, 1, True, False),
         (None, 48, True, True),  # the first reading comes so late

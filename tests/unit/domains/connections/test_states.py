@@ -41,7 +41,7 @@ def connection(state: State = State.READING_BACK, *, failures: int = 0) -> Conne
 
 
 @pytest.mark.parametrize(
-    ("state", "step", "after"),
+    "state, step, after",
     [
         (State.READING_BACK, Step.READ, State.ACTIVE),
         (State.ACTIVE, Step.READ, State.ACTIVE),
@@ -106,7 +106,7 @@ def test_the_lag_counts_from_the_last_poll_that_came_to_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "passing"),
+    "fault, passing",
     [
         (types.KeyRefused, False),
         (types.KeyInsufficient, False),

@@ -21,6 +21,7 @@ from carbonledger.domains.connections.types import Connection, Connector, KeyChe
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
 from carbonledger.infra import db, outbox, queue
+from carbonledger.kernel import instant
 from carbonledger.kernel.actor import Actor, Role
 
 POLL_JOB: Final = "connections.poll"
@@ -231,8 +232,10 @@ async def reconciled(
     present = await unchanged(uow, organization_id=organization_id, connection=begun.connection)
     after = {
         "provider": present.provider,
-        "starts_at": min((reading.window.starts_at for reading in readings), default=None),
-        "ends_at": max((reading.window.ends_at for reading in readings), default=None),
+        "windows": {
+            reading.stream.name: [instant.to_api_instant(reading.window.starts_at), instant.to_api_instant(reading.window.ends_at)]
+            for reading in readings
+        },
         "buckets": buckets,
         "differences": differences,
     }

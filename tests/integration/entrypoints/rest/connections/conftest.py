@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,5 +19,5 @@ def world() -> Iterator[standins.StandIns]:
 
 
 @pytest.fixture
-async def ledger(install: Opener, world: standins.StandIns) -> AsyncIterator[Installation]:
-    yield await install(**world.settings)
+async def ledger(install: Opener, world: standins.StandIns) -> Installation:
+    return await install(**world.settings)

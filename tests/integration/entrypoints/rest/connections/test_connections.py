@@ -65,7 +65,7 @@ async def test_an_account_is_connected_and_its_past_is_read(ledger: Installation
 
 
 @pytest.mark.parametrize(
-    ("provider", "key", "code", "word"),
+    "provider, key, code, word",
     [
         ("openai", "sk-proj-demo-openai", "provider_key_insufficient", "sk-admin-"),
         ("openai", "sk-admin-demo-openai-revoked", "provider_key_refused", "OpenAI does not know it"),
