@@ -290,6 +290,7 @@ RECIPES: dict[str, Recipe] = {
     "deleteAgent": Recipe(place=an_agent),
     "createConnection": Recipe(body=an_account),
     "getConnection": Recipe(place=a_connection),
+    "getConnectionCosts": Recipe(place=a_connection),
     "deleteConnection": Recipe(place=a_connection),
     "syncConnection": Recipe(place=a_connection),
     "moveConnection": Recipe(place=a_connection, body=another_project),

@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psutil
@@ -94,10 +95,15 @@ def test_the_ledger_has_exactly_the_tokens_of_the_traces(demo: installation.Inst
     assert told.keys() == wanted.keys()
     assert {key: {name: count or 0 for name, count in counts.items()} for key, counts in told.items()} == wanted
 
+    # The stand-in charges by its own rate card, ours is the price book: what is reported is beside it, for each of the days.
+    costs = shown.get(f"/v1/connections/{shown.connections()['OpenAI']['id']}/costs?{period}")["days"]
+    assert [day["date"] for day in costs] == [str(anchor - timedelta(days=back)) for back in range(len(costs), 0, -1)]
+    assert len(costs) >= 59
+    assert all(Decimal(day["reported"]["amount"]) > 0 and day["difference"] is not None for day in costs)
+
     revoked = shown.connections()["OpenAI, old account"]
     assert revoked["state"] == "error"
     assert revoked["last_error"]["words"], "said in words"
-    assert shown.note["api_key"] not in demo.told
 
 
 def test_killing_it_leaves_no_stand_in_behind(demo: installation.Installation) -> None:
