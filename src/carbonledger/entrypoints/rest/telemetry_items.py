@@ -24,7 +24,7 @@ from carbonledger.kernel.usage import COUNT_MAX, TokenBuckets, Usage, UsageQuali
 
 _DETAIL_CHARS_MAX: Final = 500
 _ITEM_BYTES_MAX: Final = 64 * 1024
-SLICE: Final = 1_000  # events between which the event loop has its turn
+SLICE: Final = 5_000  # events between which the event loop has its turn: some 5 ms
 
 
 class BodyUnreadable(errors.Malformed):

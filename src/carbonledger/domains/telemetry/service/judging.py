@@ -29,7 +29,7 @@ _Verdict = tuple[Cost, Emissions, int | None]
 """What usage costs, what it emits, and the id of the rates for that."""
 _BIGINT_MAX: Final = 2**63 - 1
 _HOUR_US: Final = 3_600_000_000
-SLICE: Final = 500  # events between which the event loop has its turn; so few stay near the processor from one step to the next
+SLICE: Final = 2_500  # events between which the event loop has its turn: some 10 ms
 _UNKNOWN: Final = int(sum(types.UNKNOWN)) | int(types.Fact.REASONING_UNKNOWN | types.Fact.REQUESTS_UNKNOWN)
 
 
