@@ -1,8 +1,8 @@
 """kill -9 of everything at random, while three providers are read: in the end the ledger says what the trace says, to the token.
 
-A real installation (``carbonledger up``, embedded PostgreSQL) reads the stand-ins while its postmaster, the postmaster's supervisor, the API
-and the worker are killed again and again, connections are given new keys, and hours are revised. Then all is read once more, and compared with
-what an independent script counts in the raw traces. Exit code 1 on any violation, with the seed.
+A real installation (``carbonledger up``, embedded PostgreSQL) reads the stand-ins while its postmaster, the postmaster's supervisor, the
+API and the worker are killed again and again, connections are given new keys, and hours are revised. Then all is read once more, and
+compared with what an independent script counts in the raw traces. Exit code 1 on any violation, with the seed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import secrets
 import signal
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.journeys import trace_totals
 from tests.soak.storm import family, found, pacing
 
 STORM_S = 240.0  # at scale 1
-KILL_EVERY_S = 4.0  # in the mean
+KILL_EVERY_S = 2.0  # in the mean
 SCALE_LEAST, SCALE_MOST = 0.05, 10.0
 QUIET_S = 150.0  # a killed worker's jobs are taken over within 45 s, and one that failed waits for its next try
 ANSWER_S = 90.0
@@ -121,7 +122,7 @@ class Run:
     async def _is_quiet(self) -> bool:
         try:
             async with found.connected(self.home) as conn:
-                return await conn.fetchval(_UNFINISHED) == 0
+                return bool(await conn.fetchval(_UNFINISHED) == 0)
         except (OSError, TimeoutError):
             return False
 
@@ -200,15 +201,17 @@ async def _main(seed: int, storm_s: float) -> list[str]:
         return run.violations
 
 
-def _up(home: Path, house: str, world: standins.StandIns) -> Any:  # noqa: ANN401 - a context of contextlib
+def _up(home: Path, house: str, world: standins.StandIns) -> AbstractContextManager[installation.Installation]:
     return installation.up(
         home,
+        CARBONLEDGER_ANTHROPIC_URL=world.settings["anthropic_url"],
         CARBONLEDGER_BOOTSTRAP_API_KEY=house,
         CARBONLEDGER_BOOTSTRAP_EMAIL="operator@example.com",
         CARBONLEDGER_BOOTSTRAP_PASSWORD=secrets.token_urlsafe(24),
         CARBONLEDGER_LOG_LEVEL="warning",
+        CARBONLEDGER_OPENAI_URL=world.settings["openai_url"],
+        CARBONLEDGER_OPENROUTER_URL=world.settings["openrouter_url"],
         CARBONLEDGER_POSTGRES_BIN=os.environ.get("CARBONLEDGER_TEST_PG_BIN", ""),
-        **{f"CARBONLEDGER_{name.upper()}": address for name, address in world.settings.items()},
     )
 
 

@@ -137,8 +137,8 @@ class World:
 
 _SERIES = "JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id"
 _EVENTS = f"""
-SELECT substr(e.idempotency_key, 39) AS key, e.occurred_at, e.duration_s, e.uncached_input, e.cached_input, e.output, e.requests, e.quantity,
-    e.cost_amount, e.cost_flags, e.emission_rate_id, e.facts, s.provider, s.model, s.operation, s.event
+SELECT substr(e.idempotency_key, 39) AS key, e.occurred_at, e.duration_s, e.uncached_input, e.cached_input, e.output, e.requests,
+    e.quantity, e.cost_amount, e.cost_flags, e.emission_rate_id, e.facts, s.provider, s.model, s.operation, s.event
 FROM telemetry_events e {_SERIES}
 WHERE e.organization_id = $1 AND (e.uncached_input > 0 OR e.quantity > 0)
 """

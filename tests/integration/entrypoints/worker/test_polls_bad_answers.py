@@ -185,7 +185,7 @@ async def test_a_refused_stream_is_left_out_and_the_others_are_read(account: pol
     asked = world.asked("openai")
     await account.poll(view.connection.id)
     assert world.asked("openai") > asked
-    del connector.poll  # type: ignore[misc]
+    del connector.poll
     await account.poll(view.connection.id, everything=True)
     streams = {state.stream: state for state in (await account.show(view.connection.id)).streams}
     assert (streams["images"].is_read, streams["images"].refused) == (True, None)

@@ -49,9 +49,9 @@ async def test_a_bucket_is_provisional_until_it_was_read_unchanged_48_hours_afte
         await one.account.poll(connection_id)
         [event] = await one.account.rows(_EVENT)
         seen.append((hours, event["is_provisional"]))
+        assert event["revision"] == 0
     # The hour ends at 13:00; at 12:20 two days later that is 47:20 ago, at 13:20 it is 48:20.
     assert seen == [(0, True), (1, True), (48, True), (49, False), (50, False)]
-    assert event["revision"] == 0
     await kit.rollups_equal_raw(bench.database, one.account.organization_id)
 
 

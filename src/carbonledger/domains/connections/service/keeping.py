@@ -160,7 +160,13 @@ async def list_connections(
         uow, organization_id=organization_id, provider=provider, before=pages.before_id(page), limit=page.limit + 1
     )
     cut = pages.cut(rows, limit=page.limit, key=lambda connection: (str(connection.id),))
-    views = [await _view(uow, organization_id=organization_id, connection=one) for one in cut.data]
+    workloads = await projects.find_workloads(
+        uow, organization_id=organization_id, workload_ids=[connection.workload_id for connection in cut.data]
+    )
+    states = await connections.stream_states(
+        uow, organization_id=organization_id, connection_ids=[connection.id for connection in cut.data]
+    )
+    views = [ConnectionView(one, workloads[one.workload_id].project_id, tuple(states.get(one.id, ()))) for one in cut.data]
     return pages.Page(data=tuple(views), next_cursor=cut.next_cursor)
 
 

@@ -15,7 +15,14 @@ from carbonledger.domains.projects.service.projects import (
     list_projects,
     rename_project,
 )
-from carbonledger.domains.projects.service.workloads import close_workload, find_workload, list_workloads, move, open_workload
+from carbonledger.domains.projects.service.workloads import (
+    close_workload,
+    find_workload,
+    find_workloads,
+    list_workloads,
+    move,
+    open_workload,
+)
 
 __all__ = [
     "archive_agent",
@@ -28,6 +35,7 @@ __all__ = [
     "find_agent",
     "find_project",
     "find_workload",
+    "find_workloads",
     "known",
     "list_agents",
     "list_projects",
