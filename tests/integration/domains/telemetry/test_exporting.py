@@ -214,7 +214,7 @@ async def test_a_client_that_is_slow_or_leaves_holds_no_transaction(database: db
         assert await open_transactions(database) == 0, "while a piece is on its way"
         await pieces.aclose()  # type: ignore[attr-defined]  # a generator
         assert await open_transactions(database) == 0
-    assert database.pool.get_size() - database.pool.get_idle_size() == 0
+    assert database.pool.get_size() - database.connections.idle == 0
 
 
 async def test_what_is_added_behind_the_place_does_not_shift_the_rest(
