@@ -24,10 +24,16 @@ _PLACES_MAX: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A unit and what one of it is, as a power of ten of the base unit."""
+    """A unit and what one of it is, as a power of ten of the base unit. ``least``: used from that power of ten on."""
 
     unit: str
     power: int
+    least: int | None = None
+
+    @property
+    def threshold(self) -> Decimal:
+        """The smallest amount, in the base unit, that is shown in this unit."""
+        return decimals.shifted(_ONE, self.power if self.least is None else self.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class Scale:
         size = abs(decimals.of(value))
         if not size:
             return next(step for step in self.steps if step.power == 0)
-        fitting = [step for step in self.steps if decimals.shifted(_ONE, step.power) <= size]
+        size = _rounded(size, DIGITS)  # so that 999,999 is 1 M, not 1,000 k
+        fitting = [step for step in self.steps if step.threshold <= size]
         return fitting[-1] if fitting else self.steps[0]
 
     def of(self, values: Iterable[Decimal | int | None]) -> Step:
@@ -71,7 +78,7 @@ class Scale:
         chosen = step or self.step(exact)
         scaled = self.in_unit(exact, chosen)
         least = self.least_places if chosen.power == 0 else 0
-        return Shown(number(scaled, least_places=least), chosen.unit, f"{grouped(decimals.to_api_decimal(exact))} {self.base}")
+        return Shown(number(scaled, least_places=least), chosen.unit, f"{grouped(decimals.to_api_decimal(exact))} {self.base}".rstrip())
 
     def in_unit(self, value: Decimal | int, step: Step) -> Decimal:
         """Return ``value`` (in the base unit) as so many of ``step``, exactly."""
@@ -90,7 +97,7 @@ class Scale:
 
 
 COUNT: Final = Scale("", (Step("", 0), Step("k", 3), Step("M", 6), Step("B", 9), Step("T", 12)))
-USD: Final = Scale("USD", (Step("¢", -2), Step("USD", 0), Step("k USD", 5), Step("M USD", 6)), least_places=2)
+USD: Final = Scale("USD", (Step("¢", -2), Step("USD", 0), Step("k USD", 3, 5), Step("M USD", 6)), least_places=2)
 ENERGY: Final = Scale("Wh", (Step("µWh", -6), Step("mWh", -3), Step("Wh", 0), Step("kWh", 3), Step("MWh", 6), Step("GWh", 9)))
 CO2E: Final = Scale(
     "g CO2e",
@@ -108,10 +115,12 @@ WATER: Final = Scale("ml", (Step("µl", -3), Step("ml", 0), Step("l", 3), Step("
 
 def significant(value: Decimal, digits: int = DIGITS) -> str:
     """Return ``value`` with so many significant digits, thousands grouped; digits before the point are never zeroed out."""
-    if not value:
-        return "0"
-    places = min(max(digits - 1 - value.adjusted(), 0), _PLACES_MAX)
-    return grouped(decimals.to_api_decimal(decimals.rounded(value, places=places, mode=Rounding.HALF_UP)))
+    return grouped(decimals.to_api_decimal(_rounded(value, digits)))
+
+
+def _rounded(value: Decimal, digits: int) -> Decimal:
+    places = min(max(digits - 1 - value.adjusted(), 0), _PLACES_MAX) if value else 0
+    return decimals.rounded(value, places=places, mode=Rounding.HALF_UP)
 
 
 def number(value: Decimal, *, least_places: int = 0) -> str:
@@ -168,6 +177,20 @@ def change(now: Decimal | int, before: Decimal | int) -> str:
         return f"{significant(times, RANGE_DIGITS)} times"
     difference = share(abs(decimals.subtract(present, past)), past)
     return f"{percent(difference)} {'more' if present > past else 'less'} than"
+
+
+def together(values: Iterable[Decimal | int | None]) -> Decimal:
+    """Return the sum of what is known."""
+    total = Decimal(0)
+    for value in values:
+        if value is not None:
+            total = decimals.add(total, decimals.of(value))
+    return total
+
+
+def most(values: Iterable[Decimal | int | None]) -> Decimal:
+    """Return the largest of what is known; 0 of nothing."""
+    return max((decimals.of(value) for value in values if value is not None), default=Decimal(0))
 
 
 def cumulative(shares: Sequence[Decimal]) -> list[Decimal]:
