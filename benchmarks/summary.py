@@ -2,8 +2,8 @@
 
 `dev.py bench summary --rows N` fills an installation of its own with 1 million events, then with N, over 60 days and 50 series, and prints
 after each the time of a summary (the question to the database and the answer made of it, median and 90th percentile) in three time zones
-beside the 30 ms that are asked for, the ratio of the two sizes (at most 2), and the cores. `--export` reads every event in each format and prints
-MB a second, events a second, and the memory that the process grew by.
+beside the 30 ms that are asked for, the ratio of the two sizes (at most 2), and the cores. `--export FORMAT` reads every event in that format
+and prints MB a second, events a second, and the memory that the process grew by.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -17,7 +18,7 @@ import typer.main
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from carbonledger.entrypoints.cli import exits, main
+from carbonledger.entrypoints.cli import exits, joined, main
 from carbonledger.infra import settings
 
 Click = Any
@@ -105,12 +106,21 @@ def commands(command: Click, path: str) -> Iterator[tuple[str, Click]]:
         yield from commands(inner, f"{path} {name}")
 
 
+def joined_commands() -> Iterator[tuple[str, Click]]:
+    """Commands that this project's other packages join, never those of whatever else is installed here."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = project["entry-points"][joined.GROUP]
+    for name in sorted(names):
+        yield from commands(joined.Placeholder(joined.entries()[name]).load(), f"carbonledger {name}")
+
+
 def cli_page() -> str:
     lines = [MADE, "# Commands", "", "`carbonledger --install-completion` teaches your shell the names.", ""]
-    for path, command in commands(typer.main.get_command(main.app), "carbonledger"):
+    for path, command in (*commands(typer.main.get_command(main.app), "carbonledger"), *joined_commands()):
         lines += [f"## {path}", "", *command_lines(path, command)]
     lines += ["## Exit codes", "", "| code | meaning |", "|---|---|"]
     lines += [f"| {code.value} | {meaning} |" for code, meaning in exits.MEANING.items()]
+    lines += ["", "`import` and `summary` know four: 0 done, 1 done but some rows were rejected, 2 not done, 130 interrupted."]
     return "\n".join(lines) + "\n"
 
 

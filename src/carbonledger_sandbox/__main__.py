@@ -27,7 +27,7 @@ DRAIN_S = 5
 class _Server(uvicorn.Server):
     """uvicorn's server, but it says when it is ready, and returns when it was asked to stop instead of dying by the signal."""
 
-    def __init__(self, config: uvicorn.Config, ready: dict[str, Any]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: dict[str, Any] | None) -> None:
         super().__init__(config)
         self.ready = ready
 
@@ -41,7 +41,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and only then say so: whoever reads the line may connect, or stop us, at once."""
         await super().startup(sockets)
-        print(json.dumps(self.ready), flush=True)
+        if self.ready is not None:
+            print(json.dumps(self.ready), flush=True)
 
 
 def addresses(host: str, port: int) -> dict[str, Any]:
@@ -54,13 +55,20 @@ async def _serve(options: argparse.Namespace) -> None:
     now = datetime.now(UTC)
     held = options.now is not None
     world = state.load(anchor=options.anchor or options.now or now, now=options.now or now, frozen=held)
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    with socket.create_server((options.host, options.port), family=family, backlog=128) as sock:
+    with _listener(options) as sock:
         config = uvicorn.Config(
             app.create(world), log_level="error", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=DRAIN_S
         )
         ready = {**addresses(options.host, sock.getsockname()[1]), "anchor_day": control.told(world)["anchor_day"]}
-        await _Server(config, ready).serve(sockets=[sock])
+        await _Server(config, ready if options.fd is None else None).serve(sockets=[sock])
+
+
+def _listener(options: argparse.Namespace) -> socket.socket:
+    """Return the socket that was handed over, whose owner knows the address, or a new one."""
+    if options.fd is not None:
+        return socket.socket(fileno=options.fd)
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    return socket.create_server((options.host, options.port), family=family, backlog=128)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m carbonledger_sandbox", description="Stand-ins of the providers' usage APIs.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8410, help="0 lets the system choose")
+    parser.add_argument("--fd", type=int, help="serve on this socket, which is bound already, and print nothing")
     parser.add_argument("--anchor", type=control.instant, help="the last of the 60 days, for example 2026-11-25; default today (UTC)")
     parser.add_argument("--now", type=control.instant, help="an instant at which the clock stands; default the running clock")
     asyncio.run(_serve(parser.parse_args(arguments)))

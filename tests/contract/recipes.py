@@ -19,6 +19,7 @@ from carbonledger.domains.projects import service as project_service
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
 from tests.contract import worlds
+from tests.integration.domains.telemetry import kit as ledger
 from tests.integration.entrypoints.rest.identity import conftest as kit
 
 World = worlds.World
@@ -46,6 +47,8 @@ class Recipe:
     headers: Callable[[bytes], Awaitable[dict[str, str]]] = _no_headers
     sandbox: bool = False
     query: dict[str, str] = field(default_factory=dict)
+    reads_itself: bool = False
+    """Whether the endpoint reads its body itself, and so has words of its own for one that it can't read."""
     is_everybodys: bool = False
     """What the path names belongs to no organization, and is no id."""
 
@@ -114,6 +117,13 @@ async def a_project_with_workloads(world: World) -> dict[str, str]:
 
 async def an_agent(world: World) -> dict[str, str]:
     return {"agent_id": (await world.post("/v1/agents", {"name": worlds.a_name("agent")}))["id"]}
+
+
+async def a_telemetry_event(world: World) -> dict[str, str]:
+    """An event with properties, told by a program."""
+    now, draft = clock.now(), ledger.draft(worlds.a_name("call"), at=clock.now(), properties={"feature": "search"})
+    done = await ledger.accept(world.ledger.services.database, world.organization_id, draft, at=now)
+    return {"event_id": str(done.results[0].event_id)}
 
 
 # --- what is sent
@@ -262,4 +272,8 @@ RECIPES: dict[str, Recipe] = {
     "getJob": Recipe(place=a_job, sandbox=True),
     "listPrices": Recipe(query={"provider": "openai", "model": "gpt-4o"}),
     "getCarbonFactors": Recipe(place=a_factor_set, is_everybodys=True),
+    "sendEvents": Recipe(reads_itself=True),
+    "sendSpans": Recipe(reads_itself=True),
+    "getTelemetryEvent": Recipe(place=a_telemetry_event),
+    "eraseTelemetryProperties": Recipe(place=a_telemetry_event),
 }

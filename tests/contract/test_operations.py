@@ -261,7 +261,15 @@ async def test_the_same_key_replays_the_first_answer(operation: Operation, ledge
         problem(other, operation, 409, "idempotency_key_reused")
 
 
-@those(lambda one: one.takes_json)
+@those(lambda one: one.takes_json and one.recipe.reads_itself)
+async def test_what_an_endpoint_cannot_read_itself_is_400(operation: Operation, ledger: kit.Installation) -> None:
+    world = await prepared(operation, ledger)
+    for content in (b'{"a":', b"[1]", b"7"):
+        problem(await call(operation, world, content=content), operation, 400)
+    problem(await call(operation, world, content=b"{}", headers={"content-type": "text/plain"}), operation, 415)
+
+
+@those(lambda one: one.takes_json and not one.recipe.reads_itself)
 async def test_what_cannot_be_read_is_400_and_what_is_wrong_is_422(operation: Operation, ledger: kit.Installation) -> None:
     world = await prepared(operation, ledger)
     place = {name: str(uuid4()) for name in operation.parameters("path")}

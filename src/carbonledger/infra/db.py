@@ -7,7 +7,6 @@ on the same connection, so a statement and a raw query see the same transaction.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,7 +18,7 @@ import asyncpg
 import orjson
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from carbonledger.infra import ddl
+from carbonledger.infra import connections, ddl
 from carbonledger.kernel import errors
 
 if TYPE_CHECKING:
@@ -158,10 +157,9 @@ class Database:
 
     def __init__(self, pool: Pool, *, observe: Observer | None = None) -> None:
         self.pool = pool
+        self.connections = connections.Connections(pool, wait_s=ACQUIRE_TIMEOUT_S)
         self.observe = observe
         self.remembered: dict[str, Any] = {}
-        self._size = pool.get_max_size()
-        self._in_use = 0
 
     def transaction(self, organization_id: UUID | None = None, *, read_only: bool = False) -> Transaction:
         """Open a transaction for ``organization_id`` (None: no tenant rows); commit if the block ends, roll back if it raises.
@@ -172,22 +170,14 @@ class Database:
 
     async def acquire(self) -> Connection:
         """Take a connection, to be given back by ``release``. Raises ``DatabaseUnavailable``."""
-        self._in_use += 1
         try:
-            if self._in_use <= self._size:  # nobody to wait for, so no timer to pay for
-                return await self.pool.acquire()  # type: ignore[return-value]  # a proxy of the connection
-            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # cheaper than the pool's own, which takes a task on Python 3.11
-                return await self.pool.acquire()  # type: ignore[return-value]  # as above
-        except BaseException as error:
-            self._in_use -= 1
-            if isinstance(error, _NO_CONNECTION):
-                raise DatabaseUnavailable(_AWAY, retry_after_s=RETRY_AFTER_S) from error
-            raise
+            return await self.connections.take()
+        except _NO_CONNECTION as error:
+            raise DatabaseUnavailable(_AWAY, retry_after_s=RETRY_AFTER_S) from error
 
     async def release(self, conn: Connection) -> None:
         """Give a connection back."""
-        self._in_use -= 1
-        await self.pool.release(conn)  # type: ignore[arg-type]  # the pool's proxy is the connection it gave
+        await self.connections.give(conn)
 
     async def ping(self) -> None:
         """Ask the database for a sign of life. Raises ``DatabaseUnavailable``."""
@@ -201,7 +191,17 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, waiting for those in use."""
-        await self.pool.close()
+        await self.connections.close()
+
+
+class _Ended:
+    """The connection of a unit of work that has ended: of no use."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - it has nothing
+        raise RuntimeError(f"this unit of work has ended; {name} belongs inside its block")
+
+
+_ENDED: Connection = _Ended()  # type: ignore[assignment]  # stands where the connection stood
 
 
 class Transaction:
@@ -248,9 +248,10 @@ class Transaction:
 
     async def _release(self) -> None:
         conn = self._uow.conn
-        if not _gone(conn) and conn.is_in_transaction():
+        if not connections.is_gone(conn) and conn.is_in_transaction():
             # The rollback was cut off too. In the pool this connection would carry its tenant into the next transaction.
             conn.terminate()
+        self._uow.conn = _ENDED  # what outlives the block must not speak in the transaction of the connection's next user
         await self._database.release(conn)
 
 
@@ -270,16 +271,11 @@ async def _roll_back(conn: Connection) -> None:
 
 def _lost(conn: Connection, error: Exception) -> bool:
     """Say whether ``error`` is the end of the connection rather than an answer of the database or a defect of ours."""
-    if isinstance(error, asyncpg.InternalClientError) and not _gone(conn):
+    if isinstance(error, asyncpg.InternalClientError) and not connections.is_gone(conn):
         conn.terminate()  # the server ended in the middle of a statement, and asyncpg no longer knows where it stood
-    return _gone(conn) and isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError))
-
-
-def _gone(conn: Connection) -> bool:
-    try:
-        return conn.is_closed()
-    except asyncpg.InterfaceError:
-        return True  # the pool has taken a lost connection back already
+    return connections.is_gone(conn) and isinstance(
+        error, (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+    )
 
 
 async def prepare_connection(conn: Connection) -> None:

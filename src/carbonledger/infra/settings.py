@@ -19,8 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from carbonledger.kernel import errors
 
 PREFIX = "CARBONLEDGER_"
-# Read by dev.py, the tests or the supervisor tree, not by the service: known, though no field here.
-_OUTSIDE = frozenset({"CARBONLEDGER_VENV", "CARBONLEDGER_CI", "CARBONLEDGER_CHILD"})
+# Read by dev.py, the tests, the supervisor tree or the user commands, not by the service: known, though no field here.
+_OUTSIDE = frozenset({"CARBONLEDGER_VENV", "CARBONLEDGER_CI", "CARBONLEDGER_CHILD", "CARBONLEDGER_URL", "CARBONLEDGER_API_KEY"})
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""

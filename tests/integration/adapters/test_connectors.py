@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from carbonledger.adapters import anthropic, openai, openrouter
-from carbonledger.domains.connections import core, types
+from carbonledger.domains.connections import types
+from carbonledger.domains.connections.core import walking as core
 from carbonledger.domains.connections.types import Connector, Stream, Window
 from carbonledger.infra import http, retry
 from carbonledger.infra.queue import failures

@@ -222,3 +222,13 @@ async def test_what_waits_for_the_commit_of_undone_work_does_not_happen(database
             uow.after_commit(lambda: done.append("kept"))
         assert done == []
     assert done == ["before", "kept"]
+
+
+async def test_a_unit_of_work_that_has_ended_speaks_in_nobody_elses_transaction(database: db.Database, organization_id: UUID) -> None:
+    async with database.transaction(organization_id) as kept:
+        pass
+
+    async with database.transaction() as other:
+        with pytest.raises(RuntimeError, match="has ended"):
+            await kept.conn.execute("SELECT 1")
+        assert await other.conn.fetchval("SELECT 1") == 1

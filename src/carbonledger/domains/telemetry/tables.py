@@ -160,3 +160,12 @@ def _rollup(name: str, slot: Column[object]) -> Table:
 
 hourly = _rollup("telemetry_hourly", columns.instant("hour"))
 daily = _rollup("telemetry_daily", Column("day", Date, nullable=False))
+
+authorities = columns.tenant_table(
+    "telemetry_authorities",
+    columns.text("provider"),
+    Column("connection_id", Uuid, nullable=False),
+    columns.instant("since"),
+    CheckConstraint("length(provider) BETWEEN 1 AND 64", name="provider"),
+    PrimaryKeyConstraint("organization_id", "provider", "connection_id"),
+)

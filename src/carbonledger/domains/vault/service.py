@@ -101,6 +101,17 @@ async def destroy(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizati
         await queue.enqueue(uow, name=FORGET_JOB, args={"ref": located.ref}, now=now, actor=actor)
 
 
+def mark(*, organization_id: UUID, provider: str, key: crypto.SecretText) -> types.KeyMark:
+    """Return by what a provider's key is known again, for a domain that keeps one."""
+    value = key.reveal()
+    return types.KeyMark(hint=core.hint(value), digest=core.digest(organization_id, provider, value))
+
+
+def key_problems(key: crypto.SecretText) -> tuple[errors.Problem, ...]:
+    """Return what is wrong with the value of a provider's key, at ``/api_key``, without showing any of it."""
+    return core.value_problems(key.reveal())
+
+
 async def add_llm_key(
     uow: db.UnitOfWork,
     *,

@@ -24,6 +24,7 @@ class Purpose(enum.Enum):
     """What a secret is for; bound into the sealed text, so that one can't stand in for another."""
 
     LLM_KEY = "llm_key"
+    CONNECTION = "connection"
 
 
 class Place(enum.Enum):
@@ -77,6 +78,17 @@ class Located:
     place: Place
     sealed: str | None
     ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMark:
+    """By what a key is known again without its value: its last four characters, and a digest of it within its organization and provider.
+
+    Either is None for a key too short to tell even that much of it.
+    """
+
+    hint: str | None
+    digest: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

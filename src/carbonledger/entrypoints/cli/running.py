@@ -20,7 +20,7 @@ from collections.abc import Mapping
 
 import typer
 
-from carbonledger.entrypoints.cli import configured, console, folder, healing, lifeline, listener, tree
+from carbonledger.entrypoints.cli import configured, console, demonstration, folder, healing, lifeline, listener, tree
 from carbonledger.infra import postgres, reach, settings
 
 API_DRAIN_S = 35.0  # a little longer than the API gives its own requests
@@ -34,13 +34,16 @@ _OWNER = ("DATABASE_URL", "CARBONLEDGER_DATABASE_URL")
 _SELF = (sys.executable, "-P", "-m", "carbonledger.entrypoints.cli.main")
 
 
-def up(**given: str | int | None) -> None:
-    """Run until asked to stop; ``given`` are settings of the command line. Raises a fault that says what is missing."""
+def up(*, demo: bool = False, **given: str | int | None) -> None:
+    """Run until asked to stop; ``given`` are settings of the command line. Raises a fault that says what is missing.
+
+    ``demo`` also runs stand-ins of the providers, and an organization that reads from them.
+    """
     configuration = configured.load(given)
     for name, known in settings.unknown_variables(settings.environment()).items():
         console.warn(f"Nothing reads {name}." + (f" Is {known} meant?" if known else ""))
     try:
-        _run(configuration)
+        _run(configuration, demo=demo)
     except _StopAskedEarly:
         pass  # what had begun was ended on the way here
     console.say("Stopped.")
@@ -54,12 +57,13 @@ def _stop_early(*_: object) -> None:
     raise _StopAskedEarly
 
 
-def _run(configuration: settings.Settings) -> None:
+def _run(configuration: settings.Settings, *, demo: bool) -> None:
     for number in _STOP_SIGNALS:
         signal.signal(number, _stop_early)
     with (
         folder.claimed(configuration.home) as claim,
         listener.listening(configuration.host, configuration.port) as sock,
+        demonstration.providers(configuration) if demo else contextlib.nullcontext() as providers,
     ):
         configuration = configuration.model_copy(update={"port": sock.getsockname()[1]})
         claim.note(address=configuration.address)
@@ -67,18 +71,19 @@ def _run(configuration: settings.Settings) -> None:
         with reach.reached(configuration, wait=True) as reached:
             lease = reached.lease
             console.step("database", f"PostgreSQL {lease.version}, embedded" if lease else "the server that DATABASE_URL names")
-            asyncio.run(_Installation(configuration, sock).serve(lease))
+            asyncio.run(_Installation(configuration, sock, providers).serve(lease))
 
 
 class _Installation:
     """The children of one installation, and their parent's signals."""
 
-    def __init__(self, configuration: settings.Settings, sock: socket.socket) -> None:
+    def __init__(self, configuration: settings.Settings, sock: socket.socket, providers: demonstration.Providers | None) -> None:
         self._configuration = configuration
         self._sock = sock
+        self._providers = providers
         self._stop = asyncio.Event()
         self._tree: tree.Tree | None = None
-        self._environ = _child_environ(configuration)
+        self._environ = {**_child_environ(configuration), **({} if providers is None else providers.environ)}
 
     async def serve(self, lease: postgres.Lease | None) -> None:
         """Prepare the database, run the children, and return when they have been stopped."""
@@ -106,10 +111,17 @@ class _Installation:
             self._tree.stop()
 
     async def _prepare(self) -> Mapping[str, str] | None:
-        """Migrate and make the house in a child, whose memory ends with it; None if asked to stop meanwhile."""
+        """Migrate and make the house; None if asked to stop meanwhile."""
+        prepared = await self._told_by("migrate", "--json")
+        if prepared is not None:
+            console.step("schema", prepared["schema"])
+        return prepared
+
+    async def _told_by(self, *command: str) -> Mapping[str, str] | None:
+        """Run a command of ours in a child, whose memory ends with it, and return what it prints; None if asked to stop meanwhile."""
         with lifeline.held() as stdin:
             child = await asyncio.create_subprocess_exec(
-                *_SELF, "migrate", "--json", stdin=stdin, stdout=asyncio.subprocess.PIPE, env=self._environ, start_new_session=True
+                *_SELF, *command, stdin=stdin, stdout=asyncio.subprocess.PIPE, env=self._environ, start_new_session=True
             )
             talking, stopping = asyncio.create_task(child.communicate()), asyncio.create_task(self._stop.wait())
             await asyncio.wait([talking, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -121,19 +133,19 @@ class _Installation:
             return None
         if child.returncode:
             raise typer.Exit(child.returncode)  # it has said why
-        prepared: Mapping[str, str] = json.loads(output)
-        console.step("schema", prepared["schema"])
-        return prepared
+        told: Mapping[str, str] = json.loads(output)
+        return told
 
     def _parts(self) -> tuple[tree.Part, ...]:
         # What only the first start needs, and the owner's address where the service has its own, are nobody else's business.
         apart = {*_FIRST_START, *(_OWNER if self._configuration.app_database_url is not None else ())}
         environ = {name: value for name, value in self._environ.items() if name not in apart}
         descriptor = self._sock.fileno()
-        return (
+        parts = (
             tree.Part("api", (*_SELF, "api", "--fd", str(descriptor)), environ, API_DRAIN_S, pass_fds=(descriptor,)),
             tree.Part("worker", (*_SELF, "worker"), environ, WORKER_DRAIN_S),
         )
+        return parts if self._providers is None else (*parts, self._providers.part(environ))
 
     async def _announce(self, prepared: Mapping[str, str]) -> None:
         """Wait until the service is ready and say where it is."""
@@ -149,6 +161,10 @@ class _Installation:
         console.say(f"\n  {typer.style(self._configuration.address, bold=True)}\n")
         for line in prepared.get("first_start", "").splitlines():
             console.say(f"  {line}")
+        if self._providers is not None:
+            shown = await self._told_by("demo", "--json")
+            if shown is not None:
+                console.say(demonstration.told(shown, address=self._configuration.address))
         console.say("Ctrl-C stops everything.")
 
 

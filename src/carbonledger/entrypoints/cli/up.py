@@ -14,6 +14,9 @@ def up(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on; 0 lets the system choose (CARBONLEDGER_PORT).", show_default=False)
     ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Add an organization whose providers are stand-ins fed with real traces of 60 days.")
+    ] = False,
 ) -> None:
     """Start everything: database, schema, house organization, API and worker; print the address; stop it all with Ctrl-C.
 
@@ -21,4 +24,4 @@ def up(
     """
     from carbonledger.entrypoints.cli import running
 
-    running.up(home=home, host=host, port=port)
+    running.up(home=home, host=host, port=port, demo=demo)

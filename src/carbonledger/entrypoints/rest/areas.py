@@ -23,8 +23,10 @@ from carbonledger.entrypoints.rest import (
     projects,
     routing,
     telemetry,
+    telemetry_events,
     telemetry_ingest,
     test_clock,
+    usage,
     users,
 )
 
@@ -44,6 +46,8 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     telemetry_ingest.router,
     otlp.router,
     telemetry.router,
+    telemetry_events.router,
+    usage.router,
     activity.router,
     estimates.router,
     prices.router,

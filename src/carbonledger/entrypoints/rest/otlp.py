@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import accepting, reading
 from carbonledger.entrypoints.rest import otlp_wire, routing, shapes
-from carbonledger.entrypoints.shared import access, exchange
+from carbonledger.entrypoints.shared import access, exchange, strict_json
 
 router = routing.Router(prefix="/v1/otlp", tag="Telemetry")
 
@@ -66,7 +66,7 @@ class TracesOut(shapes.Out):
     summary="Send spans of OpenTelemetry",
     operation_id="sendSpans",
     examples={"request": {"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]}, "response": {}},
-    errors=(otlp_wire.OtlpUnreadable, otlp_wire.OtlpTooLarge, otlp_wire.OtlpUnsupported),
+    errors=(strict_json.JsonUnreadable, otlp_wire.OtlpUnreadable, otlp_wire.OtlpTooLarge, otlp_wire.OtlpUnsupported),
 )
 async def send_spans(call: routing.CallDep) -> exchange.Answer:
     """Add calls of models to the ledger, each once: a span by its trace and id, nested spans of one call by the innermost.

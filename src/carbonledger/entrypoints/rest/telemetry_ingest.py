@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated, Literal
+
+from fastapi import Query
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import accepting
@@ -21,7 +24,7 @@ _EVENT = {
     "tokens": {"uncached_input": 1000, "cached_input": 0, "cache_creation_5m": 0, "cache_creation_1h": 0, "output": 500},
     "properties": {"feature": "search"},
 }
-_BOOKING = types.Booking(source=types.Source.API)
+_SOURCES = {"api": types.Booking(source=types.Source.API), "import": types.Booking(source=types.Source.IMPORT)}
 
 
 @router.post(
@@ -46,7 +49,12 @@ _BOOKING = types.Booking(source=types.Source.API)
     },
     errors=(telemetry_items.BodyUnreadable, types.BatchTooLarge),
 )
-async def send_events(call: routing.CallDep) -> exchange.Answer:
+async def send_events(
+    call: routing.CallDep,
+    source: Annotated[
+        Literal["api", "import"], Query(description="`import` for what is read from a file, long after it happened.")
+    ] = "api",
+) -> exchange.Answer:
     """Add events to the ledger, one or up to 10,000. An event is counted once for its `idempotency_key`, whenever it is sent again.
 
     Each item has a result of its own: `accepted`, `duplicate` (nothing changed), `revised` (the same event with other counts, which replace
@@ -63,7 +71,7 @@ async def send_events(call: routing.CallDep) -> exchange.Answer:
         now=call.now,
         at=call.at,
         organization_id=call.caller.organization_id,
-        booking=_BOOKING,
+        booking=_SOURCES[source],
         items=items,
     )
     return exchange.Answer(202, body=telemetry_items.to_api(done), headers=call.headers)

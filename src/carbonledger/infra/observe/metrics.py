@@ -87,7 +87,7 @@ def statement(operation: str, seconds: float) -> None:
 def rendered(database: db.Database) -> bytes:
     """Return all measurements of this process in Prometheus' text format."""
     pool = database.pool
-    idle = pool.get_idle_size()
+    idle = database.connections.idle
     POOL.labels("idle").set(idle)
     POOL.labels("used").set(pool.get_size() - idle)
     POOL_SIZE.set(pool.get_max_size())

@@ -65,14 +65,17 @@ class Bench:
         """Pick what is due, as another worker would each time."""
         parameters = EntrypointExecutionParameter(concurrency_limit=0)
         names = {pgq_types.QueueEntrypoint(name): parameters for name in registry.declared.handlers}
-        async with self.database.pool.acquire() as conn:
-            return await pgq.on(conn).dequeue(  # type: ignore[arg-type]  # the pool's proxy is a connection
+        conn = await self.database.acquire()
+        try:
+            return await pgq.on(conn).dequeue(
                 batch_size=100,
                 entrypoints=names,
                 queue_manager_id=pgq_types.QueueManagerId(uuid4()),
                 global_concurrency_limit=None,
                 heartbeat_timeout=timedelta(seconds=heartbeat_timeout_s),
             )
+        finally:
+            await self.database.release(conn)
 
     def runner(self) -> runner.Runner:
         return runner.Runner(

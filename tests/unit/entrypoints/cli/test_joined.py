@@ -15,20 +15,20 @@ from carbonledger.entrypoints.cli import joined
 
 ENTRY_POINTS = """[carbonledger.commands]
 verify = joined_sample:verify
-summary = joined_sample:summary
+digest = joined_sample:digest
 broken = joined_sample_missing:verify
 up = joined_sample:verify
 """
 MODULE = '''
 import typer
-summary = typer.Typer()
+digest = typer.Typer()
 
-@summary.command()
+@digest.command()
 def day(date: str) -> None:
     """One day."""
-    print("summary of", date)
+    print("digest of", date)
 
-@summary.command()
+@digest.command()
 def month(date: str) -> None:
     """One month."""
 
@@ -73,7 +73,7 @@ def test_a_function_joins_as_a_command(app: typer.Typer) -> None:
 
 
 def test_a_group_joins_with_its_commands(app: typer.Typer) -> None:
-    assert run(app, "summary", "day", "2026-01-31").output == "summary of 2026-01-31\n"
+    assert run(app, "digest", "day", "2026-01-31").output == "digest of 2026-01-31\n"
 
 
 def test_the_help_of_a_joined_command_is_its_own(app: typer.Typer) -> None:

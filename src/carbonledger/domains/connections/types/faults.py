@@ -12,6 +12,11 @@
         ├── CountInvalid, CountsContradict, TotalsDisagree
         └── PageRepeated, CursorLooped, PagesTooMany, AnswerIncomplete
 
+    ConnectionNotFound, ConnectionDuplicate, ConnectionStopped, SyncTooSoon, ProviderUnknown, KeyUnusable
+                                what is asked of us does not fit
+    ConnectionChanged           the key was replaced or the connection deleted while it was read: what was read is dropped
+    RowsRefused                 the ledger does not take what was read
+
 Whether another attempt makes sense follows from the kind (``infra.retry``). An answer that can't be read may be the provider's bad day,
 so it is tried again, with patience and an end. Details name members of the answer, never what they hold: it may be a secret.
 """
@@ -148,3 +153,56 @@ class AnswerIncomplete(AnswerUnreadable):
     """The provider left a part of its answer out."""
 
     code = "provider_answer_incomplete"
+
+
+class ConnectionNotFound(ConnectionsFault):
+    """There is no such connection."""
+
+    kind = Kind.NOT_FOUND
+    code = "connection_not_found"
+
+
+class ConnectionDuplicate(ConnectionsFault):
+    """There is a connection with this key already."""
+
+    kind = Kind.CONFLICT
+    code = "connection_duplicate"
+
+
+class ConnectionStopped(ConnectionsFault):
+    """The connection is stopped: it waits for a new key."""
+
+    kind = Kind.CONFLICT
+    code = "connection_stopped"
+
+
+class SyncTooSoon(ConnectionsFault):
+    """A connection is read at most once in five minutes on request."""
+
+    kind = Kind.LIMITED
+    code = "sync_too_soon"
+
+
+class ProviderUnknown(ConnectionsFault):
+    """No connector reads this provider."""
+
+    code = "provider_unknown"
+
+
+class KeyUnusable(ConnectionsFault):
+    """The key can't be used."""
+
+    code = "connection_key_unusable"
+
+
+class ConnectionChanged(ConnectionsFault):
+    """The connection has changed while it was read."""
+
+    kind = Kind.CONFLICT
+    code = "connection_changed"
+
+
+class RowsRefused(ProviderFault):
+    """The ledger does not take what the provider says."""
+
+    code = "provider_rows_refused"

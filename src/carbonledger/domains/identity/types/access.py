@@ -60,6 +60,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("projects:write", "Make, rename and delete projects.", _KEEPERS),
     Scope("agents:read", "Read agents.", _EVERYBODY),
     Scope("agents:write", "Make, change and delete agents.", _KEEPERS),
+    Scope("connections:read", "Read connections and how far they were read, never their key.", _EVERYBODY),
+    Scope("connections:write", "Connect accounts at providers, read them now, move and remove them.", _KEEPERS),
     Scope("prices:read", "Read prices and carbon factors, and estimate with them.", _EVERYBODY),
     Scope("telemetry:read", "Read usage, its cost and its emissions, and export them.", _EVERYBODY),
     Scope("telemetry:write", "Send usage, and erase properties of events.", _KEEPERS),

@@ -19,7 +19,7 @@ from asyncpg.pgproto import pgproto
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import checks, identity, rollup
-from carbonledger.domains.telemetry.service import comparing, judging, serials
+from carbonledger.domains.telemetry.service import authority, comparing, judging, serials
 from carbonledger.domains.telemetry.store import writing
 from carbonledger.domains.telemetry.types import Rejection, Result, Status
 from carbonledger.infra import db, outbox
@@ -62,6 +62,7 @@ async def accept(
     judged = await judging.judge(
         uow, at=at, organization_id=organization_id, booking=booking, items=items, places=places, batch=batch.first
     )
+    judged = await authority.mark_duplicates(uow, organization_id=organization_id, judged=judged, batch=batch.first)
     await _write(uow, batch, judged, organization_id=organization_id, at=at)
     done = _counted(batch)
     if done.accepted or done.revised:

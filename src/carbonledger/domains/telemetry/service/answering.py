@@ -28,6 +28,8 @@ from carbonledger.domains.telemetry.types.answers import (
     Group,
     Measures,
     Models,
+    Providers,
+    ProviderUsage,
     SeenModel,
     Series,
     Slot,
@@ -46,6 +48,7 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 BUCKETS_MAX: Final = 3_700  # ten years of days
 GROUPS_MAX: Final = 10_000
 CELLS_MAX: Final = 100_000  # of a time series by groups: some 100 MB while it is added up
+DUPLICATED_MAX: Final = 1_000  # days of models; whoever has more has the same cause for all
 SERIES_MAX: Final = 20  # shown by themselves; a plot has no more colours
 
 
@@ -150,6 +153,39 @@ async def models(uow: db.UnitOfWork, *, organization_id: UUID, asked: Asked, fil
             first, last = seen[provider, model]
             used.append(SeenModel(provider=provider, model=model, measures=group.measures, first_day=first, last_day=last))
     return Models(asked=asked, models=tuple(used))
+
+
+async def providers(uow: db.UnitOfWork, *, organization_id: UUID, asked: Asked, filters: Filters) -> Providers:
+    """Return usage by provider and model beside what providers report, and what may be told twice. Raises ``AnswerTooLarge``."""
+    by = (Dimension.PROVIDER, Dimension.MODEL, Dimension.SOURCE)
+    found = await breakdown(uow, organization_id=organization_id, asked=asked, filters=filters, group_by=by)
+    sources: dict[tuple[str, str], dict[str, Measures]] = {}
+    for group in found.groups:
+        provider, model, source = group.labels
+        if isinstance(provider, str) and isinstance(model, str):
+            sources.setdefault((provider, model), {})[str(source)] = group.measures
+    models = [
+        ProviderUsage(
+            provider=provider,
+            model=model,
+            measures=measuring.total(told.values()),
+            tokens_by_source={source: measures.tokens + measures.duplicate_tokens for source, measures in told.items()},
+        )
+        for (provider, model), told in sources.items()
+    ]
+    doubled = await store.duplicated(
+        uow,
+        organization_id=organization_id,
+        first=asked.period.start.date(),
+        last=(asked.end - timedelta(microseconds=1)).date(),
+        at_most=DUPLICATED_MAX,
+    )
+    return Providers(
+        asked=asked,
+        totals=found.totals,
+        models=tuple(sorted(models, key=lambda one: (-one.measures.tokens, one.provider, one.model))),
+        possible_duplicates=tuple(doubled),
+    )
 
 
 def emissions_coverage(measures: Measures) -> Coverage:

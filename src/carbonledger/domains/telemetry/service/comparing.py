@@ -26,6 +26,7 @@ from carbonledger.kernel import decimals
 
 _PICO: Final = Decimal("1E-12")
 _PROVISIONAL: Final = int(Fact.PROVISIONAL)
+_DUPLICATE: Final = int(Fact.DUPLICATE)
 _ROUNDS_MAX: Final = types.BATCH_MAX
 
 
@@ -94,8 +95,9 @@ async def compare(
             continue
         results.append(Result(one.place, Status.REVISED, present.id, None))
         measures = _measures(row, None if row.quantity is not None else book_id)
-        revised.append(Change(present.id, row.facts, present.revision + 1, measures))
-        hours += _moved(present, facts=row.facts, measures=measures)
+        facts = row.facts | present.facts & _DUPLICATE  # which source counts was decided when it came
+        revised.append(Change(present.id, facts, present.revision + 1, measures))
+        hours += _moved(present, facts=facts, measures=measures)
     await store.revise(uow, organization_id=organization_id, changes=revised)
     await store.set_facts(uow, organization_id=organization_id, facts=settled)
     return Compared(results, hours)
@@ -156,6 +158,11 @@ def _moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[HourKe
     before = HourKey(hour, known.measures.series_id, known.facts, known.measures.emission_rate_id or 0)
     after = HourKey(hour, measures.series_id, facts, measures.emission_rate_id or 0)
     return [(before, rollup.minus(_sums(known.measures))), (after, _sums(measures))]
+
+
+def refacted(known: Known, *, facts: int) -> list[tuple[HourKey, Sums]]:
+    """Return what other facts of an event change of the roll-ups."""
+    return _moved(known, facts=facts, measures=known.measures)
 
 
 def _sums(measures: Measures) -> Sums:

@@ -21,7 +21,7 @@ from carbonledger.domains.telemetry.core import measuring
 from carbonledger.domains.telemetry.core.rollup import Sums
 from carbonledger.domains.telemetry.core.slots import Grain, Part
 from carbonledger.domains.telemetry.types import Fact
-from carbonledger.domains.telemetry.types.answers import Dimension, Filters, Measures
+from carbonledger.domains.telemetry.types.answers import Dimension, Duplicated, Filters, Measures
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 
@@ -319,3 +319,27 @@ async def seen(uow: db.UnitOfWork, *, organization_id: UUID) -> dict[tuple[str, 
     """Return the first and last day (UTC) with usage of each provider's models."""
     rows = await uow.conn.fetch(_SEEN, organization_id)
     return {(provider, model): (first, last) for provider, model, first, last in map(tuple, rows)}
+
+
+_DUPLICATE: Final = int(Fact.DUPLICATE)
+_DUPLICATED: Final = f"""
+WITH told AS (
+    SELECT s.provider, s.model, r.day, s.source,
+        sum(r.uncached_input + r.cached_input + r.cache_creation_5m + r.cache_creation_1h + r.output) AS tokens,
+        bool_and(r.facts & {_DUPLICATE} <> 0) AS is_duplicate
+    FROM telemetry_daily r JOIN telemetry_series s ON s.organization_id = r.organization_id AND s.id = r.series_id
+    WHERE r.organization_id = $1 AND r.day >= $2 AND r.day <= $3 AND r.events <> 0 AND s.provider IS NOT NULL GROUP BY 1, 2, 3, 4
+)
+SELECT provider, model, day, array_agg(source ORDER BY source), array_agg(tokens::text ORDER BY source),
+    count(*) FILTER (WHERE NOT is_duplicate) <= 1
+FROM told GROUP BY 1, 2, 3 HAVING count(*) > 1 ORDER BY day DESC, provider, model LIMIT $4
+"""
+
+
+async def duplicated(uow: db.UnitOfWork, *, organization_id: UUID, first: date, last: date, at_most: int) -> list[Duplicated]:
+    """Return models that several sources told of on one day (UTC), the latest days first."""
+    rows = await uow.conn.fetch(_DUPLICATED, organization_id, first, last, at_most)
+    return [
+        Duplicated(provider, model, day, {source: int(count) for source, count in zip(sources, tokens, strict=True)}, is_marked)
+        for provider, model, day, sources, tokens, is_marked in map(tuple, rows)
+    ]

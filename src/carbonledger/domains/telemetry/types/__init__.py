@@ -93,6 +93,11 @@ class Fact(enum.IntFlag):
     COST_REPORTED = 1 << 17  # the provider tells its own cost of it, in USD
 
 
+def words(facts: int) -> tuple[str, ...]:
+    """Return facts as words, in their order."""
+    return tuple(fact.name.lower() for fact in Fact if facts & fact and fact.name is not None)
+
+
 # Facts of the counts themselves; the rest follows from who told them, and from pricing and rating them.
 UNKNOWN: Final = (
     Fact.UNCACHED_INPUT_UNKNOWN,

@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from carbonledger.domains.emissions.types import Step as EmissionStep
+from carbonledger.domains.pricing.types import Step as CostStep
 from carbonledger.domains.telemetry.types import Event, TelemetryFault
 from carbonledger.kernel import decimals, errors
 from carbonledger.kernel.period import CalendarUnit, Period
@@ -350,3 +352,34 @@ class Duplicated(NamedTuple):
     tokens: Mapping[str, int]
     is_marked: bool
     """Whether all but one source are marked as duplicates already, so that sums hold them once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calculated:
+    """An event with what its amounts are made of. Steps are empty where this process can't lead to the very same amount by them."""
+
+    listed: Listed
+    rating: Rating | None
+    cost_steps: tuple[CostStep, ...]
+    emission_steps: tuple[EmissionStep, ...]
+    history: tuple[Replaced, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderUsage:
+    """A model of a provider: ours beside what the provider says, and the tokens that each source told (duplicates too)."""
+
+    provider: str
+    model: str
+    measures: Measures
+    tokens_by_source: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Providers:
+    """Usage by provider and model, most tokens first, and what several sources may have told twice, the latest days first."""
+
+    asked: Asked
+    totals: Measures
+    models: tuple[ProviderUsage, ...]
+    possible_duplicates: tuple[Duplicated, ...]

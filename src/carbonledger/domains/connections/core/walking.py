@@ -1,4 +1,4 @@
-"""Decisions of connections: whether a walk over a provider's pages goes on. Pure.
+"""Whether a walk over a provider's pages goes on. Pure.
 
 A walk is the pages of one window, in order. It ends, whatever the provider says: every page must bring later buckets than those before
 it and a cursor not seen yet, and there is a last number of pages.

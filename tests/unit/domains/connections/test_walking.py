@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonledger.domains.connections import core, types
+from carbonledger.domains.connections import types
+from carbonledger.domains.connections.core import walking as core
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

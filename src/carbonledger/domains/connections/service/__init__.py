@@ -1,0 +1,85 @@
+"""The front door of connections: made, shown, moved, given a new key, ended; and the steps of a poll, which a worker takes one by one.
+
+``now`` is the organization's time, by which windows are cut and polls are due; ``at`` the real one. No call to a provider is made here but
+``check_key``, which takes no transaction.
+"""
+
+from __future__ import annotations
+
+from carbonledger.domains.connections.core.walking import Walk, advanced
+from carbonledger.domains.connections.core.windows import Reading, days_done, is_last
+from carbonledger.domains.connections.service.keeping import (
+    Made,
+    check_key,
+    connect,
+    delete,
+    list_connections,
+    move,
+    refuse_given,
+    rekey,
+    show,
+    sync,
+)
+from carbonledger.domains.connections.service.polling import (
+    POLL_ATTEMPTS,
+    POLL_JOB,
+    RECONCILE_JOB,
+    Begun,
+    ask_reconciliation,
+    begin,
+    due,
+    failed,
+    gives_up,
+    plan,
+    poll_if_due,
+    polls,
+    read,
+    read_before,
+    reconciled,
+    reconciliation,
+    set_streams,
+    stream_refused,
+    window_read,
+)
+from carbonledger.domains.connections.service.taking import Taken, has_news, in_parts, take
+
+__all__ = [
+    "POLL_ATTEMPTS",
+    "POLL_JOB",
+    "RECONCILE_JOB",
+    "Begun",
+    "Made",
+    "Reading",
+    "Taken",
+    "Walk",
+    "advanced",
+    "ask_reconciliation",
+    "begin",
+    "check_key",
+    "connect",
+    "days_done",
+    "delete",
+    "due",
+    "failed",
+    "gives_up",
+    "has_news",
+    "in_parts",
+    "is_last",
+    "list_connections",
+    "move",
+    "plan",
+    "poll_if_due",
+    "polls",
+    "read",
+    "read_before",
+    "reconciled",
+    "reconciliation",
+    "refuse_given",
+    "rekey",
+    "set_streams",
+    "show",
+    "stream_refused",
+    "sync",
+    "take",
+    "window_read",
+]

@@ -1,0 +1,1 @@
+"""Every SQL statement of connections, always filtered by organization."""

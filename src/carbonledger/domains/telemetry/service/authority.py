@@ -1,0 +1,70 @@
+"""Which of two sources of the same tokens counts: a connection may be the authority for what is also sent directly.
+
+While it is, usage of its provider that comes by API, spans, import or gateway is kept and shown as a duplicate, and added to nothing. Without an
+authority everything counts, because connection and direct usage may well be of different accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from carbonledger.domains.telemetry import types
+from carbonledger.domains.telemetry.core import rollup
+from carbonledger.domains.telemetry.service import comparing, judging
+from carbonledger.domains.telemetry.store import authorities, known, writing
+from carbonledger.domains.telemetry.types import Fact, Source
+from carbonledger.infra import db
+
+_DUPLICATE: Final = int(Fact.DUPLICATE)
+
+
+async def claim(uow: db.UnitOfWork, *, organization_id: UUID, provider: str, connection_id: UUID, since: datetime) -> None:
+    """Make a connection the authority for a provider's usage from ``since`` on. What is there already: ``mark_past``."""
+    await authorities.add(uow, organization_id=organization_id, provider=provider, connection_id=connection_id, since=since)
+
+
+async def release(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID) -> None:
+    """End the connection's authority: what comes directly counts again; what is a duplicate stays one."""
+    await authorities.remove(uow, organization_id=organization_id, connection_id=connection_id)
+
+
+async def mark_duplicates(
+    uow: db.UnitOfWork, *, organization_id: UUID, judged: judging.Judged, batch: Mapping[UUID, int]
+) -> judging.Judged:
+    """Return the judged rows (``batch``: place of each id), with the fact DUPLICATE where another source is the authority."""
+    if judged.booking.source is Source.CONNECTION or not judged.rows:
+        return judged
+    since = await authorities.since(uow, organization_id=organization_id)
+    if not since:
+        return judged
+    rows = []
+    for row in judged.rows:
+        item = judged.items[batch[row.id]]
+        from_when = since.get(item.usage.provider) if isinstance(item, types.Draft) else None
+        is_duplicate = from_when is not None and row.occurred_at >= from_when
+        rows.append(row._replace(facts=row.facts | _DUPLICATE) if is_duplicate else row)
+    return replace(judged, rows=rows)
+
+
+async def mark_past(
+    uow: db.UnitOfWork, *, organization_id: UUID, provider: str, since: datetime, after: tuple[datetime, UUID], at_most: int
+) -> tuple[datetime, UUID] | None:
+    """Make up to ``at_most`` events that came directly before the authority was there duplicates.
+
+    Returns the (time, id) of the last, to go on behind it; None when there are no more.
+    """
+    found = await authorities.direct_events(
+        uow, organization_id=organization_id, provider=provider, without_fact=_DUPLICATE, since=since, after=after, at_most=at_most
+    )
+    if not found:
+        return None
+    locked = await known.lock(uow, organization_id=organization_id, event_ids=sorted(event_id for _, event_id in found))
+    marked = {event: event.facts | _DUPLICATE for event in locked.values() if not event.facts & _DUPLICATE}
+    await known.set_facts(uow, organization_id=organization_id, facts=[(event.id, facts) for event, facts in marked.items()])
+    hours = [change for event, facts in marked.items() for change in comparing.refacted(event, facts=facts)]
+    await writing.add(uow, organization_id=organization_id, hours=rollup.merged(hours))
+    return found[-1]

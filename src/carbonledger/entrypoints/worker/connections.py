@@ -1,0 +1,301 @@
+"""Jobs of connections: find what is due, read a connection, read the last day again and compare.
+
+The provider is asked outside any transaction. A page is fetched, understood, and only then brought to the ledger, in transactions that hold
+whole buckets; so a page that is no good leaves nothing behind, and those before it stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from carbonledger.domains.connections import service, types
+from carbonledger.domains.telemetry.service import authority
+from carbonledger.domains.vault import service as vault
+from carbonledger.entrypoints.worker import runner
+from carbonledger.infra import db, objects, queue
+from carbonledger.kernel import actor as actors
+from carbonledger.kernel.secret import SecretText
+
+POLLS: Final = Counter("carbonledger_polls", "Polls of connections that ended, by provider and outcome.", ("provider", "outcome"))
+PAGES: Final = Counter("carbonledger_poll_pages", "Pages read from providers.", ("provider",))
+BUCKETS: Final = Counter("carbonledger_poll_buckets", "Time buckets read from providers, by what they said.", ("provider", "outcome"))
+
+DUE_JOB: Final = "connections.poll_due"
+RECONCILE_ALL_JOB: Final = "connections.reconcile_all"
+BATCH: Final = 500  # connections looked up at a time, each asked for in a transaction of its own
+_MARKED: Final = 1_000  # events of one transaction
+_RESTARTS_MAX: Final = 3  # of one poll whose connection is given another key meanwhile
+_POLL_TIMEOUT_S: Final = 4 * 3600.0  # 60 days of eleven streams of a large organization, at a slow provider
+_FAULTS_MAX: Final = 8  # of ours; those of the provider are counted by the poll itself
+
+queue.schedule(DUE_JOB, "*/5 * * * *")
+queue.schedule(RECONCILE_ALL_JOB, "0 3 * * *")
+
+Look = Callable[[db.UnitOfWork, UUID], Awaitable[list[tuple[UUID, UUID]]]]
+Ask = Callable[[db.UnitOfWork, UUID, UUID], Awaitable[bool]]
+
+
+@queue.steps(DUE_JOB)
+async def poll_due(work: runner.StepsJob) -> dict[str, int]:
+    """Ask for a poll of every connection that is due, each in a transaction of its organization."""
+
+    async def look(uow: db.UnitOfWork, after: UUID) -> list[tuple[UUID, UUID]]:
+        return await service.due(uow, at=work.at, after=after, at_most=BATCH)
+
+    async def ask(uow: db.UnitOfWork, organization_id: UUID, connection_id: UUID) -> bool:
+        actor = actors.system(organization_id, request_id=work.job.request_id)
+        return await service.poll_if_due(uow, actor=actor, now=work.at, organization_id=organization_id, connection_id=connection_id)
+
+    return {"asked": await _each(work, look, ask)}
+
+
+@queue.steps(RECONCILE_ALL_JOB)
+async def reconcile_all(work: runner.StepsJob) -> dict[str, int]:
+    """Ask for the last day of every connection to be read again."""
+
+    async def look(uow: db.UnitOfWork, after: UUID) -> list[tuple[UUID, UUID]]:
+        return await service.read_before(uow, after=after, at_most=BATCH)
+
+    async def ask(uow: db.UnitOfWork, organization_id: UUID, connection_id: UUID) -> bool:
+        actor = actors.system(organization_id, request_id=work.job.request_id)
+        await service.ask_reconciliation(uow, actor=actor, now=work.at, connection_id=connection_id)
+        return True
+
+    return {"asked": await _each(work, look, ask)}
+
+
+async def _each(work: runner.StepsJob, look: Look, ask: Ask) -> int:
+    asked, after = 0, UUID(int=0)
+    while True:
+        async with work.database.transaction() as uow:
+            batch = await look(uow, after)
+        for organization_id, connection_id in batch:
+            async with work.database.transaction(organization_id) as uow:
+                asked += await ask(uow, organization_id, connection_id)
+        if len(batch) < BATCH:
+            return asked
+        after = batch[-1][1]
+        await work.progress(asked, words=f"{asked} asked for")
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """A poll on its way: the job, what it reads, with which key."""
+
+    work: runner.StepsJob
+    begun: service.Begun
+    connector: types.Connector
+    key: SecretText
+
+    @property
+    def connection(self) -> types.Connection:
+        return self.begun.connection
+
+
+@queue.steps(service.POLL_JOB, timeout_s=_POLL_TIMEOUT_S, attempts_max=_FAULTS_MAX)
+async def poll(work: runner.StepsJob) -> dict[str, Any]:
+    """Read what is to be read of a connection. That the provider refuses is an outcome of the poll, not a failure of the job."""
+    return await _with_connection(work, _poll_once, reason="poll")
+
+
+@queue.steps(service.RECONCILE_JOB, timeout_s=_POLL_TIMEOUT_S, attempts_max=_FAULTS_MAX)
+async def reconcile(work: runner.StepsJob) -> dict[str, Any]:
+    """Read the last 24 hours of a connection again and write down whether they still say the same."""
+    return await _with_connection(work, _reconcile_once, reason="reconciliation")
+
+
+async def _with_connection(work: runner.StepsJob, run: Callable[[_Poll], Awaitable[dict[str, Any]]], *, reason: str) -> dict[str, Any]:
+    """Open the connection's key and run; again from the start when the connection is given another key meanwhile."""
+    connection_id = UUID(work.args["connection_id"])
+    for _ in range(_RESTARTS_MAX):
+        async with work.transaction() as uow:
+            begun = await service.begin(
+                uow, actor=work.actor, now=work.now, organization_id=work.organization_id, connection_id=connection_id, reason=reason
+            )
+        if begun is None:
+            return {"outcome": "not_polled"}
+        connector = work.services.connectors[begun.connection.provider]
+        key = await vault.reveal(begun.secret, sealer=work.services.sealer, outside=work.services.outside_secrets)
+        with contextlib.suppress(types.ConnectionChanged):
+            return await run(_Poll(work, begun, connector, key))
+    return {"outcome": "changed"}
+
+
+async def _poll_once(poll: _Poll) -> dict[str, Any]:
+    work, everything = poll.work, bool(poll.work.args.get("everything"))
+    try:
+        if poll.connection.covers_direct and all(state.polled_at is None for state in poll.begun.states.values()):
+            await _mark_past(poll)
+        taken = await _read_all(poll, everything=everything)
+    except types.ProviderFault as fault:
+        if not service.gives_up(fault, failures=work.job.failures):
+            POLLS.labels(poll.connector.provider, "retried").inc()
+            raise
+        POLLS.labels(poll.connector.provider, "failed").inc()
+        async with work.transaction() as uow:
+            await service.failed(uow, actor=work.actor, now=work.now, organization_id=work.organization_id, begun=poll.begun, fault=fault)
+        return {"outcome": "failed", "code": fault.code, "words": fault.title()}
+    async with work.transaction() as uow:
+        await service.read(uow, actor=work.actor, now=work.now, organization_id=work.organization_id, begun=poll.begun)
+    POLLS.labels(poll.connector.provider, "read").inc()
+    return {"outcome": "read", "buckets": taken.buckets, "changed": taken.changed}
+
+
+async def _reconcile_once(poll: _Poll) -> dict[str, Any]:
+    work = poll.work
+    readings = service.reconciliation(poll.begun, poll.connector, now=work.now)
+    taken = service.Taken()
+    try:
+        for reading in readings:
+            taken += await _read_window(poll, reading)
+    except types.ProviderFault as fault:
+        if not service.gives_up(fault, failures=work.job.failures):
+            raise
+        return {"outcome": "failed", "code": fault.code, "words": fault.title()}  # the hourly poll meets it too, and tells
+    async with work.transaction() as uow:
+        await service.reconciled(
+            uow,
+            actor=work.actor,
+            now=work.now,
+            organization_id=work.organization_id,
+            begun=poll.begun,
+            readings=readings,
+            buckets=taken.buckets,
+            differences=taken.changed,
+        )
+    return {"outcome": "read", "buckets": taken.buckets, "differences": taken.changed}
+
+
+async def _mark_past(poll: _Poll) -> None:
+    """Make what came directly before the connection was there duplicates of what it will read."""
+    after = (poll.connection.reads_from, UUID(int=0))
+    while True:
+        async with poll.work.transaction() as uow:
+            last = await authority.mark_past(
+                uow,
+                organization_id=poll.work.organization_id,
+                provider=poll.connection.provider,
+                since=poll.connection.reads_from,
+                after=after,
+                at_most=_MARKED,
+            )
+        if last is None:
+            return
+        after = last
+
+
+async def _read_all(poll: _Poll, *, everything: bool) -> service.Taken:
+    """Read every window of the plan; a stream that is refused is left out from then on, if the key as such is still good."""
+    work = poll.work
+    if everything:
+        check = await poll.connector.validate(poll.key, now=work.now)
+        async with work.transaction() as uow:
+            await service.set_streams(
+                uow, organization_id=work.organization_id, connector=poll.connector, connection_id=poll.connection.id, check=check
+            )
+        poll = await _again(poll)
+    readings = service.plan(poll.begun, poll.connector, now=work.now, job_id=work.job.id, everything=everything)
+    is_first_read = poll.connection.state is types.State.READING_BACK
+    taken, refused = service.Taken(), set[str]()
+    for place, reading in enumerate(readings):
+        if is_first_read:
+            days, total = service.days_done(readings, place)
+            await work.progress(days, total, f"{days} of {total} days")
+        if reading.stream.name in refused:
+            continue
+        try:
+            taken += await _read_window(poll, reading)
+        except types.StreamRefused as fault:
+            await _refuse_stream(poll, reading.stream, fault)
+            refused.add(reading.stream.name)
+            continue
+        async with work.transaction() as uow:
+            await service.window_read(
+                uow,
+                organization_id=work.organization_id,
+                begun=poll.begun,
+                reading=reading,
+                now=work.now,
+                job_id=work.job.id,
+                is_last=service.is_last(readings, place),
+            )
+    if is_first_read and readings:
+        _, total = service.days_done(readings, len(readings))
+        await work.progress(total, total, f"{total} of {total} days")
+    return taken
+
+
+async def _again(poll: _Poll) -> _Poll:
+    """Return the poll with the streams as they are now."""
+    async with poll.work.transaction() as uow:
+        view = await service.show(uow, organization_id=poll.work.organization_id, connection_id=poll.connection.id)
+    begun = service.Begun(poll.connection, {state.stream: state for state in view.streams}, poll.begun.secret)
+    return _Poll(poll.work, begun, poll.connector, poll.key)
+
+
+async def _refuse_stream(poll: _Poll, stream: types.Stream, fault: types.StreamRefused) -> None:
+    check = await poll.connector.validate(poll.key, now=poll.work.now)  # a key that is no longer good says so here
+    async with poll.work.transaction() as uow:
+        await service.stream_refused(
+            uow,
+            organization_id=poll.work.organization_id,
+            begun=poll.begun,
+            connector=poll.connector,
+            check=check,
+            stream=stream.name,
+            fault=fault,
+        )
+
+
+async def _read_window(poll: _Poll, reading: service.Reading) -> service.Taken:
+    walk, taken = service.Walk(), service.Taken()
+    while not walk.is_done:
+        raw = await poll.connector.poll(poll.key, stream=reading.stream, window=reading.window, cursor=walk.cursor)
+        # In a thread: a page may have ten megabytes, and this process has a heartbeat.
+        page = await asyncio.to_thread(poll.connector.normalise, raw)
+        walk = service.advanced(walk, page)
+        PAGES.labels(poll.connector.provider).inc()
+        taken += await _take_page(poll, reading.stream, page.buckets, raw)
+    BUCKETS.labels(poll.connector.provider, "changed").inc(taken.changed)
+    BUCKETS.labels(poll.connector.provider, "unchanged").inc(taken.buckets - taken.changed)
+    return taken
+
+
+async def _take_page(poll: _Poll, stream: types.Stream, buckets: Sequence[types.Bucket], raw: types.RawPage) -> service.Taken:
+    work, taken = poll.work, service.Taken()
+    async with work.transaction() as uow:
+        has_news = await service.has_news(
+            uow, organization_id=work.organization_id, connection=poll.connection, stream=stream, buckets=buckets, now=work.now
+        )
+    if has_news:
+        await _keep_page(poll, raw)  # before what refers to it
+    for part in service.in_parts(buckets):
+        async with work.transaction() as uow:
+            taken += await service.take(
+                uow,
+                actor=work.actor,
+                now=work.now,
+                at=work.at,
+                organization_id=work.organization_id,
+                connection=poll.connection,
+                stream=stream,
+                buckets=part,
+                payload_digest=bytes.fromhex(raw.payload_digest),
+            )
+    return taken
+
+
+async def _keep_page(poll: _Poll, raw: types.RawPage) -> None:
+    """Keep the provider's answer under its digest, so that each figure can be traced to it."""
+    files = poll.work.services.objects.of_organization(poll.work.organization_id)
+    content = await asyncio.to_thread(gzip.compress, raw.body, 6, mtime=0)
+    with contextlib.suppress(objects.ObjectExists):  # the name is the content's own
+        await files.put(f"raw/{poll.connection.id}/{raw.payload_digest}.json.gz", content)

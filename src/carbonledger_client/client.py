@@ -1,0 +1,105 @@
+"""The client of a Carbon Ledger server: events in, summaries out.
+
+Owns: paths, bodies and what an answer means. It does not own files (``importing``) nor when to try again (``transport``). Sending events
+is safe to repeat, since each is known by its idempotency key.
+
+    with Client("http://127.0.0.1:8400", api_key) as ledger:
+        ledger.send_events([{"idempotency_key": "1", "occurred_at": "2026-01-31T12:00:00Z", "provider": "openai", "model": "gpt-4o",
+                             "tokens": {"uncached_input": 1000, "output": 500}}])
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from carbonledger_client import errors, models, transport
+
+EVENTS_MAX = 10_000  # of one request
+_COMPRESSED_FROM_BYTES = 1024
+_GZIP_WINDOW = 31  # 15 bits of window, and a gzip header
+_KEY = re.compile(r"[\x21-\x7e]{1,4096}")
+_SCHEMES = ("http://", "https://")
+
+
+class Client:
+    """A connection to one server as one organization's key. Closed by ``close`` or at the end of ``with``."""
+
+    def __init__(
+        self, base_url: str, api_key: str, *, patience: transport.Patience | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Raise ``Misused`` for an address or a key that can't be one. ``sleep`` waits the seconds between two attempts."""
+        if not base_url.startswith(_SCHEMES):
+            raise errors.Misused(f"{base_url!r} is not the address of a server: give one that begins with http:// or https://.")
+        if not _KEY.fullmatch(api_key):
+            raise errors.Misused("The API key is empty or holds a blank or a control character.")
+        headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": "carbonledger-client"}
+        self._transport = transport.Transport(base_url.rstrip("/"), headers, patience or transport.Patience(), sleep=sleep)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def send_events(self, events: Sequence[Mapping[str, object]]) -> models.Outcome:
+        """Send 1 to 10,000 events and return what became of each.
+
+        Raises ``Misused`` for another number of them, ``Unreachable``, ``Garbled``, ``Refused`` (of the whole batch).
+        """
+        if not 1 <= len(events) <= EVENTS_MAX:
+            raise errors.Misused(f"Send 1 to {EVENTS_MAX} events at a time, not {len(events)}.")
+        return self.send_encoded([orjson.dumps(event) for event in events])
+
+    def send_encoded(self, events: Sequence[bytes], *, is_import: bool = False) -> models.Outcome:
+        """As ``send_events``, of events that are JSON already. ``is_import`` books them as read from a file."""
+        body = b'{"events":[' + b",".join(events) + b"]}"
+        headers = {"Content-Type": "application/json"}
+        if len(body) >= _COMPRESSED_FROM_BYTES:
+            packer = zlib.compressobj(level=1, wbits=_GZIP_WINDOW)
+            body, headers["Content-Encoding"] = packer.compress(body) + packer.flush(), "gzip"
+        answer = self._transport.send(
+            "POST",
+            "/v1/telemetry/events",
+            params={"source": "import"} if is_import else None,
+            content=body,
+            headers=headers,
+            repeatable=True,
+        )
+        return models.outcome_from_api(_document(answer), sent=len(events))
+
+    def summary(self, **filters: str | None) -> models.Summary:
+        """Return the summary of a period. ``filters``: from, to (RFC 3339), project_id, provider, model; None is no filter."""
+        params = {name: value for name, value in filters.items() if value is not None}
+        answer = self._transport.send("GET", "/v1/telemetry/summary", params=params, repeatable=True)
+        return models.summary_from_api(_document(answer))
+
+
+def _document(answer: transport.Answer) -> object:
+    """Return the JSON of a good answer; raise what a bad one means."""
+    try:
+        document: object = orjson.loads(answer.body)
+    except orjson.JSONDecodeError as error:
+        if answer.status in transport.LATER:
+            document = None
+        else:
+            raise errors.Garbled(
+                f"The answer (status {answer.status}) is not JSON. Is that the address of Carbon Ledger, without a page in between?"
+            ) from error
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        return document
+    refusal = errors.from_api_problem(answer.status, document)
+    if answer.status in transport.LATER:
+        raise errors.Unreachable(f"The server still asks to come back later: {refusal.detail} ({answer.status} {refusal.code}).")
+    raise refusal
