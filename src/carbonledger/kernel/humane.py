@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from carbonledger.kernel import decimals
 from carbonledger.kernel.decimals import Rounding
 from carbonledger.kernel.quantity import Range
+
+T = TypeVar("T")
 
 DIGITS: Final = 3  # significant digits of an estimate: no more than its range supports
 RANGE_DIGITS: Final = 2
@@ -84,10 +86,10 @@ class Scale:
         """Return ``value`` (in the base unit) as so many of ``step``, exactly."""
         return decimals.shifted(decimals.of(value), -step.power)
 
-    def show_range(self, value: Range) -> Shown:
+    def show_range(self, value: Range, *, step: Step | None = None) -> Shown:
         """Return a range in one unit, such as ``0.8 to 3.1 kg``; the exact text has low, mid and high."""
-        step = self.step(value.mid)
-        low, high = (significant(self.in_unit(bound, step), RANGE_DIGITS) for bound in (value.low, value.high))
+        step = step or self.step(value.mid)
+        low, high = (coarse(self.in_unit(bound, step)) for bound in (value.low, value.high))
         exact = ", ".join(
             f"{name} {grouped(decimals.to_api_decimal(bound))}"
             for name, bound in (("low", value.low), ("mid", value.mid), ("high", value.high))
@@ -116,6 +118,14 @@ WATER: Final = Scale("ml", (Step("µl", -3), Step("ml", 0), Step("l", 3), Step("
 def significant(value: Decimal, digits: int = DIGITS) -> str:
     """Return ``value`` with so many significant digits, thousands grouped; digits before the point are never zeroed out."""
     return grouped(decimals.to_api_decimal(_rounded(value, digits)))
+
+
+def coarse(value: Decimal) -> str:
+    """Return a bound with two significant digits, also before the point: a bound of 2,962 is 3,000."""
+    if not value:
+        return "0"
+    above = max(value.adjusted() - RANGE_DIGITS + 1, 0)
+    return significant(decimals.shifted(_rounded(decimals.shifted(value, -above), RANGE_DIGITS), above), RANGE_DIGITS)
 
 
 def _rounded(value: Decimal, digits: int) -> Decimal:
@@ -191,6 +201,11 @@ def together(values: Iterable[Decimal | int | None]) -> Decimal:
 def most(values: Iterable[Decimal | int | None]) -> Decimal:
     """Return the largest of what is known; 0 of nothing."""
     return max((decimals.of(value) for value in values if value is not None), default=Decimal(0))
+
+
+def batched(rows: Sequence[T], size: int) -> dict[int, Sequence[T]]:
+    """Return rows cut into numbered pages, the first being 1; none of nothing."""
+    return {1 + start // size: rows[start : start + size] for start in range(0, len(rows), size)}
 
 
 def cumulative(shares: Sequence[Decimal]) -> list[Decimal]:

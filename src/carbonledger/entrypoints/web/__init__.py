@@ -1,1 +1,1 @@
-"""The dashboard: pages made at the server, readable without script, that call the same services as the API and hold no rule of their own."""
+"""The dashboard: pages made at the server, readable without script. They call the API's services and hold no rule of their own."""

@@ -1,6 +1,6 @@
 """The period that a page is about, as its address says it: ``period=30d``, or ``from`` and ``to`` as dates, both included.
 
-Every link of the shell carries it on, so that going from page to page keeps the time in view. Which instants the words mean is the kernel's.
+Every link of the shell carries it on, so that going from page to page keeps the time in view. What the words mean is the kernel's matter.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ class Chosen:
 
 
 def read(call: routing.Call, fields: forms.Fields) -> Chosen:
-    """Return the period that an address asks for, the last thirty days where it names none. Raises ``PeriodUnreadable``, ``PeriodInvalid``."""
+    """Return the period that an address asks for, the last thirty days where it names none.
+
+    Raises ``PeriodUnreadable``, ``PeriodInvalid``.
+    """
     zone = zones.named(call.caller.time_zone)
     first, last = fields.given("from"), fields.given("to")
     if first is None and last is None:

@@ -6,6 +6,7 @@ Owns names of colours, not colours: those are tokens of the style sheet, told ap
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,14 +29,17 @@ def family(model: str) -> str:
 
 
 def of_models(models: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each model of a plot: the hue of its family, the shade by its name's place among them."""
-    places: dict[str, int] = {}
+    """Return a colour for each model of a plot: the hue of its family, a shade that its name decides.
+
+    So a model looks the same on every page, unless another of the plot has its shade already; then it takes the next one.
+    """
+    taken: set[str] = set()
     found = {}
     for model in sorted(set(models)):
-        name = family(model)
-        shade = places.get(name, 0)
-        places[name] = shade + 1
-        found[model] = f"s-{name}-{shade % _SHADES + 1}"
+        first = zlib.crc32(model.encode())
+        shades = [f"s-{family(model)}-{(first + step) % _SHADES + 1}" for step in range(_SHADES)]
+        found[model] = next((shade for shade in shades if shade not in taken), shades[0])
+        taken.add(found[model])
     return found
 
 

@@ -103,11 +103,18 @@ def marks(of: Metric, found: Measures) -> tuple[Mark, ...]:
         return ()
     coverage = of.coverage(found)
     said = (
-        ("not-covered", "not covered", coverage.not_covered, "of the tokens have no such figure: a price or a factor is unknown. They count nowhere."),
+        (
+            "not-covered",
+            "not covered",
+            coverage.not_covered,
+            "of the tokens have no such figure: a price or a factor is unknown. They count nowhere.",
+        ),
         ("estimated", "estimated", coverage.estimated, "of the tokens rest on a count that is ours or partial, or on a stated assumption."),
         ("provisional", "provisional", coverage.provisional, "of the tokens may still be revised by the provider."),
     )
-    return tuple(Mark(kind, f"{humane.percent(part)} {words}", f"{humane.percent(part)} {rest}") for kind, words, part, rest in said if part)
+    return tuple(
+        Mark(kind, f"{humane.percent(part)} {words}", f"{humane.percent(part)} {rest}") for kind, words, part, rest in said if part
+    )
 
 
 @dataclass(frozen=True, slots=True)

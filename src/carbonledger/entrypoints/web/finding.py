@@ -57,9 +57,7 @@ async def _projects(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[
     cursor: str | None = None
     for _ in range(_PAGES_MAX):
         request = call.page(limit=page.LIMIT_MAX, cursor=cursor, parts=1)
-        some = await projects.list_projects(
-            uow, actor=call.actor, now=call.now, at=call.at, organization_id=organization_id, page=request
-        )
+        some = await projects.list_projects(uow, actor=call.actor, now=call.now, at=call.at, organization_id=organization_id, page=request)
         named = [one for one in some.data if words.casefold() in one.name.casefold()]
         hits += [Hit("Project", one.name, f"/projects/{one.id}") for one in named]
         cursor = some.next_cursor
@@ -71,9 +69,7 @@ async def _projects(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[
 async def _models(call: routing.Call, uow: db.UnitOfWork, folded: str) -> list[Hit]:
     asked = answering.asked(start=call.now - _DAYS, end=call.now, now=call.now, time_zone=call.caller.time_zone)
     by = [Dimension.PROVIDER, Dimension.MODEL]
-    found = await answering.breakdown(
-        uow, organization_id=call.caller.organization_id, asked=asked, filters=Filters(), group_by=by
-    )
+    found = await answering.breakdown(uow, organization_id=call.caller.organization_id, asked=asked, filters=Filters(), group_by=by)
     labels = [group.labels for group in found.groups if isinstance(group.labels[1], str) and folded in group.labels[1].casefold()]
     return [
         Hit("Model", f"{model} ({provider})", f"/models/one?{urllib.parse.urlencode({'provider': provider, 'model': model})}")

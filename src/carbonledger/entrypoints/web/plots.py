@@ -22,7 +22,12 @@ from carbonledger.kernel.humane import Shown
 from carbonledger.kernel.period import CalendarUnit
 
 COLUMNS_MAX: Final = 7  # more can't be told apart by colour
-_EACH: Final = {CalendarUnit.HOUR: "each hour", CalendarUnit.DAY: "each day", CalendarUnit.WEEK: "each week", CalendarUnit.MONTH: "each month"}
+_EACH: Final = {
+    CalendarUnit.HOUR: "each hour",
+    CalendarUnit.DAY: "each day",
+    CalendarUnit.WEEK: "each week",
+    CalendarUnit.MONTH: "each month",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def plot(found: Timeseries, of: Metric, *, name: Callable[[Series], str], by_mod
         columns.append(Column("Others", colours.REST, _sum(of, rest, step)))
     stacks: list[list[Series]] = [[one] for one in named] + ([rest] if rest else [])
     zone = zones.named(found.asked.time_zone)
-    rows = tuple(_row(of, step, place, _when(slot, found.unit, zone), slot, stacks) for place, slot in enumerate(found.slots))
+    rows = tuple(_row(of, step, place, slot, stacks, when=_when(slot, found.unit, zone)) for place, slot in enumerate(found.slots))
     return Plot(of, step.unit, _EACH[found.unit], tuple(columns), rows)
 
 
@@ -96,9 +101,7 @@ def _sum(of: Metric, several: Sequence[Series], step: humane.Step) -> Shown:
     return of.scale.show(humane.together(of.amount(one.totals) for one in several), step=step)
 
 
-def _row(
-    of: Metric, step: humane.Step, place: int, when: tuple[str, str], slot: Slot, stacks: Sequence[Sequence[Series]]
-) -> Row:
+def _row(of: Metric, step: humane.Step, place: int, when: tuple[str, str], slot: Slot, stacks: Sequence[Sequence[Series]]) -> Row:
     cells = tuple(_cell(of, step, [one.slots[place].measures for one in stack]) for stack in stacks)
     spread = of.spread(slot.measures)
     return Row(

@@ -54,9 +54,7 @@ def render(template: str, given: Mapping[str, Any]) -> str:
 def when(at: datetime, zone: ZoneInfo) -> Markup:
     """Return an instant as the organization's clock shows it, with the exact one for machines."""
     local = at.astimezone(zone)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        at.isoformat(), local.isoformat(), f"{local.day} {local:%b %Y, %H:%M}"
-    )
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(at.isoformat(), local.isoformat(), f"{local.day} {local:%b %Y, %H:%M}")
 
 
 def day(at: datetime, zone: ZoneInfo) -> Markup:

@@ -90,7 +90,10 @@ class _Named(TypedDict):
 
 
 def _named(endpoint: Callable[..., Any]) -> _Named:
-    return {"summary": (endpoint.__doc__ or "").partition("\n")[0].rstrip("."), "operation_id": f"web.{endpoint.__module__}.{endpoint.__name__}"}
+    return {
+        "summary": (endpoint.__doc__ or "").partition("\n")[0].rstrip("."),
+        "operation_id": f"web.{endpoint.__module__}.{endpoint.__name__}",
+    }
 
 
 def refusal(request: exchange.Exchange, fault: errors.Fault, fields: forms.Fields | None = None) -> exchange.Answer:

@@ -96,7 +96,9 @@ def html(request: exchange.Exchange, text: str, *, status: int = 200) -> exchang
 def go(to: str, *headers: exchange.Header) -> exchange.Answer:
     """Return an answer that leads on, to be read with GET."""
     location = urllib.parse.quote(to, safe="/?&=#%:,+~@!$'()*;[]-._")
-    return exchange.Answer(303, media_type=None, headers=[(b"location", location.encode()), (b"content-security-policy", POLICY.encode()), *headers])
+    return exchange.Answer(
+        303, media_type=None, headers=[(b"location", location.encode()), (b"content-security-policy", POLICY.encode()), *headers]
+    )
 
 
 def own_path(given: str) -> str:

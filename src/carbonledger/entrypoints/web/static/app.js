@@ -67,7 +67,7 @@ function draw(figure) {
   const details = figure.querySelector("details.data");
   if (details && !details.dataset.touched) { details.open = false; details.dataset.touched = "1"; }
   const style = getComputedStyle(document.documentElement);
-  const ink = style.getPropertyValue("color"), quiet = colourOf(figure, "quiet");
+  const quiet = colourOf(figure, "quiet");
   const heads = all("thead th[data-series]", table);
   const colours = heads.map((head) => colourOf(figure, head.dataset.series));
   const values = heads.map((_, place) => rows.map((row) => Number(row.cells[place + 1].dataset.value ?? 0)));
@@ -88,7 +88,7 @@ function draw(figure) {
         values: (_, splits) => splits.map((split) => tick(split)) },
     ],
     series: [{}, ...order.map((place) => ({ fill: colours[place], stroke: colours[place], width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.72, 56] }) }))],
-    hooks: { draw: [(u) => overlay(u, rows, stacked.at(-1), ink, quiet)], setCursor: [(u) => tip(u, canvas, rows, heads, table)] },
+    hooks: { drawAxes: [(u) => bands(u, rows, quiet)], draw: [(u) => overlay(u, rows, stacked.at(-1), style.backgroundColor)], setCursor: [(u) => tip(u, canvas, rows, heads, table)] },
   }, [places, ...order.map((place) => stacked[place])], canvas);
   plot.root.setAttribute("aria-hidden", "true");
   plots.push(plot);
@@ -107,8 +107,21 @@ function ticks(count, width) {
 function tick(value) {
   return value === 0 ? "0" : Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 6 });
 }
-// What may still change is hatched, the range of the whole is a thin line.
-function overlay(u, rows, tops, ink, quiet) {
+// The range of the whole stands behind its column, pale up to the high bound; a cut through the column is the low one.
+function bands(u, rows, quiet) {
+  const context = u.ctx, ratio = devicePixelRatio;
+  const slot = u.valToPos(1, "x", true) - u.valToPos(0, "x", true), wide = Math.min(slot * 0.72, 56 * ratio);
+  context.save();
+  context.fillStyle = quiet; context.globalAlpha = 0.22;
+  rows.forEach((row, at) => {
+    if (!Number(row.dataset.high)) return;
+    const top = u.valToPos(Number(row.dataset.high), "y", true);
+    context.fillRect(u.valToPos(at, "x", true) - wide / 2, top, wide, u.valToPos(0, "y", true) - top);
+  });
+  context.restore();
+}
+// What may still change is hatched.
+function overlay(u, rows, tops, paper) {
   const context = u.ctx, ratio = devicePixelRatio;
   const slot = u.valToPos(1, "x", true) - u.valToPos(0, "x", true), wide = Math.min(slot * 0.72, 56 * ratio);
   context.save();
@@ -117,9 +130,9 @@ function overlay(u, rows, tops, ink, quiet) {
     const share = Number(row.dataset.provisional ?? 0);
     if (share > 0 && ground - top > 1) hatch(context, x - wide / 2, top, wide, Math.max((ground - top) * share, 3 * ratio), ratio);
     if (row.dataset.high && tops[at] > 0) {
-      context.strokeStyle = ink; context.lineWidth = ratio; context.globalAlpha = 0.75;
-      context.beginPath(); context.moveTo(x, u.valToPos(Number(row.dataset.low), "y", true)); context.lineTo(x, u.valToPos(Number(row.dataset.high), "y", true)); context.stroke();
-      context.globalAlpha = 1;
+      const low = u.valToPos(Number(row.dataset.low), "y", true);
+      context.strokeStyle = paper; context.lineWidth = 2 * ratio;
+      context.beginPath(); context.moveTo(x - wide / 2, low); context.lineTo(x + wide / 2, low); context.stroke();
     }
   });
   context.restore();

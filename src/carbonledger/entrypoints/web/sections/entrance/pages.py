@@ -1,7 +1,7 @@
 """Signing in and out, working in another organization, the pages of mailed links, the files that pages load, the methodology.
 
 Signing in is a plain form, so that reading needs no script. What a link holds stands behind ``#`` and never reaches the server by itself, so
-the pages of links need one.
+its page needs one.
 """
 
 from __future__ import annotations
@@ -160,4 +160,3 @@ async def search(call: routing.CallDep) -> exchange.Answer:
         if len(found) == 1 and found[0].is_exact:
             return screens.go(found[0].href)
         return await screens.show(call, uow, "entrance/search.html", section="", title="Search", q=asked, found=found)
-

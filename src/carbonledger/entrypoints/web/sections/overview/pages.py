@@ -73,9 +73,7 @@ async def _find(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chose
     over_time = await answering.timeseries(
         uow, organization_id=organization_id, asked=asked, filters=_EVERYTHING, unit=chosen.unit, group_by=Dimension.MODEL
     )
-    past = await answering.breakdown(
-        uow, organization_id=organization_id, asked=before, filters=_EVERYTHING, group_by=[Dimension.PROVIDER]
-    )
+    past = await answering.breakdown(uow, organization_id=organization_id, asked=before, filters=_EVERYTHING, group_by=[Dimension.PROVIDER])
     by_model = await answering.breakdown(
         uow, organization_id=organization_id, asked=asked, filters=_EVERYTHING, group_by=[Dimension.PROVIDER, Dimension.MODEL]
     )
@@ -116,7 +114,7 @@ def _models(groups: Sequence[Group], chosen: periods.Chosen, metric: figures.Met
         figures.Line(
             name=str(group.labels[1]),
             detail=str(group.labels[0]),
-            href=f"/explore?{chosen.query}&{urllib.parse.urlencode({'provider': group.labels[0], 'model': group.labels[1], 'by': 'project'})}",
+            href=f"/explore?{chosen.query}&{urllib.parse.urlencode({'provider': group.labels[0], 'model': group.labels[1]})}&by=project",
             cells=figures.cells(group.measures, shown),
             share=humane.share(metric.amount(group.measures) or 0, most),
             colour=hues[str(group.labels[1])],

@@ -208,5 +208,3 @@ def _models(groups: Sequence[Group], chosen: periods.Chosen, project_id: UUID) -
 def _explore(project_id: UUID, group: Group) -> str:
     asked = {"project": project_id, "provider": group.labels[0] or "", "model": group.labels[1] or "", "by": "workload"}
     return urllib.parse.urlencode(asked)
-
-

@@ -18,7 +18,11 @@ _PATH: Final = "/settings/keys"
 _DONE: Final = {"revoked": "The key is revoked. Programs that use it are refused from now on."}
 PURPOSES: Final = {
     "send": ("Send usage", "Report what your programs used, and nothing else.", ("telemetry:write",)),
-    "read": ("Read figures", "Usage, cost, emissions, projects and prices.", ("telemetry:read", "projects:read", "agents:read", "prices:read")),
+    "read": (
+        "Read figures",
+        "Usage, cost, emissions, projects and prices.",
+        ("telemetry:read", "projects:read", "agents:read", "prices:read"),
+    ),
     "all": ("Everything you may do", "For administration by a program you trust as yourself.", ("*",)),
 }
 _LASTS: Final = {"": None, "30": timedelta(days=30), "90": timedelta(days=90), "365": timedelta(days=365)}
@@ -56,9 +60,7 @@ async def make_key(call: routing.CallDep) -> exchange.Answer:
 async def revoke_key(call: routing.CallDep, key_id: UUID) -> exchange.Answer:
     """End a key at once."""
     async with screens.writing(call) as uow:
-        await api_keys.revoke(
-            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, key_id=key_id
-        )
+        await api_keys.revoke(uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, key_id=key_id)
     return screens.go(f"{_PATH}?done=revoked")
 
 
@@ -69,9 +71,7 @@ def _granted(fields: forms.Fields) -> tuple[str, ...]:
     return purpose[2]
 
 
-async def _show(
-    call: routing.Call, refused: forms.Refused, *, made: types.NewApiKey | None = None, status: int = 200
-) -> exchange.Answer:
+async def _show(call: routing.Call, refused: forms.Refused, *, made: types.NewApiKey | None = None, status: int = 200) -> exchange.Answer:
     fields = screens.query(call)
     request = call.page(limit=100, cursor=fields.given("cursor"), parts=1)
     async with screens.reading(call) as uow:

@@ -54,7 +54,9 @@ async def save_password(call: routing.CallDep) -> exchange.Answer:
     try:
         await _change_password(call, fields)
     except (types.SignInRefused, types.SignInLimited) as fault:
-        return await _show(call, forms.Refused(fields, fault.title(), {"current_password": "That is not your present password."}), status=422)
+        return await _show(
+            call, forms.Refused(fields, fault.title(), {"current_password": "That is not your present password."}), status=422
+        )
     except errors.Invalid as fault:
         return await _show(call, forms.refused(fault, fields, only="password"), status=422)
     return screens.go(f"{_PATH}?done=password")
@@ -68,9 +70,7 @@ async def _change_password(call: routing.Call, fields: forms.Fields) -> None:
     attempt = None
     if has_password:
         given = fields.text("current_password")
-        attempt = await sign_in.proven(
-            call.services, at=call.at, email=user.email or "", password=given, address=call.exchange.address
-        )
+        attempt = await sign_in.proven(call.services, at=call.at, email=user.email or "", password=given, address=call.exchange.address)
     password = users.checked_password(fields.text("password"), email=user.email or "")
     password_hash = await call.services.passwords.hash(password)
     async with screens.writing(call) as uow:
