@@ -1,4 +1,4 @@
-"""An organization that has used AI for ninety days: what pictures, measurements and browser tests look at. Sent through the API, by a seed."""
+"""An organization that has used AI for ninety days: what pictures, measurements and browser tests look at. Sent by the API."""
 
 from __future__ import annotations
 

@@ -66,7 +66,8 @@ class Scale:
         size = abs(decimals.of(value))
         if not size:
             return next(step for step in self.steps if step.power == 0)
-        size = _rounded(size, DIGITS)  # so that 999,999 is 1 M, not 1,000 k
+        above = max(size.adjusted() - DIGITS + 1, 0)
+        size = decimals.shifted(_rounded(decimals.shifted(size, -above), DIGITS), above)  # so that 999,999 is 1 M, not 1,000 k
         fitting = [step for step in self.steps if step.threshold <= size]
         return fitting[-1] if fitting else self.steps[0]
 

@@ -11,7 +11,6 @@ from carbonledger.domains.emissions import types
 from carbonledger.kernel import decimals, humane
 from carbonledger.kernel.quantity import Range
 
-
 _NAMES: Final = {
     "tier": "Model tier",
     "place": "Place",

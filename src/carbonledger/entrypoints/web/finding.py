@@ -10,7 +10,8 @@ from uuid import UUID
 
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.projects import types as project_types
-from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.telemetry import types as telemetry_types
+from carbonledger.domains.telemetry.service import answering, events
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.web import navigation
@@ -39,6 +40,8 @@ async def find(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
         return []
     folded = words.casefold()
     hits = [Hit("Section", one.title, one.path) for one in navigation.seen_by(call.actor.scopes) if folded in one.title.casefold()]
+    if (asked := _id(words)) is not None:
+        return [*hits, *await _by_id(call, uow, asked)]
     if "projects:read" in call.actor.scopes:
         hits += await _projects(call, uow, words)
     if "telemetry:read" in call.actor.scopes:
@@ -46,13 +49,33 @@ async def find(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
     return hits
 
 
+def _id(words: str) -> UUID | None:
+    try:
+        return UUID(words)
+    except ValueError:
+        return None
+
+
+async def _by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hit]:
+    organization_id = call.caller.organization_id
+    hits: list[Hit] = []
+    if "projects:read" in call.actor.scopes:
+        try:
+            found = await projects.find_project(uow, organization_id=organization_id, project_id=asked)
+            hits.append(Hit("Project", found.name, f"/projects/{found.id}", is_exact=True))
+        except project_types.ProjectNotFound:
+            hits = []
+    if "telemetry:read" in call.actor.scopes and not hits:
+        try:
+            event = (await events.find_event(uow, organization_id=organization_id, event_id=asked)).listed.event
+            hits.append(Hit("Event", event.series.model or event.series.event or "", f"/explore/events/{event.id}", is_exact=True))
+        except telemetry_types.EventUnknown:
+            hits = []
+    return hits
+
+
 async def _projects(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
     organization_id = call.caller.organization_id
-    try:
-        found = await projects.find_project(uow, organization_id=organization_id, project_id=UUID(words))
-        return [Hit("Project", found.name, f"/projects/{found.id}", is_exact=True)]
-    except (ValueError, project_types.ProjectNotFound):
-        pass  # house: allow swallowed-error -- it is no id of a project, so it is looked for by its words
     hits: list[Hit] = []
     cursor: str | None = None
     for _ in range(_PAGES_MAX):

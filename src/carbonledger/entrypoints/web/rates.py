@@ -1,4 +1,4 @@
-"""What one model costs and takes, for the eye: prices of a million tokens and energy of a thousand, by the book and factors of this process."""
+"""What one model costs and takes, for the eye: prices of a million tokens, energy of a thousand, by this process's book and factors."""
 
 from __future__ import annotations
 

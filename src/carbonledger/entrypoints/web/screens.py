@@ -12,6 +12,7 @@ import urllib.parse
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
+from carbonledger.domains.identity import types
 from carbonledger.domains.identity.service import organizations, sessions, users
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import exchange
@@ -59,7 +60,8 @@ async def show(
     chosen: periods.Chosen = given.pop("chosen", None) or periods.read(call, fields.named(periods.NAMES))
     caller = call.caller
     organization = await organizations.find(uow, organization_id=caller.organization_id)
-    person, memberships = None, ()
+    person: types.User | None = None
+    memberships: tuple[types.Membership, ...] = ()
     if caller.credential == "session" and call.actor.id is not None:
         person = await users.find(uow, user_id=call.actor.id)
         memberships = await sessions.memberships(uow, user_id=call.actor.id)

@@ -1,7 +1,7 @@
-"""Signing in and out, working in another organization, the pages of mailed links, the files that pages load, the methodology.
+"""Signing in and out, another organization, the pages of mailed links, the files that pages load, search, the methodology.
 
-Signing in is a plain form, so that reading needs no script. What a link holds stands behind ``#`` and never reaches the server by itself, so
-its page needs one.
+Signing in is a plain form, so that reading needs no script. What a link holds stands behind ``#`` and never reaches the server by
+itself, so its page needs one.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ async def get_static(call: routing.CallDep, name: str) -> exchange.Answer:
 async def search(call: routing.CallDep) -> exchange.Answer:
     """Find sections, projects and models by name or id."""
     asked = screens.query(call).text("q").strip()[: finding.CHARS_MAX]
-    async with screens.reading(call) as uow:
+    # Not a transaction of reading: the default project is made at the first look.
+    async with screens.writing(call) as uow:
         found = await finding.find(call, uow, asked)
         if len(found) == 1 and found[0].is_exact:
             return screens.go(found[0].href)

@@ -52,6 +52,11 @@ class Asked:
         fields = self.fields.named(FILTERS).replaced(**{"by": self.by.value, **other})
         return f"{path}?{chosen.query}&{fields.query}"
 
+    def without(self, chosen: periods.Chosen, name: str) -> str:
+        """Return the address of the same question without one of its filters."""
+        taken: dict[str, str | None] = {name: None}
+        return self.address(chosen, "/explore", **taken)
+
     @property
     def next(self) -> Dimension:
         """What to group by once one of the present groups is chosen."""

@@ -92,7 +92,7 @@ async def _chips(call: routing.Call, uow: db.UnitOfWork, chosen: periods.Chosen,
         dimension = Dimension(name)
         label: names.Label = getattr(asked.filters, f"{name}_id") if hasattr(asked.filters, f"{name}_id") else value
         named = await names.of(uow, organization_id=call.caller.organization_id, dimension=dimension, labels=[label])
-        chips.append((questions.WORDS[dimension], named[label], asked.address(chosen, **{name: None})))
+        chips.append((questions.WORDS[dimension], named[label], asked.without(chosen, name)))
     return chips
 
 
