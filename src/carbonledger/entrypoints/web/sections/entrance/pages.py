@@ -7,6 +7,7 @@ itself, so its page needs one.
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import Any, Final
 from uuid import UUID
 
@@ -120,12 +121,19 @@ def _plain(call: routing.Call, template: str, title: str, *, status: int = 200, 
 @router.page("/methodology", _PUBLIC)
 async def show_methodology(call: routing.CallDep) -> exchange.Answer:
     """Show every number of the factor set and the price book to whoever wants to judge it."""
-    return screens.html(call.exchange, _methodology())
+    text, etag = _methodology()
+    headers: list[exchange.Header] = [(b"etag", etag.encode()), (b"cache-control", b"no-cache")]
+    if call.exchange.headers.get("if-none-match") == etag:
+        return exchange.Answer(304, media_type=None, headers=[*headers, (b"content-security-policy", screens.POLICY.encode())])
+    answer = screens.html(call.exchange, text)
+    answer.headers += headers
+    return answer
 
 
 @functools.cache
-def _methodology() -> str:
-    return rendering.render("entrance/methodology.html", {"title": "Methodology", "content": methodology.content()})
+def _methodology() -> tuple[str, str]:
+    text = rendering.render("entrance/methodology.html", {"title": "Methodology", "content": methodology.content()})
+    return text, f'"{hashlib.sha256(text.encode()).hexdigest()[:20]}"'
 
 
 @router.page("/static/{name}", _PUBLIC)
