@@ -12,7 +12,7 @@ import os
 import statistics
 import time
 import urllib.parse
-from typing import Any, Final
+from typing import Final
 
 from playwright import sync_api
 
@@ -39,7 +39,7 @@ PAGES: Final = (
 _DRAWN: Final = "document.querySelector('.canvas canvas') !== null"
 
 
-def load(chromium: sync_api.Browser, address: str, state: Any) -> tuple[float, float, int]:  # noqa: ANN401 - Playwright's own
+def load(chromium: sync_api.Browser, address: str, state: sync_api.StorageState) -> tuple[float, float, int]:
     """Return milliseconds until the plot stands and until the load event, and bytes on the wire, with a cold cache."""
     with chromium.new_context(storage_state=state) as context:
         page = context.new_page()
@@ -83,19 +83,23 @@ def main() -> None:
     with installation.new_home() as home, installation.up(home, **given) as running:
         seeding.seed(running)
         state = signing.first_owner(running)
-        cookie = "; ".join(f"{one['name']}={one['value']}" for one in state["cookies"])
+        cookie = "; ".join(f"{one['name']}={one['value']}" for one in state.get("cookies", []))
         with sync_api.sync_playwright() as playwright:
             chromium = signing.launch(playwright)
             loads = [load(chromium, running.address, state) for _ in range(LOADS)]
             chromium.close()
         drawn, loaded = (statistics.median(one[place] for one in loads) for place in (0, 1))
         size = max(one[2] for one in loads)
-        print(f"overview, cold cache   plot drawn {drawn:6.0f} ms, loaded {loaded:6.0f} ms   limit {LOAD_LIMIT_MS:.0f} ms   {drawn / LOAD_LIMIT_MS:.2f}")
+        print(
+            f"overview, cold cache   plot drawn {drawn:6.0f} ms, loaded {loaded:6.0f} ms   limit {LOAD_LIMIT_MS:.0f} ms   {drawn / LOAD_LIMIT_MS:.2f}"
+        )
         print(f"                       transferred {size / 1000:.1f} kB   limit {BYTES_LIMIT / 1000:.0f} kB   {size / BYTES_LIMIT:.2f}")
         for path in PAGES:
             times = sorted(ask(running.address, cookie, path))
             median, high = statistics.median(times), times[int(len(times) * 0.9)]
-            print(f"{path:<22} median {median:6.1f} ms   p90 {high:6.1f} ms   limit {SERVER_LIMIT_MS:.0f} ms   {high / SERVER_LIMIT_MS:.2f}")
+            print(
+                f"{path:<22} median {median:6.1f} ms   p90 {high:6.1f} ms   limit {SERVER_LIMIT_MS:.0f} ms   {high / SERVER_LIMIT_MS:.2f}"
+            )
 
 
 if __name__ == "__main__":

@@ -175,10 +175,10 @@ def database_processes(home: Path) -> list[psutil.Process]:
 
 
 @contextlib.contextmanager
-def up(home: Path, *, user: str | None = None, ready: bool = True, **extra: str) -> Iterator[Installation]:
+def up(home: Path, *, user: str | None = None, ready: bool = True, demo: bool = False, **extra: str) -> Iterator[Installation]:
     """Run ``carbonledger up`` while the block runs; killed at its end if it still lives."""
     process = subprocess.Popen(
-        [*become(user), sys.executable, *COMMAND, "up"],
+        [*become(user), sys.executable, *COMMAND, "up", *(["--demo"] if demo else [])],
         env=environment(home, extra),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from playwright import sync_api
 
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     return 1 if heavy else 0
 
 
-def _every(chromium: sync_api.Browser, address: str, state: Any, out: Path) -> list[Path]:  # noqa: ANN401 - Playwright's own
+def _every(chromium: sync_api.Browser, address: str, state: sync_api.StorageState, out: Path) -> list[Path]:
     wanted: list[tuple[str, Literal["light", "dark"], int]] = [(name, "light", WIDTH) for name in PAGES]
     wanted += [(name, "dark", WIDTH) for name in DARK]
     wanted += [(name, "light", PHONE) for name in ON_A_PHONE]

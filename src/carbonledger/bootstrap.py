@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter
+from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter, parquet
 from carbonledger.domains.connections import types as connections_types
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.pricing import service as pricing
+from carbonledger.domains.telemetry.types import exports as export_types
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
 from carbonledger.infra import crypto, db, http, limits, mail, notify, objects, passwords, reach, settings
@@ -42,6 +43,8 @@ class Services:
     objects: objects.Objects
     connectors: Mapping[str, connections_types.Connector]
     """What reads the usage of accounts at a provider, by the provider's name."""
+    parquet: export_types.Tables
+    """Who writes Parquet tables."""
 
 
 def vault_keys(configuration: settings.Settings) -> crypto.KeySource:
@@ -93,6 +96,7 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             clerk=clerk.messages(configuration),
             objects=open_objects(configuration),
             connectors=_connectors(configuration, stack),
+            parquet=parquet.Parquet(),
         )
 
 

@@ -10,9 +10,11 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -77,10 +79,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8410, help="0 lets the system choose")
     parser.add_argument("--fd", type=int, help="serve on this socket, which is bound already, and print nothing")
+    parser.add_argument("--until-input-ends", action="store_true", help="also stop when standard input ends, as a child of another program")
     parser.add_argument("--anchor", type=control.instant, help="the last of the 60 days, for example 2026-11-25; default today (UTC)")
     parser.add_argument("--now", type=control.instant, help="an instant at which the clock stands; default the running clock")
-    asyncio.run(_serve(parser.parse_args(arguments)))
+    options = parser.parse_args(arguments)
+    if options.until_input_ends:
+        threading.Thread(target=_stop_with_input, name="lifeline", daemon=True).start()
+    asyncio.run(_serve(options))
     return 0
+
+
+def _stop_with_input() -> None:
+    """Stop when whoever holds the other end of standard input is gone, however it went."""
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from playwright import sync_api
 
 from tests.browser import signing
 
+
 @pytest.fixture
 def browser() -> Iterator[sync_api.Browser]:
     """Return a browser of this test's own."""

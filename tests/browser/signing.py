@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import Any
 
 from playwright import sync_api
 from playwright.sync_api import expect
@@ -28,7 +27,7 @@ def launch(playwright: sync_api.Playwright) -> sync_api.Browser:
     return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
 
 
-def first_owner(running: installation.Installation) -> Any:
+def first_owner(running: installation.Installation) -> sync_api.StorageState:
     """Follow the printed link, set the password, and return the cookies of that session."""
     found = re.search(r"http://\S+/sign-in#token=\S+", running.output)
     assert found is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pytest
 from playwright import sync_api
@@ -47,13 +47,15 @@ def running() -> Iterator[installation.Installation]:
 
 
 @pytest.fixture(scope="module")
-def state(running: installation.Installation) -> Any:
+def state(running: installation.Installation) -> sync_api.StorageState:
     """Return the cookies of the owner, who has just signed in for the first time."""
     return signing.first_owner(running)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(browser: sync_api.Browser, running: installation.Installation, state: Any, scheme: Any) -> None:
+def test_axe_finds_nothing_serious_on_any_page(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState, scheme: Literal["light", "dark"]
+) -> None:
     found: list[str] = []
     with browser.new_context(color_scheme=scheme, storage_state=state, bypass_csp=True) as context:
         page = context.new_page()
@@ -61,15 +63,14 @@ def test_axe_finds_nothing_serious_on_any_page(browser: sync_api.Browser, runnin
             page.goto(f"{running.address}{path}")
             page.evaluate(AXE)
             judged = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-            for one in judged["violations"]:
-                if one["impact"] in SERIOUS:
-                    found.append(f"{path}: {one['id']}: {one['nodes'][0]['html'][:200]}")
+            serious = [one for one in judged["violations"] if one["impact"] in SERIOUS]
+            found += [f"{path}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in serious]
     assert found == []
 
 
 @pytest.mark.parametrize("width", [360, 768, 2560])
 def test_every_page_fits_the_screen_and_obeys_the_policy(
-    browser: sync_api.Browser, running: installation.Installation, state: Any, width: int
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState, width: int
 ) -> None:
     wrong: list[str] = []
     with browser.new_context(viewport={"width": width, "height": 900}, storage_state=state) as context:
@@ -84,7 +85,7 @@ def test_every_page_fits_the_screen_and_obeys_the_policy(
 
 
 def test_the_most_expensive_model_leads_to_the_calculation_of_one_of_its_events(
-    browser: sync_api.Browser, running: installation.Installation, state: Any
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
     with browser.new_context(storage_state=state) as context:
         page = context.new_page()
@@ -99,7 +100,7 @@ def test_the_most_expensive_model_leads_to_the_calculation_of_one_of_its_events(
 
 
 def test_the_plot_changes_its_metric_without_leaving_the_page(
-    browser: sync_api.Browser, running: installation.Installation, state: Any
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
     with browser.new_context(storage_state=state) as context:
         page = context.new_page()
@@ -112,7 +113,9 @@ def test_the_plot_changes_its_metric_without_leaving_the_page(
         assert "metric=co2e" in page.url
 
 
-def test_the_keyboard_reaches_the_content_and_the_search(browser: sync_api.Browser, running: installation.Installation, state: Any) -> None:
+def test_the_keyboard_reaches_the_content_and_the_search(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
     with browser.new_context(storage_state=state) as context:
         page = context.new_page()
         page.goto(running.address)
@@ -126,7 +129,9 @@ def test_the_keyboard_reaches_the_content_and_the_search(browser: sync_api.Brows
         expect(page.get_by_role("heading", level=1)).to_have_text("Code review")
 
 
-def test_reading_works_without_javascript(browser: sync_api.Browser, running: installation.Installation, state: Any) -> None:
+def test_reading_works_without_javascript(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
     with browser.new_context(storage_state=state, java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(running.address)
@@ -137,7 +142,9 @@ def test_reading_works_without_javascript(browser: sync_api.Browser, running: in
         expect(page.get_by_text("What AI cost and emitted, last 7 days")).to_be_visible()
 
 
-def test_the_theme_stays_as_it_was_chosen(browser: sync_api.Browser, running: installation.Installation, state: Any) -> None:
+def test_the_theme_stays_as_it_was_chosen(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
     with browser.new_context(storage_state=state, color_scheme="light") as context:
         page = context.new_page()
         page.goto(running.address)
@@ -148,7 +155,7 @@ def test_the_theme_stays_as_it_was_chosen(browser: sync_api.Browser, running: in
 
 
 def test_a_form_whose_session_has_ended_in_another_tab_says_what_to_do(
-    browser: sync_api.Browser, running: installation.Installation, state: Any
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
     del state
     with browser.new_context() as context:

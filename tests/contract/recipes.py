@@ -18,6 +18,7 @@ from carbonledger.domains.identity.service import links
 from carbonledger.domains.projects import service as project_service
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
+from tests import standins
 from tests.contract import worlds
 from tests.integration.domains.telemetry import kit as ledger
 from tests.integration.entrypoints.rest.identity import conftest as kit
@@ -115,6 +116,10 @@ async def a_project_with_workloads(world: World) -> dict[str, str]:
     return place
 
 
+async def a_connection(world: World) -> dict[str, str]:
+    return {"connection_id": (await world.post("/v1/connections", await an_account(world)))["id"]}
+
+
 async def an_agent(world: World) -> dict[str, str]:
     return {"agent_id": (await world.post("/v1/agents", {"name": worlds.a_name("agent")}))["id"]}
 
@@ -205,6 +210,20 @@ async def a_provider_key(world: World) -> Body:
     return {"provider": "openai", "label": worlds.a_name("label"), "api_key": f"sk-proj-{uuid4().hex}{uuid4().hex}"}
 
 
+async def an_account(world: World) -> Body:
+    del world
+    return {"provider": "openai", "label": worlds.a_name("account"), "api_key": standins.new_key("openai")}
+
+
+async def an_accounts_new_key(world: World) -> Body:
+    del world
+    return {"api_key": standins.new_key("openai")}
+
+
+async def another_project(world: World) -> Body:
+    return await a_project(world)
+
+
 async def a_new_value(world: World) -> Body:
     del world
     return {"api_key": f"sk-proj-{uuid4().hex}{uuid4().hex}"}
@@ -269,6 +288,13 @@ RECIPES: dict[str, Recipe] = {
     "getAgent": Recipe(place=an_agent),
     "changeAgent": Recipe(place=an_agent, body=a_name),
     "deleteAgent": Recipe(place=an_agent),
+    "createConnection": Recipe(body=an_account),
+    "getConnection": Recipe(place=a_connection),
+    "getConnectionCosts": Recipe(place=a_connection),
+    "deleteConnection": Recipe(place=a_connection),
+    "syncConnection": Recipe(place=a_connection),
+    "moveConnection": Recipe(place=a_connection, body=another_project),
+    "rekeyConnection": Recipe(place=a_connection, body=an_accounts_new_key),
     "getJob": Recipe(place=a_job, sandbox=True),
     "listPrices": Recipe(query={"provider": "openai", "model": "gpt-4o"}),
     "getCarbonFactors": Recipe(place=a_factor_set, is_everybodys=True),

@@ -18,8 +18,8 @@ from carbonledger import bootstrap
 from carbonledger.domains.identity.service import house
 from carbonledger.entrypoints.asgi import create
 from carbonledger.entrypoints.worker import registry
-from carbonledger.infra import clock, passwords, reach
-from tests import conftest
+from carbonledger.infra import clock, passwords, reach, settings
+from tests import conftest, standins
 from tests.integration.entrypoints.rest.identity import conftest as kit
 from tests.integration.entrypoints.worker import conftest as benches
 
@@ -102,7 +102,13 @@ async def installed(
         "public_url": "http://ledger.test",
         "clerk_webhook_secret": CLERK_SECRET,
     }
-    configuration = benches.configure(database, home, **{**defaults, **given})
+    with standins.running() as providers:
+        async with _installed(benches.configure(database, home, **{**defaults, **providers.settings, **given})) as made:
+            yield made
+
+
+@contextlib.asynccontextmanager
+async def _installed(configuration: settings.Settings) -> AsyncIterator[tuple[bootstrap.Services, kit.Installation]]:
     addresses = reach.given(configuration)
     assert addresses is not None
     async with (

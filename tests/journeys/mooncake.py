@@ -1,7 +1,7 @@
 """Mooncake's trace as events: how much of each prompt a shared prefix cache would have served, by the rule of the trace's own description.
 
-Of a request, ``hash_ids`` name its prompt's blocks of 512 tokens; the leading blocks that an earlier request had are cached. With one shared
-cache and no eviction that is 25,555,226 of 73,604,194 input tokens. Imports nothing of ours.
+Of a request, ``hash_ids`` name its prompt's blocks of 512 tokens; the leading blocks that an earlier request had are cached. With one
+shared cache and no eviction that is 25,555,226 of 73,604,194 input tokens. Imports nothing of ours.
 """
 
 from __future__ import annotations

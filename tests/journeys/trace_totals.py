@@ -60,11 +60,13 @@ def times(line: dict[str, str]) -> list[int]:
 def totals(data: pathlib.Path = DATA, *, until: float | None = None, anchor: float = 0) -> dict[str, dict[str, Counts]]:
     """Count; ``anchor`` is the start of the anchor day and ``until`` an instant, both in Unix seconds."""
     rows = requests_of(data)
-    applications = {line["application"]: line for line in csv.DictReader((data / "applications.csv").open())}
+    applications = {
+        line["application"]: line for line in csv.DictReader((data / "applications.csv").read_text(encoding="utf-8").splitlines())
+    }
     known: dict[str, set[int]] = {name: set() for name in applications}
     used: dict[str, int] = {name: int(application["first_row"]) for name, application in applications.items()}
     found: dict[str, dict[str, Counts]] = {}
-    for line in csv.DictReader((data / "assignment.csv").open()):
+    for line in csv.DictReader((data / "assignment.csv").read_text(encoding="utf-8").splitlines()):
         name = line["application"]
         application = applications[name]
         if int(line["first_row"]) != used[name]:

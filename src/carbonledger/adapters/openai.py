@@ -6,6 +6,7 @@ Source: OpenAI's OpenAPI description, version 2.3.0 of 2026-08-21 (github.com/op
 - without ``group_by`` model, batch and the others are null; without ``bucket_width`` a bucket is a day; a page holds 24 hours unless asked
 - an embedding has neither an output nor a cache, so its zeros are known; of completions, what is absent is unknown
 - the value of an amount is a number by the description; a text that spells one is taken too
+- the bytes of vector stores are a level, not a flow: as bytes held over one day they are byte-days, which may be added up
 - a cache write has one price and no time, so it is in ``cache_creation_5m``, and none is of an hour
 
 Everything is read by the hour, so that a month of any time zone ends where it should, but for what is offered or means something only
@@ -257,7 +258,7 @@ _ENDPOINTS = {
             _counting("transcription_seconds", "seconds"),
         ),
         _usage(
-            "vector_stores", "vector_stores", "vector_stores", "project_id", _counting("vector_store_bytes", "usage_bytes"), by_day=True
+            "vector_stores", "vector_stores", "vector_stores", "project_id", _counting("vector_store_byte_days", "usage_bytes"), by_day=True
         ),
         _usage(
             "code_interpreter_sessions",

@@ -20,7 +20,9 @@ from carbonledger.kernel import errors
 
 PREFIX = "CARBONLEDGER_"
 # Read by dev.py, the tests, the supervisor tree or the user commands, not by the service: known, though no field here.
-_OUTSIDE = frozenset({"CARBONLEDGER_VENV", "CARBONLEDGER_CI", "CARBONLEDGER_CHILD", "CARBONLEDGER_URL", "CARBONLEDGER_API_KEY"})
+_OUTSIDE = frozenset(
+    {"CARBONLEDGER_VENV", "CARBONLEDGER_CI", "CARBONLEDGER_CHILD", "CARBONLEDGER_DEMO_URL", "CARBONLEDGER_URL", "CARBONLEDGER_API_KEY"}
+)
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""

@@ -118,7 +118,7 @@ ACTIVITIES = [
     ("images", "images", 2, 2),
     ("speeches", "speech_characters", 45, 1),
     ("transcriptions", "transcription_seconds", 20, 1),
-    ("vector_stores", "vector_store_bytes", 1024, None),
+    ("vector_stores", "vector_store_byte_days", 1024, None),
     ("code_interpreter_sessions", "code_interpreter_sessions", 1, None),
     ("file_searches", "file_searches", 2, None),
     ("web_searches", "web_searches", 2, 2),

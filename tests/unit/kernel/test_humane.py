@@ -37,7 +37,9 @@ D = Decimal
         (humane.COUNT, -1_284_030, "-1.28", "M", "-1,284,030"),
     ],
 )
-def test_an_amount_is_shown_in_the_unit_that_suits_it(scale: humane.Scale, value: Decimal | int, number: str, unit: str, exact: str) -> None:
+def test_an_amount_is_shown_in_the_unit_that_suits_it(
+    scale: humane.Scale, value: Decimal | int, number: str, unit: str, exact: str
+) -> None:
     shown = scale.show(value)
     assert (shown.number, shown.unit, shown.exact) == (number, unit, exact)
 
@@ -68,8 +70,16 @@ def test_a_range_has_one_unit_and_two_digits(low: str, mid: str, high: str, text
 
 @pytest.mark.parametrize(
     "now,before,words",
-    [(112, 100, "12 % more than"), (88, 100, "12 % less than"), (300, 100, "3 times"), (5, 5, "the same as")]
-    + [(5, 0, "none in"), (0, 5, "nothing, after some in"), (0, 0, "the same as"), (1001, 1000, "0.1 % more than")],
+    [
+        (112, 100, "12 % more than"),
+        (88, 100, "12 % less than"),
+        (300, 100, "3 times"),
+        (5, 5, "the same as"),
+        (5, 0, "none in"),
+        (0, 5, "nothing, after some in"),
+        (0, 0, "the same as"),
+        (1001, 1000, "0.1 % more than"),
+    ],
 )
 def test_a_change_is_said_in_words(now: int, before: int, words: str) -> None:
     assert humane.change(now, before) == words

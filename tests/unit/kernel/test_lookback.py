@@ -52,7 +52,14 @@ def test_days_in_the_wrong_order_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "days,unit", [(1, CalendarUnit.HOUR), (30, CalendarUnit.DAY), (90, CalendarUnit.DAY), (365, CalendarUnit.WEEK), (3652, CalendarUnit.MONTH)]
+    "days,unit",
+    [
+        (1, CalendarUnit.HOUR),
+        (30, CalendarUnit.DAY),
+        (90, CalendarUnit.DAY),
+        (365, CalendarUnit.WEEK),
+        (3652, CalendarUnit.MONTH),
+    ],
 )
 def test_a_plot_has_few_enough_stretches_to_read(days: int, unit: CalendarUnit) -> None:
     first = date(2016, 1, 1)

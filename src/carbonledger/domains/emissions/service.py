@@ -40,6 +40,11 @@ def estimate(usage: Usage) -> types.Emissions:
     return _estimator(data.VERSIONS[-1]).estimate(usage)
 
 
+def edges() -> tuple[int, ...]:
+    """Return the counts of input tokens, rising, above each of which one request takes other rates: the steps of long context."""
+    return tuple(step.input_tokens_min - 1 for step in current().context_steps)
+
+
 def explain(usage: Usage) -> types.Explanation:
     """Return what usage emits, with the steps that lead to each number."""
     return explaining.explain(_estimator(data.VERSIONS[-1]), usage)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from carbonledger.domains.pricing import data, store, types
 from carbonledger.domains.pricing.core import book as books
-from carbonledger.domains.pricing.core import breakdown, comparison, settling
+from carbonledger.domains.pricing.core import breakdown, comparison, costing, settling
 from carbonledger.infra import db
 from carbonledger.kernel.money import Money
 from carbonledger.kernel.usage import Usage
@@ -29,6 +29,16 @@ def book() -> books.PriceBook:
 def price(usage: Usage, *, size: types.RequestSize | None = None, reported: Money | None = None) -> types.Cost:
     """Return what usage costs. ``size``: how large each request's input was, if told; ``reported``: the provider's figure."""
     return book().price(usage, size=size, reported=reported)
+
+
+def rates(usage: Usage) -> types.Rates:
+    """Return the rates of usage of this model, served like this, through all time."""
+    return book().timeline(usage)
+
+
+def factors(cost: types.Cost) -> types.Factors | None:
+    """Return what the amount of a cost is made of, for all usage that differs in its counts alone (``core.costing.factors``)."""
+    return costing.factors(cost)
 
 
 def explain(cost: types.Cost) -> tuple[types.Step, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from carbonledger.kernel import currency, decimals, errors
 from carbonledger.kernel.money import Money
@@ -198,9 +198,25 @@ class Rate:
         return flags_of(self.bits)
 
     @property
+    def edges(self) -> tuple[int, ...]:
+        """Counts of input tokens, rising, above each of which one request may cost otherwise or its price be disputed."""
+        above = {tier.above_tokens for tier in self.tiers[1:]} | ({self.disputed_above} if self.disputed_above is not None else set())
+        return tuple(sorted(above))
+
+    @property
     def rules(self) -> tuple[str, ...]:
         """Names of the entries of the book that the rate was made of."""
         return tuple(origin.rule for origin in self.origins)
+
+
+class Rates(Protocol):
+    """The rates of one model for one service through all time. ``only``: the one rate, where there is but one."""
+
+    only: Rate | None
+
+    def at(self, at: datetime) -> Rate:
+        """Return the rate in force at an instant in UTC."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +275,18 @@ class CostPart:
     count: int
     unit_price: Decimal
     amount: Decimal
+
+
+class Factors(NamedTuple):
+    """What an amount is made of, in pico-USD: what each count is multiplied with, and what is added once."""
+
+    uncached_input: int
+    cached_input: int
+    cache_creation_5m: int
+    cache_creation_1h: int
+    output: int
+    reasoning: int  # beside what output costs
+    fee: int
 
 
 class Cost(NamedTuple):

@@ -98,9 +98,12 @@ series = columns.tenant_table(
     columns.text("service_tier", nullable=True),
     columns.text("region", nullable=True),
     columns.text("event", nullable=True),
+    columns.integer("size_above", nullable=True),
+    columns.integer("size_up_to", nullable=True),
     columns.instant("created_at"),
     CheckConstraint(_SOURCES, name="source"),
     *(CheckConstraint(f"length({name}) BETWEEN 1 AND {chars}", name=name) for name, chars in _LABELS.items()),
+    CheckConstraint("size_above >= 0 AND size_up_to > size_above", name="size"),
     CheckConstraint("num_nonnulls(event, provider) = 1 AND num_nonnulls(event, model) = 1", name="kind"),
     UniqueConstraint("organization_id", "digest", name="telemetry_series_organization_id_digest_key"),
     *(

@@ -22,7 +22,7 @@ from carbonledger.infra import clock, settings
 DRAIN_S: Final = 5.0
 _HOST: Final = "127.0.0.1"
 _NAMES: Final = ("openai", "anthropic", "openrouter")
-_FILE: Final = "demo.json"
+FILE: Final = "demo.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Providers:
     def part(self, environ: Mapping[str, str]) -> tree.Part:
         """Return the child that serves them."""
         descriptor = self.sock.fileno()
-        argv = (sys.executable, "-P", "-m", "carbonledger_sandbox", "--fd", str(descriptor), "--anchor", self.anchor)
+        program = (sys.executable, "-P", "-m", "carbonledger_sandbox", "--until-input-ends")
+        argv = (*program, "--fd", str(descriptor), "--anchor", self.anchor)
         return tree.Part("providers", argv, environ, DRAIN_S, pass_fds=(descriptor,))
 
 
@@ -55,7 +56,7 @@ def providers(configuration: settings.Settings) -> Iterator[Providers]:
 def note(home: Path) -> dict[str, str]:
     """Return what was noted of the demo; empty before its first start, or where the file is no longer one of ours."""
     try:
-        found = json.loads((home / _FILE).read_bytes())
+        found = json.loads((home / FILE).read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
@@ -63,7 +64,7 @@ def note(home: Path) -> dict[str, str]:
 
 def keep(home: Path, more: Mapping[str, str]) -> None:
     """Note more of the demo, readable for its owner alone, whole or not at all."""
-    target = home / _FILE
+    target = home / FILE
     fresh = target.with_suffix(".new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump({**note(home), **more}, file)

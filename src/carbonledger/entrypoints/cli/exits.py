@@ -27,7 +27,7 @@ class Code(enum.IntEnum):
 
 MEANING: dict[Code, str] = {
     Code.DONE: "Done; for `up`, `api` and `worker`: asked to stop, and stopped cleanly.",
-    Code.FAILED: "The command ran and its answer is no: `doctor` found a fault.",
+    Code.FAILED: "The command ran and its answer is no: `doctor` found a fault, `telemetry check` a difference.",
     Code.USAGE: "An unknown command or option, or a wrong argument.",
     Code.INVALID: "A setting or a value is not usable as it is; trying again changes nothing.",
     Code.NOT_FOUND: "There is no such organization, key, job or file.",

@@ -12,7 +12,23 @@ import sys
 import typer
 import typer.main
 
-from carbonledger.entrypoints.cli import about, console, database, doctor, jobs, joined, key, organization, prices, schema, serve, up, vault
+from carbonledger.entrypoints.cli import (
+    about,
+    console,
+    database,
+    demo,
+    doctor,
+    jobs,
+    joined,
+    key,
+    organization,
+    prices,
+    schema,
+    serve,
+    telemetry,
+    up,
+    vault,
+)
 
 app = typer.Typer(
     name="carbonledger",
@@ -36,7 +52,9 @@ app.add_typer(key.app, name="key", rich_help_panel=_OPERATE)
 app.add_typer(vault.app, name="vault", rich_help_panel=_OPERATE)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_OPERATE)
 app.add_typer(prices.app, name="prices", rich_help_panel=_ABOUT)
+app.add_typer(telemetry.app, name="telemetry", rich_help_panel=_OPERATE)
 app.command("openapi", rich_help_panel=_ABOUT)(about.openapi)
+app.command("demo", hidden=True)(demo.demo)
 app.command("version", rich_help_panel=_ABOUT)(about.version)
 
 

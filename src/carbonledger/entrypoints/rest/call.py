@@ -51,6 +51,8 @@ class Call:
     headers: list[Header] = field(default_factory=list)
     known_caller: identity_types.Caller | None = None
     open_uow: db.UnitOfWork | None = None
+    found: Any = None
+    """What the route's ``before`` returned."""
 
     @property
     def services(self) -> bootstrap.Services:

@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 import carbonledger
+from carbonledger.domains.connections import service as connections
 from carbonledger.entrypoints.rest import routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.infra import health, limits, queue
@@ -47,7 +48,9 @@ class PartOut(shapes.Out):
 
     status: Literal["ok", "degraded"]
     detail: str | None = None
-    numbers: dict[str, float] = Field(default_factory=dict, description="What is worth seeing: `waiting` jobs, `oldest_s`.")
+    numbers: dict[str, float] = Field(
+        default_factory=dict, description="What is worth seeing: `waiting` jobs, `oldest_s`, `last_poll_age_s`."
+    )
 
 
 class ReadyOut(shapes.Out):
@@ -85,6 +88,7 @@ async def get_health(call: routing.CallDep) -> AliveOut:  # noqa: ARG001 - every
                 "database": {"status": "ok", "detail": None, "numbers": {}},
                 "schema": {"status": "ok", "detail": None, "numbers": {}},
                 "queue": {"status": "ok", "detail": None, "numbers": {"waiting": 3, "oldest_s": 0.2}},
+                "polls": {"status": "ok", "detail": None, "numbers": {"connections": 2, "last_poll_age_s": 840.0}},
             },
         }
     },
@@ -97,6 +101,7 @@ async def get_readiness(call: routing.CallDep) -> ReadyOut:
         "database": functools.partial(health.database, database),
         "schema": functools.partial(health.schema, database),
         "queue": functools.partial(health.jobs, database),
+        "polls": functools.partial(_polls, call),
     }
     if isinstance(call.services.limiter, limits.SharedLimiter):
         asked["redis"] = functools.partial(health.shared_limits, call.services.limiter)
@@ -105,6 +110,16 @@ async def get_readiness(call: routing.CallDep) -> ReadyOut:
     if unwell:
         raise NotReady(f"Not well: {', '.join(problem.pointer.rpartition('/')[2] for problem in unwell)}.", problems=unwell)
     return ReadyOut(version=carbonledger.__version__, parts={check.part: to_api_part(check) for check in checks})
+
+
+async def _polls(call: routing.Call) -> health.Check:
+    """Tell how many connections are polled, and how long ago one was last read to its end. A provider that is away is not our illness."""
+    async with call.services.database.transaction(None, read_only=True) as uow:
+        found = await connections.polls(uow)
+    numbers = {"connections": float(found.connections)}
+    if found.last_polled_at is not None:
+        numbers["last_poll_age_s"] = max(round((call.at - found.last_polled_at).total_seconds(), 3), 0.0)
+    return health.Check("polls", is_well=True, numbers=numbers)
 
 
 def to_api_part(check: health.Check) -> PartOut:

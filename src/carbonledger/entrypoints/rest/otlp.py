@@ -66,7 +66,7 @@ class TracesOut(shapes.Out):
     summary="Send spans of OpenTelemetry",
     operation_id="sendSpans",
     examples={"request": {"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]}, "response": {}},
-    errors=(strict_json.JsonUnreadable, otlp_wire.OtlpUnreadable, otlp_wire.OtlpTooLarge, otlp_wire.OtlpUnsupported),
+    errors=(strict_json.JsonUnreadable, otlp_wire.OtlpUnreadable, otlp_wire.OtlpTooLarge, otlp_wire.OtlpUnsupported, types.SumsTooLarge),
 )
 async def send_spans(call: routing.CallDep) -> exchange.Answer:
     """Add calls of models to the ledger, each once: a span by its trace and id, nested spans of one call by the innermost.

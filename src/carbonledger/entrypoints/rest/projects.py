@@ -10,7 +10,9 @@ from fastapi import Query
 from pydantic import Field
 
 from carbonledger.domains.projects import service, types
-from carbonledger.entrypoints.rest import routing, shapes
+from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.telemetry.types import answers
+from carbonledger.entrypoints.rest import measures, routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.kernel import page
 
@@ -58,6 +60,18 @@ class ProjectOut(shapes.Out):
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None = Field(description="When it was deleted; its history stays.")
+
+
+class ProjectUsageOut(measures.MeasuresOut):
+    """What was used in the project within the last thirty days, today included."""
+
+    period: measures.PeriodOut
+
+
+class ProjectDetailOut(ProjectOut):
+    """A project with what it used."""
+
+    telemetry: ProjectUsageOut | None = Field(description="Null for a caller without the scope `telemetry:read`.")
 
 
 class WorkloadOut(shapes.Out):
@@ -145,13 +159,21 @@ async def list_projects(
     access=access.scope("projects:read"),
     summary="Show a project",
     operation_id="getProject",
-    examples={"response": _EXAMPLE},
+    examples={"response": {**_EXAMPLE, "telemetry": {"period": measures.PERIOD_EXAMPLE, **measures.EXAMPLE}}},
     errors=(types.ProjectNotFound,),
 )
-async def get_project(call: routing.CallDep, project_id: UUID) -> ProjectOut:
-    """Return one project, also one that was deleted: its usage still names it."""
+async def get_project(call: routing.CallDep, project_id: UUID) -> ProjectDetailOut:
+    """Return one project with its usage of the last thirty days; also one that was deleted: its usage still names it."""
     found = await service.find_project(call.uow, organization_id=call.caller.organization_id, project_id=project_id)
-    return to_api_project(found)
+    used = await _used(call, project_id) if call.actor.may("telemetry:read") else None
+    return ProjectDetailOut(**to_api_project(found).model_dump(), telemetry=used)
+
+
+async def _used(call: routing.Call, project_id: UUID) -> ProjectUsageOut:
+    asked = measures.asked(call, None, None, None)
+    filters = answers.Filters(project_id=project_id)
+    summary = await answering.summary(call.uow, organization_id=call.caller.organization_id, asked=asked, filters=filters)
+    return ProjectUsageOut(period=measures.to_api_period(asked), **measures.measures(summary.totals))
 
 
 @router.patch(

@@ -29,6 +29,7 @@ CallDep = calls.CallDep
 Edge = calls.Edge
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Any]])
 Check = Callable[[bootstrap.Services], None]
+Before = Callable[..., Awaitable[Any]]
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _REPEATED_HEADERS: Final = frozenset({b"location"})  # what a replay repeats besides the media type; the rest belongs to each exchange
@@ -69,6 +70,8 @@ class Options:
     """How long anybody may keep the answer; None: nobody, at all."""
     check: Check | None = None
     """Raises what stands in the way of every request here, such as a part that is off, before a body is read."""
+    before: Before | None = None
+    """Asks an outside system before the transaction is opened, with the endpoint's own arguments; the answer is ``call.found``."""
 
     @property
     def is_small(self) -> bool:
@@ -148,17 +151,28 @@ class Route(routing.APIRoute):
             values[name] = call
         if not self.options.transaction:
             return await self._run(call, values)
+        key = request.headers.get("idempotency-key") if self.options.idempotent else None
+        asked = None if key is None or caller is None else _asked(request, caller, key, body)
+        if self.options.before is not None:
+            kept = None if asked is None else await self._kept(call, asked)
+            if kept is not None:
+                return kept
+            call.found = await self.options.before(**values)
         async with edge.services.database.transaction(call.actor.organization_id) as uow:
             call.open_uow = uow
-            key = request.headers.get("idempotency-key") if self.options.idempotent else None
-            if key is None or caller is None:
+            if asked is None:
                 return await self._run(call, values)
-            asked = _asked(request, caller, key, body)
             return await self._run_once(call, values, uow, asked)
 
     def refusal(self, request: exchange.Exchange, fault: errors.Fault) -> exchange.Answer:
         """Return the answer that tells why the request was not done."""
         return problems.answer(fault, request_id=request.request_id)
+
+    async def _kept(self, call: Call, asked: idempotency.Request) -> exchange.Answer | None:
+        """Return the answer that is kept, before anybody outside is asked for it again."""
+        async with call.services.database.transaction(call.actor.organization_id) as uow:
+            kept = await idempotency.begin(uow, asked=asked, at=call.at, sealer=call.services.sealer)
+        return None if kept is None else _replayed(kept)
 
     def body_limit_bytes(self, configuration: settings.Settings) -> int:
         """Return how large a body may be: the installation's limit, or less where the operation needs less."""
@@ -240,6 +254,7 @@ class Declared(TypedDict, total=False):
     open_query: bool
     cache_s: int
     check: Check
+    before: Before
 
 
 class Router:
@@ -301,6 +316,7 @@ class Router:
                     open_query=declared.get("open_query", False),
                     cache_s=declared.get("cache_s"),
                     check=declared.get("check"),
+                    before=declared.get("before"),
                 ),
                 examples=declared.get("examples", {}),
                 faults=declared.get("errors", ()),

@@ -9,7 +9,7 @@ from fastapi import Query
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import accepting
-from carbonledger.entrypoints.rest import routing, telemetry_items
+from carbonledger.entrypoints.rest import routing, telemetry_items, telemetry_sent
 from carbonledger.entrypoints.shared import access, exchange
 
 router = routing.Router(prefix="/v1/telemetry", tag="Telemetry")
@@ -32,8 +32,8 @@ _SOURCES = {"api": types.Booking(source=types.Source.API), "import": types.Booki
     access=access.scope("telemetry:write"),
     status_code=202,
     raw=("application/json",),
-    body_model=telemetry_items.EventOrEventsIn,
-    answer_model=telemetry_items.AcceptedOut,
+    body_model=telemetry_sent.EventOrEventsIn,
+    answer_model=telemetry_sent.AcceptedOut,
     ingest=True,
     summary="Send events",
     operation_id="sendEvents",
@@ -47,7 +47,7 @@ _SOURCES = {"api": types.Booking(source=types.Source.API), "import": types.Booki
             "results": [{"index": 0, "status": "accepted", "id": _ID}],
         },
     },
-    errors=(telemetry_items.BodyUnreadable, types.BatchTooLarge),
+    errors=(telemetry_items.BodyUnreadable, types.BatchTooLarge, types.SumsTooLarge),
 )
 async def send_events(
     call: routing.CallDep,
@@ -61,9 +61,9 @@ async def send_events(
     the old ones) or `rejected` with a code. The answer is 202 also where items were rejected.
     """
     raw = telemetry_items.read(call.body)
-    items: list[types.AnyDraft | types.Rejection] = []
+    items: list[types.Item] = []
     for start in range(0, len(raw), telemetry_items.SLICE):
-        items += telemetry_items.drafts(raw[start : start + telemetry_items.SLICE])
+        items += telemetry_items.items(raw[start : start + telemetry_items.SLICE])
         await asyncio.sleep(0)  # other requests have their turn
     done = await accepting.accept(
         call.uow,

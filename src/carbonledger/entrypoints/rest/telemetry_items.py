@@ -1,7 +1,8 @@
 """Events as they come over the wire: decoded one by one, so that one that can't be read is rejected and the others are not.
 
-Decoding is msgspec's, because ten thousand of them are read in one request; what an event must be is said once more as a model, for the
-document. Owns the shape of an item and how it becomes a draft. It does not own what may enter the ledger (the domain).
+Decoding is msgspec's, because ten thousand of them are read in one request. An item is first tried as a plain event, as most are; one that
+is none is read as it may be, and made a draft. Owns the shape of an item and how it becomes a draft. It does not own what may enter the
+ledger (the domain), nor how the document shows an item (``telemetry_sent``).
 """
 
 from __future__ import annotations
@@ -14,111 +15,22 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
-from pydantic import AwareDatetime, Field, RootModel
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import reading
 from carbonledger.domains.telemetry.types import Rejection
-from carbonledger.entrypoints.rest import shapes
 from carbonledger.kernel import decimals, errors, money
-from carbonledger.kernel.usage import COUNT_MAX, MODEL_CHARS_MAX, TokenBuckets, Usage, UsageQuality
+from carbonledger.kernel.usage import COUNT_MAX, TokenBuckets, Usage, UsageQuality
 
 _DETAIL_CHARS_MAX: Final = 500
 _ITEM_BYTES_MAX: Final = 64 * 1024
-SLICE: Final = 1_000  # events between which the event loop has its turn
+SLICE: Final = 5_000  # events between which the event loop has its turn: some 5 ms
 
 
 class BodyUnreadable(errors.Malformed):
     """The body is neither an event nor {"events": [...]}."""
 
     code = "events_unreadable"
-
-
-# --- as the document shows it
-
-Count = Annotated[int | None, Field(default=None, ge=0, le=COUNT_MAX, description="Null or left out: unknown, which is not 0.")]
-_Label = Annotated[str | None, Field(default=None, min_length=1, max_length=64)]
-
-
-class TokensIn(shapes.In):
-    """Tokens by bucket. Buckets never overlap; parts are inside their bucket."""
-
-    uncached_input: Count
-    cached_input: Count
-    cache_creation_5m: Count
-    cache_creation_1h: Count
-    output: Count
-    reasoning: Count
-    audio_input: Count
-    image_input: Count
-    cached_audio_input: Count
-    cached_image_input: Count
-    audio_output: Count
-    image_output: Count
-
-
-class ReportedCostIn(shapes.In):
-    """What the provider says it cost; kept beside our own figure."""
-
-    amount: str = Field(max_length=40, pattern=r"^[0-9]{1,26}(\.[0-9]{1,12})?$")
-    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")
-
-
-class EventIn(shapes.In):
-    """A call of a model, or a bucket of calls; or, with `event` and `quantity`, so much of something that has a name."""
-
-    idempotency_key: str = Field(min_length=1, max_length=types.KEY_CHARS_MAX, description="Names the event for ever.")
-    occurred_at: AwareDatetime = Field(description="From 2015 to one day ahead of the organization's clock.")
-    provider: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
-    model: str | None = Field(default=None, min_length=1, max_length=MODEL_CHARS_MAX)
-    operation: _Label
-    tokens: TokensIn | None = None
-    usage: dict[str, Any] | None = Field(
-        default=None, max_length=64, description="In place of `tokens`: the usage object of the provider's answer, as it came."
-    )
-    requests: int | None = Field(default=1, ge=0, le=COUNT_MAX, description="Null: unknown.")
-    duration_s: int = Field(default=0, ge=0, le=types.DURATION_S_MAX, description="Width of a bucket in seconds; 0 for a moment.")
-    quality: Literal["reported", "estimated", "partial"] = "reported"
-    batch: bool = False
-    service_tier: _Label
-    region: _Label
-    reported_cost: ReportedCostIn | None = None
-    project_id: UUID | None = None
-    agent_id: UUID | None = None
-    account: str | None = Field(default=None, min_length=1, max_length=types.ACCOUNT_CHARS_MAX, description="External id of a customer.")
-    properties: dict[str, Any] | None = Field(default=None, max_length=1000, description="At most 4096 bytes of JSON.")
-    event: _Label
-    quantity: str | None = Field(default=None, max_length=40, description="Decimal from 0, with at most 12 digits after the point.")
-
-
-class EventsIn(shapes.In):
-    """Many events."""
-
-    events: list[EventIn] = Field(max_length=types.BATCH_MAX)
-
-
-class EventOrEventsIn(RootModel[EventIn | EventsIn]):
-    """One event, or many as `events`."""
-
-
-class ResultOut(shapes.Out):
-    """What became of the item at this place."""
-
-    index: int = Field(ge=0)
-    status: Literal["accepted", "duplicate", "revised", "rejected"]
-    id: UUID | None = Field(default=None, description="The event's id; left out where none stands.")
-    code: str | None = Field(default=None, description="Why it was rejected.")
-    detail: str | None = Field(default=None, description="The same for a person.")
-
-
-class AcceptedOut(shapes.Out):
-    """What became of the items."""
-
-    accepted: int = Field(ge=0)
-    duplicate: int = Field(ge=0)
-    revised: int = Field(ge=0)
-    rejected: int = Field(ge=0)
-    results: list[ResultOut]
 
 
 # --- as it is read
@@ -167,12 +79,62 @@ class _Item(msgspec.Struct, forbid_unknown_fields=True):
     quantity: str | None = None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
+class _PlainTokens(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """``_Tokens`` in their ranges, without parts but reasoning."""
+
+    uncached_input: _Count | None = None
+    cached_input: _Count | None = None
+    cache_creation_5m: _Count | None = None
+    cache_creation_1h: _Count | None = None
+    output: _Count | None = None
+    reasoning: _Count | None = None
+    audio_input: None = None
+    image_input: None = None
+    cached_audio_input: None = None
+    cached_image_input: None = None
+    audio_output: None = None
+    image_output: None = None
+
+
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """``_Item`` as most are: usage of a model, told as tokens. What is none of it can't be decoded as one."""
+
+    idempotency_key: str
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    provider: str
+    model: str
+    tokens: _PlainTokens
+    operation: str | None = None
+    usage: None = None
+    requests: _Count | None = 1
+    duration_s: Annotated[int, msgspec.Meta(ge=0, le=types.DURATION_S_MAX)] = 0
+    quality: Literal["reported", "estimated", "partial"] = "reported"
+    batch: bool = False
+    service_tier: str | None = None
+    region: str | None = None
+    reported_cost: None = None
+    project_id: UUID | None = None
+    agent_id: UUID | None = None
+    account: str | None = None
+    properties: dict[str, Any] | None = None
+    event: None = None
+    quantity: None = None
+
+    def drafted(self) -> types.AnyDraft | Rejection:
+        """Return it as a draft, or why it can't be one."""
+        return _made(self)
+
+
 class _Many(msgspec.Struct, forbid_unknown_fields=True):
     events: list[msgspec.Raw]
 
 
 _many = msgspec.json.Decoder(_Many)
 _item = msgspec.json.Decoder(_Item)
+_plain = msgspec.json.Decoder(_Plain)
 _probe = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 _KIND: Final = Rejection(
@@ -187,13 +149,23 @@ _LARGE: Final = Rejection("item_too_large", f"An event takes at most {_ITEM_BYTE
 def read(body: bytes) -> Sequence[bytes | msgspec.Raw]:
     """Return the items of a body, still undecoded. Raises ``BodyUnreadable``, ``BatchTooLarge``."""
     try:
-        members = _probe.decode(body)
-        items: Sequence[bytes | msgspec.Raw] = _many.decode(body).events if "events" in members else [body]
-    except _UNREADABLE as error:
-        items = _read_leniently(body, error)
+        items: Sequence[bytes | msgspec.Raw] = _many.decode(body).events
+    except _UNREADABLE:
+        items = _read_one(body)
     if len(items) > types.BATCH_MAX:
         raise types.BatchTooLarge(f"Send {types.BATCH_MAX} events at a time; this were {len(items)}.")
     return items
+
+
+def _read_one(body: bytes) -> Sequence[bytes]:
+    """Return a body that is an event itself; or the items of one that is no strict JSON."""
+    try:
+        members = _probe.decode(body)
+        if "events" in members:
+            _many.decode(body)  # says why it can't be read
+    except _UNREADABLE as error:
+        return _read_leniently(body, error)
+    return [body]
 
 
 def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
@@ -211,18 +183,35 @@ def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
     return [json.dumps(item).encode() for item in document.get("events", [document])]
 
 
-def drafts(items: Sequence[bytes | msgspec.Raw]) -> Iterator[types.AnyDraft | Rejection]:
-    """Yield each item as a draft, or why it can't be one."""
-    for raw in items:
+def items(raws: Sequence[bytes | msgspec.Raw]) -> Iterator[types.Item]:
+    """Yield each item as a plain event, or else as a draft, or why it can't be one."""
+    decode = _plain.decode
+    for raw in raws:
+        if len(raw) > _ITEM_BYTES_MAX:
+            yield _LARGE
+            continue
         try:
-            if len(raw) > _ITEM_BYTES_MAX:
-                yield _LARGE
-                continue
-            yield _draft(_item.decode(raw))
-        except _UNREADABLE as error:
-            yield Rejection("item_unreadable", str(error)[:_DETAIL_CHARS_MAX])
-        except errors.Fault as fault:
-            yield _rejection(fault)
+            yield decode(raw)
+        except _UNREADABLE:  # in particular whatever is not plain
+            yield drafted(raw)
+
+
+def drafted(raw: bytes | msgspec.Raw) -> types.AnyDraft | Rejection:
+    """Return an item as a draft, or why it can't be one."""
+    try:
+        item = _item.decode(raw)
+    except _UNREADABLE as error:
+        return Rejection("item_unreadable", str(error)[:_DETAIL_CHARS_MAX])
+    return _made(item)
+
+
+def _made(item: _Item | _Plain) -> types.AnyDraft | Rejection:
+    try:
+        return _draft(item)
+    except errors.Fault as fault:
+        return _rejection(fault)
+    except OverflowError:  # in UTC it is in no year from 1 to 9999
+        return types.TIME_OUT_OF_RANGE
 
 
 def _rejection(fault: errors.Fault) -> Rejection:
@@ -233,7 +222,7 @@ def _rejection(fault: errors.Fault) -> Rejection:
     return Rejection(first.code, told[:_DETAIL_CHARS_MAX])
 
 
-def _draft(item: _Item) -> types.AnyDraft | Rejection:
+def _draft(item: _Item | _Plain) -> types.AnyDraft | Rejection:
     if item.event is not None or item.quantity is not None:
         return _metered(item)
     if item.provider is None or item.model is None:
@@ -267,7 +256,7 @@ def _draft(item: _Item) -> types.AnyDraft | Rejection:
     )
 
 
-def _counted(tokens: _Tokens) -> TokenBuckets:
+def _counted(tokens: _Tokens | _PlainTokens) -> TokenBuckets:
     return TokenBuckets(
         uncached_input=tokens.uncached_input,
         cached_input=tokens.cached_input,
@@ -284,7 +273,7 @@ def _counted(tokens: _Tokens) -> TokenBuckets:
     )
 
 
-def _told(item: _Item) -> tuple[TokenBuckets, UsageQuality]:
+def _told(item: _Item | _Plain) -> tuple[TokenBuckets, UsageQuality]:
     """Return what the provider's own usage object says."""
     read_ = reading.usage(item.provider or "", item.usage or {})
     quality = UsageQuality(item.quality)
@@ -301,7 +290,7 @@ def _reported(cost: _Reported | None) -> money.Money | Rejection | None:
     return reported if 0 <= reported.amount < _REPORTED_MAX else _COST
 
 
-def _metered(item: _Item) -> types.MeteredDraft | Rejection:
+def _metered(item: _Item | _Plain) -> types.MeteredDraft | Rejection:
     alone = (item.provider, item.model, item.tokens, item.usage, item.reported_cost, item.service_tier, item.region, item.operation)
     if item.event is None or item.quantity is None or any(member is not None for member in alone) or item.batch or item.duration_s:
         return _KIND
@@ -326,8 +315,8 @@ def _quantity(text: str) -> Decimal:
 
 class _Result(msgspec.Struct, omit_defaults=True):
     index: int
-    status: str
-    id: str | None = None
+    status: types.Status
+    id: UUID | None = None
     code: str | None = None
     detail: str | None = None
 
@@ -338,9 +327,7 @@ _encoder = msgspec.json.Encoder()
 def to_api(done: types.Accepted) -> bytes:
     """Return the answer's body."""
     results = [
-        _Result(place, status.value, None if event_id is None else str(event_id))
-        if rejection is None
-        else _Result(place, status.value, None if event_id is None else str(event_id), rejection.code, rejection.detail)
+        _Result(place, status, event_id) if rejection is None else _Result(place, status, event_id, rejection.code, rejection.detail)
         for place, status, event_id, rejection in done.results
     ]
     counts = {name: getattr(done, name) for name in ("accepted", "duplicate", "revised", "rejected")}

@@ -101,9 +101,7 @@ def _sum(of: Metric, several: Sequence[Series], step: humane.Step) -> Shown:
     return of.scale.show(humane.together(of.amount(one.totals) for one in several), step=step)
 
 
-def _row(
-    of: Metric, step: humane.Step, place: int, slot: Slot, stacks: Sequence[Sequence[Series]], *, when: tuple[str, str]
-) -> Row:
+def _row(of: Metric, step: humane.Step, place: int, slot: Slot, stacks: Sequence[Sequence[Series]], *, when: tuple[str, str]) -> Row:
     cells = tuple(_cell(of, step, [one.slots[place].measures for one in stack]) for stack in stacks)
     spread = of.spread(slot.measures)
     return Row(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -33,6 +33,7 @@ RECONCILE_ALL_JOB: Final = "connections.reconcile_all"
 BATCH: Final = 500  # connections looked up at a time, each asked for in a transaction of its own
 _MARKED: Final = 1_000  # events of one transaction
 _RESTARTS_MAX: Final = 3  # of one poll whose connection is given another key meanwhile
+_PLANS_MAX: Final = 3  # of one poll in which streams are refused
 _POLL_TIMEOUT_S: Final = 4 * 3600.0  # 60 days of eleven streams of a large organization, at a slow provider
 _FAULTS_MAX: Final = 8  # of ours; those of the provider are counted by the poll itself
 
@@ -193,29 +194,33 @@ async def _mark_past(poll: _Poll) -> None:
 
 
 async def _read_all(poll: _Poll, *, everything: bool) -> service.Taken:
-    """Read every window of the plan; a stream that is refused is left out from then on, if the key as such is still good."""
-    work = poll.work
+    """Read every window of the plan; where streams are refused, also what takes their place."""
     if everything:
-        check = await poll.connector.validate(poll.key, now=work.now)
-        async with work.transaction() as uow:
-            await service.set_streams(
-                uow, organization_id=work.organization_id, connector=poll.connector, connection_id=poll.connection.id, check=check
-            )
+        await _set_streams(poll, {})
         poll = await _again(poll)
-    readings = service.plan(poll.begun, poll.connector, now=work.now, job_id=work.job.id, everything=everything)
-    is_first_read = poll.connection.state is types.State.READING_BACK
-    taken, refused = service.Taken(), set[str]()
+    taken, refused = service.Taken(), dict[str, types.StreamRefused]()
+    for _ in range(_PLANS_MAX):
+        readings = service.plan(poll.begun, poll.connector, now=poll.work.now, job_id=poll.work.job.id, everything=everything)
+        known = len(refused)
+        taken += await _read_plan(poll, readings, refused)
+        if len(refused) == known:
+            break
+        poll = await _again(poll)
+    return taken
+
+
+async def _read_plan(poll: _Poll, readings: Sequence[service.Reading], refused: dict[str, types.StreamRefused]) -> service.Taken:
+    """Read windows in their order; a stream that is refused is left out from then on, if the key as such is still good."""
+    work, taken = poll.work, service.Taken()
     for place, reading in enumerate(readings):
-        if is_first_read:
-            days, total = service.days_done(readings, place)
-            await work.progress(days, total, f"{days} of {total} days")
+        await _tell_progress(poll, readings, place)
         if reading.stream.name in refused:
             continue
         try:
             taken += await _read_window(poll, reading)
         except types.StreamRefused as fault:
-            await _refuse_stream(poll, reading.stream, fault)
-            refused.add(reading.stream.name)
+            refused[reading.stream.name] = fault
+            await _set_streams(poll, refused)
             continue
         async with work.transaction() as uow:
             await service.window_read(
@@ -227,10 +232,14 @@ async def _read_all(poll: _Poll, *, everything: bool) -> service.Taken:
                 job_id=work.job.id,
                 is_last=service.is_last(readings, place),
             )
-    if is_first_read and readings:
-        _, total = service.days_done(readings, len(readings))
-        await work.progress(total, total, f"{total} of {total} days")
+    await _tell_progress(poll, readings, len(readings))
     return taken
+
+
+async def _tell_progress(poll: _Poll, readings: Sequence[service.Reading], place: int) -> None:
+    if poll.connection.state is types.State.READING_BACK:
+        days, total = service.days_done(readings, place)
+        await poll.work.progress(days, total, f"{days} of {total} days")
 
 
 async def _again(poll: _Poll) -> _Poll:
@@ -241,17 +250,17 @@ async def _again(poll: _Poll) -> _Poll:
     return _Poll(poll.work, begun, poll.connector, poll.key)
 
 
-async def _refuse_stream(poll: _Poll, stream: types.Stream, fault: types.StreamRefused) -> None:
-    check = await poll.connector.validate(poll.key, now=poll.work.now)  # a key that is no longer good says so here
+async def _set_streams(poll: _Poll, refused: Mapping[str, types.StreamRefused]) -> None:
+    """Ask the provider anew what the key may read; a key that is no longer good says so here."""
+    check = await poll.connector.validate(poll.key, now=poll.work.now)
     async with poll.work.transaction() as uow:
-        await service.stream_refused(
+        await service.streams_refused(
             uow,
             organization_id=poll.work.organization_id,
             begun=poll.begun,
             connector=poll.connector,
             check=check,
-            stream=stream.name,
-            fault=fault,
+            refused=refused,
         )
 
 

@@ -23,11 +23,12 @@ LOOPBACK = "127.0.0.1"
 
 DEFAULTS: Mapping[str, str] = types.MappingProxyType(
     {
-        # A laptop's: small, and no surprise from a compiler that costs more than the queries it speeds up.
-        "shared_buffers": "64MB",
+        # No surprise from a compiler that costs more than the queries it speeds up.
         "max_connections": "100",
         "jit": "off",
-        "max_wal_size": "512MB",
+        # After a checkpoint the first change of each page is logged as the whole page, which under ingest is most of what is logged: so it
+        # comes seldom. What is acknowledged is on disk either way (synchronous_commit stays on); only a recovery takes longer.
+        "checkpoint_timeout": "15min",
         # Partitioned ledgers are dumped and migrated many tables at a time, each of them a lock.
         "max_locks_per_transaction": "256",
         # The same everywhere, whatever the machine's own zone.
@@ -41,7 +42,11 @@ DEFAULTS: Mapping[str, str] = types.MappingProxyType(
         "log_min_error_statement": "panic",
     }
 )
-"""Server settings a user may replace."""
+"""Server settings a user may replace, beside those that follow from the machine (``sized``)."""
+
+_MB = 2**20
+_BUFFERS_MB = (64, 1024)
+_WAL_MB = (512, 4096)
 
 FIXED = frozenset(
     {
@@ -124,9 +129,19 @@ def _check(options: ClusterOptions) -> None:
         raise faults.SettingRefused("A port was given for a server on a unix socket; ask for tcp as well, or leave the port out.")
 
 
-def server_arguments(options: ClusterOptions, *, socket_dir: Path | None, port: int) -> list[str]:
+def sized(memory_bytes: int) -> dict[str, str]:
+    """Return the settings that follow from the machine's memory: small on a laptop, and no more than one service among others takes.
+
+    A sixteenth of it, from 64 MB to 1 GB, keeps pages of the ledger's indexes, which new events meet anywhere; PostgreSQL takes it page by
+    page as the data grow. A quarter, from 512 MB to 4 GB, is how much of the log lies on disk before a checkpoint is made for it.
+    """
+    buffers, wal = (min(max(memory_bytes // part // _MB, least), most) for part, (least, most) in ((16, _BUFFERS_MB), (4, _WAL_MB)))
+    return {"shared_buffers": f"{buffers}MB", "max_wal_size": f"{wal}MB"}
+
+
+def server_arguments(options: ClusterOptions, *, socket_dir: Path | None, port: int, memory_bytes: int) -> list[str]:
     """Return the postmaster's ``-c`` arguments; the supervisor's own come last, where they win."""
-    settings = {**DEFAULTS, **options.settings}
+    settings = {**DEFAULTS, **sized(memory_bytes), **options.settings}
     settings["logging_collector"] = "off"
     settings["log_destination"] = "stderr"
     settings["port"] = str(port)

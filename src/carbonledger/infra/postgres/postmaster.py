@@ -13,7 +13,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from carbonledger.infra.postgres import faults, locks, options, processes, programs
+from carbonledger.infra.postgres import faults, locks, memory, options, processes, programs
 from carbonledger.infra.postgres import folder as folders
 
 LOG_BYTES_MAX = 8 * 2**20
@@ -72,7 +72,7 @@ class Postmaster:
         self._data = folder.data
         self._log = log
         self._log_from = log.size()
-        arguments = options.server_arguments(wanted, socket_dir=socket_dir, port=port)
+        arguments = options.server_arguments(wanted, socket_dir=socket_dir, port=port, memory_bytes=memory.usable_bytes())
         # Without its supervisor nobody would stop it: a fast shutdown then.
         self._process = processes.start(
             [found.bin_dir / "postgres", "-D", folder.data, *arguments],

@@ -43,7 +43,7 @@ def metered(key: str, quantity: str, *, at: datetime = AT, event: str = "pages",
 async def accept(
     database: db.Database,
     organization_id: UUID,
-    *items: types.AnyDraft | types.Rejection,
+    *items: types.Item,
     booking: types.Booking = API,
     at: datetime = AT,
 ) -> types.Accepted:

@@ -158,6 +158,15 @@ async def test_a_cost_beyond_64_bits_is_exact(database: db.Database, organizatio
     assert row["cost_amount"] == Decimal("90071992547.40991"), "(2^53 - 1) x 10.00 USD a million"
 
 
+async def test_counts_that_no_sum_can_hold_are_refused_whole_and_by_name(database: db.Database, organization_id: UUID) -> None:
+    enormous = tokens(0, 0, 2**53 - 1)
+    await accept(database, organization_id, *(draft(f"a{number}", counts=enormous) for number in range(1_000)))
+    for batch in (30, 2_000):  # the first exceeds 64 bits where it is added, the second by itself
+        with pytest.raises(types.SumsTooLarge):
+            await accept(database, organization_id, *(draft(f"b{number}", counts=enormous) for number in range(batch)))
+    await kit.rollups_equal_raw(database, organization_id)
+
+
 async def test_what_was_provisional_becomes_final_without_a_revision(database: db.Database, organization_id: UUID) -> None:
     await accept(database, organization_id, draft("one"), booking=kit.PROVISIONAL)
     assert statuses(await accept(database, organization_id, draft("one"))) == ["duplicate"]

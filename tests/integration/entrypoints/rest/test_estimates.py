@@ -157,7 +157,7 @@ async def test_the_largest_counts_are_computed_exactly(client: httpx2.AsyncClien
         ({"at": "2026-11-25T00:00:00"}, {"/at"}),  # no offset
         ({"region": "x" * 65, "service_tier": ""}, {"/region", "/service_tier"}),
     ],
-    ids=str,
+    ids=lambda told: "-".join(sorted(told)) if isinstance(told, set) else str(told),
 )
 async def test_what_is_wrong_is_named_with_its_place(client: httpx2.AsyncClient, changed: dict[str, Any], pointers: set[str]) -> None:
     answer = await client.post("/v1/estimates", json={**GPT_4O, **changed})

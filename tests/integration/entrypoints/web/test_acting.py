@@ -112,7 +112,7 @@ async def test_a_key_is_shown_once_and_works(owner: Person) -> None:
     client = owner.ledger.client(found[1])
     assert (await client.get("/v1/telemetry/summary")).status_code == 200
     assert (await client.get("/v1/members")).status_code == 403
-    key_id = re.search(r'/settings/keys/([0-9a-f-]{36})/revoke', await owner.read("/settings/keys"))
+    key_id = re.search(r"/settings/keys/([0-9a-f-]{36})/revoke", await owner.read("/settings/keys"))
     assert key_id is not None
     assert (await owner.send(f"/settings/keys/{key_id[1]}/revoke")).status_code == 303
     [kept] = [one for one in (await owner.key.get("/v1/api-keys")).json()["data"] if one["label"] == "laptop"]

@@ -14,7 +14,18 @@ from tests.integration.entrypoints.rest.identity import conftest as kit
 from tests.integration.entrypoints.web import usage
 from tests.integration.entrypoints.web.conftest import Person
 
-READ = ("/", "/explore", "/explore/events", "/projects", "/models", "/models/estimate", "/settings", "/settings/people", "/settings/you", "/search?q=a")
+READ = (
+    "/",
+    "/explore",
+    "/explore/events",
+    "/projects",
+    "/models",
+    "/models/estimate",
+    "/settings",
+    "/settings/people",
+    "/settings/you",
+    "/search?q=a",
+)
 KEPT = ("/activity", "/settings/keys")
 
 
@@ -63,9 +74,10 @@ async def test_what_people_write_stays_text(owner: Person, name: str) -> None:
         assert name == "\u202eevil"
         return
     project_id = created.json()["id"]
-    await usage.send(owner.key, usage.event("a", project_id=project_id, model=usage.HOSTILE, account=usage.HOSTILE, properties={usage.HOSTILE: usage.HOSTILE}))
-    pages = ["/", "/projects", f"/projects/{project_id}", "/explore?by=project", "/explore?by=account", "/models", "/activity", "/explore/events"]
-    for path in [*pages, f"/search?q={usage.HOSTILE}"]:
+    properties = {usage.HOSTILE: usage.HOSTILE}
+    await usage.send(owner.key, usage.event("a", project_id=project_id, model=usage.HOSTILE, account=usage.HOSTILE, properties=properties))
+    places = ["/", "/projects", f"/projects/{project_id}", "/models", "/activity", "/explore/events"]
+    for path in [*places, "/explore?by=project", "/explore?by=account", f"/search?q={usage.HOSTILE}"]:
         text = await owner.read(path)
         assert "<script>alert" not in text, path
         assert "<b>Sons" not in text
@@ -104,7 +116,8 @@ def figures(totals: dict[str, Any]) -> list[str]:
 
 
 async def test_the_plots_table_adds_up_to_the_total(owner: Person) -> None:
-    await usage.send(owner.key, *(usage.event(f"{day} {model}", days=day, model=model) for day in range(1, 9) for model in ("gpt-4o", "gpt-4o-mini", "o3")))
+    models = ("gpt-4o", "gpt-4o-mini", "o3")
+    await usage.send(owner.key, *(usage.event(f"{day} {model}", days=day, model=model) for day in range(1, 9) for model in models))
     api = (await owner.key.get("/v1/telemetry/summary")).json()
     cells = re.findall(r'data-value="([0-9.]+)"', await owner.read("/"))
     unit = re.search(r'<table data-unit="([^"]+)"', await owner.read("/"))

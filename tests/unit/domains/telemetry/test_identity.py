@@ -46,3 +46,9 @@ def test_series_that_differ_have_different_digests(left: list[str | None], right
 def test_nothing_and_an_empty_text_are_told_apart() -> None:
     base = SeriesKey("api", None, ORGANIZATION, None, None, None, "openai", "gpt-4o", None, False, None, None, None)
     assert identity.series_digest(base) != identity.series_digest(base._replace(account=""))
+
+
+@given(st.lists(texts))
+def test_many_ids_at_once_are_those_of_each_key(keys: list[str]) -> None:
+    found = identity.event_ids(identity.of_organization(ORGANIZATION), keys)
+    assert [UUID(bytes=raw) for raw in found] == [by_hand(ORGANIZATION, key) for key in keys]

@@ -81,7 +81,9 @@ def test_problems_stand_beside_their_fields() -> None:
     assert forms.refused(errors.Conflict("Taken."), forms.Fields(), only="name").beside == {"name": "Taken."}
 
 
-@pytest.mark.parametrize("address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb", "/" + "a" * 3000])
+@pytest.mark.parametrize(
+    "address", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/a\nb", "/" + "a" * 3000]
+)
 def test_nobody_is_led_to_another_site(address: str) -> None:
     assert screens.own_path(address) == "/"
     assert screens.own_path("/projects?period=7d") == "/projects?period=7d"

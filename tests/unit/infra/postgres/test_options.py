@@ -12,7 +12,7 @@ from carbonledger.infra.postgres import faults, options
 
 def _arguments(wanted: options.ClusterOptions, *, socket_dir: Path | None = Path("/data/socket"), port: int = 5432) -> dict[str, str]:
     """Return the settings as PostgreSQL takes them: of two with one name the later wins."""
-    flat = options.server_arguments(wanted, socket_dir=socket_dir, port=port)
+    flat = options.server_arguments(wanted, socket_dir=socket_dir, port=port, memory_bytes=2**30)
     assert set(flat[::2]) == {"-c"}
     return dict(argument.split("=", 1) for argument in flat[1::2])
 
@@ -20,6 +20,15 @@ def _arguments(wanted: options.ClusterOptions, *, socket_dir: Path | None = Path
 def test_a_laptop_gets_small_memory_and_no_compiler() -> None:
     settings = _arguments(options.ClusterOptions(data_dir=Path("/data")))
     assert {"shared_buffers": "64MB", "max_connections": "100", "jit": "off", "timezone": "UTC"}.items() <= settings.items()
+
+
+@pytest.mark.parametrize(
+    "memory_gib, buffers, wal",
+    [(0.5, "64MB", "512MB"), (8, "512MB", "2048MB"), (16, "1024MB", "4096MB"), (512, "1024MB", "4096MB")],
+    ids=["a small container", "a laptop", "where both reach their bound", "a server"],
+)
+def test_memory_follows_from_the_machine_within_bounds(memory_gib: float, buffers: str, wal: str) -> None:
+    assert options.sized(int(memory_gib * 2**30)) == {"shared_buffers": buffers, "max_wal_size": wal}
 
 
 def test_a_setting_that_was_passed_replaces_the_default() -> None:

@@ -99,12 +99,11 @@ def _zero(gone: ToldRow, provider: str, *, key: str, stream: Stream, bucket: Buc
 
 def content_digest(bucket: Bucket) -> bytes:
     """Return the SHA-256 of all that a bucket says, whatever the order in which it says it. One that says nothing has one too."""
-    contents = [
-        *([_ROW, row_digest(row), *_row_content(row)] for row in bucket.rows),
-        *([_ACTIVITY, activity_digest(one), _text(one.quantity), one.model, one.requests] for one in bucket.activities),
-        *([_COST, cost_digest(cost), *cost_content(cost)] for cost in bucket.costs),
-    ]
-    return hashlib.sha256(_json(sorted(contents, key=lambda content: (content[0], content[1])))).digest()
+    contents: list[tuple[str, str, list[object]]] = []
+    contents += [(_ROW, row_digest(row), _row_content(row)) for row in bucket.rows]
+    contents += [(_ACTIVITY, activity_digest(one), [_text(one.quantity), one.model, one.requests]) for one in bucket.activities]
+    contents += [(_COST, cost_digest(cost), _cost_content(cost)) for cost in bucket.costs]
+    return hashlib.sha256(_json(sorted(contents, key=lambda content: content[:2]))).digest()
 
 
 def _row_content(row: Row) -> list[object]:
@@ -113,8 +112,7 @@ def _row_content(row: Row) -> list[object]:
     return [row.batch, row.service_tier, row.region, row.quality.value, size, row.requests, counts]
 
 
-def cost_content(cost: ReportedCost) -> list[object]:
-    """Return what a cost says beside what tells it apart."""
+def _cost_content(cost: ReportedCost) -> list[object]:
     return [_text(cost.amount.amount), cost.amount.currency.code, cost.model, _text(cost.quantity), cost.unit]
 
 

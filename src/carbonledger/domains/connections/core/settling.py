@@ -17,7 +17,7 @@ SETTLED_AFTER: Final = timedelta(hours=48)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``is_changed``: it says something that was not known. ``is_final``: it is no longer expected to change. ``was_final``: it was so before."""
+    """``is_changed``: it says something new. ``is_final``: it is no longer expected to change. ``was_final``: it was so before."""
 
     is_changed: bool
     is_final: bool

@@ -23,7 +23,7 @@ OPEN_REACH: Final = timedelta(days=7)
 """How far back a provisional bucket still widens the window; what a provider no longer tells of stays provisional."""
 RECONCILED: Final = timedelta(hours=24)
 CHUNK: Final = timedelta(days=7)  # 168 hours: one page of the providers that have pages of hours
-CHUNK_BY_DAY: Final = timedelta(days=35)
+CHUNK_BY_DAY: Final = timedelta(days=62)  # two pages of a month
 POLL_EVERY: Final = timedelta(hours=1)
 POLL_NOT_BEFORE: Final = timedelta(minutes=10)  # after a poll that was asked for, the hour's own may be left out
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

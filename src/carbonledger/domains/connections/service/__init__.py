@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-from carbonledger.domains.connections.core.walking import Walk, advanced
-from carbonledger.domains.connections.core.windows import Reading, days_done, is_last
+from carbonledger.domains.connections.core import walking, windows
+from carbonledger.domains.connections.core.walking import Walk
+from carbonledger.domains.connections.core.windows import Reading
 from carbonledger.domains.connections.service.keeping import (
     Made,
     check_key,
     connect,
+    connector_of,
     delete,
     list_connections,
     move,
@@ -38,10 +40,14 @@ from carbonledger.domains.connections.service.polling import (
     reconciled,
     reconciliation,
     set_streams,
-    stream_refused,
+    streams_refused,
     window_read,
 )
 from carbonledger.domains.connections.service.taking import Taken, has_news, in_parts, take
+
+advanced = walking.advanced
+days_done = windows.days_done
+is_last = windows.is_last
 
 __all__ = [
     "POLL_ATTEMPTS",
@@ -57,6 +63,7 @@ __all__ = [
     "begin",
     "check_key",
     "connect",
+    "connector_of",
     "days_done",
     "delete",
     "due",
@@ -78,7 +85,7 @@ __all__ = [
     "rekey",
     "set_streams",
     "show",
-    "stream_refused",
+    "streams_refused",
     "sync",
     "take",
     "window_read",

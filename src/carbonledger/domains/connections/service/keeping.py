@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,6 +39,17 @@ class Made:
 def refuse_given(*, label: str | None, key: crypto.SecretText) -> None:
     """Raise ``errors.Invalid`` with everything that is wrong with what was given, before anybody is asked."""
     errors.refuse((*(() if label is None else outcomes.label_problems(label)), *vault.key_problems(key)))
+
+
+def connector_of(connectors: Mapping[str, Connector], provider: str) -> Connector:
+    """Return what reads a provider. Raises ``ProviderUnknown``."""
+    connector = connectors.get(provider)
+    if connector is None:
+        known = ", ".join(sorted(connectors))
+        raise types.ProviderUnknown(
+            f"Give one of {known}.", problems=(errors.Problem("/provider", "provider_unknown", f"Give one of {known}."),)
+        )
+    return connector
 
 
 async def check_key(connector: Connector, *, key: crypto.SecretText, now: datetime) -> KeyCheck:
@@ -148,7 +160,13 @@ async def list_connections(
         uow, organization_id=organization_id, provider=provider, before=pages.before_id(page), limit=page.limit + 1
     )
     cut = pages.cut(rows, limit=page.limit, key=lambda connection: (str(connection.id),))
-    views = [await _view(uow, organization_id=organization_id, connection=one) for one in cut.data]
+    workloads = await projects.find_workloads(
+        uow, organization_id=organization_id, workload_ids=[connection.workload_id for connection in cut.data]
+    )
+    states = await connections.stream_states(
+        uow, organization_id=organization_id, connection_ids=[connection.id for connection in cut.data]
+    )
+    views = [ConnectionView(one, workloads[one.workload_id].project_id, tuple(states.get(one.id, ()))) for one in cut.data]
     return pages.Page(data=tuple(views), next_cursor=cut.next_cursor)
 
 
@@ -197,7 +215,7 @@ async def rekey(
     at: datetime,
     sealer: crypto.Sealer,
     organization_id: UUID,
-    connector: Connector,
+    connectors: Mapping[str, Connector],
     connection_id: UUID,
     check: KeyCheck,
     key: crypto.SecretText,
@@ -209,6 +227,7 @@ async def rekey(
     """
     refuse_given(label=None, key=key)
     old = await held(uow, organization_id=organization_id, connection_id=connection_id)
+    connector = connector_of(connectors, old.provider)
     secret_id = await _seal(uow, actor=actor, now=now, at=at, sealer=sealer, organization_id=organization_id, key=key, outside=outside)
     mark = vault.mark(organization_id=organization_id, provider=old.provider, key=key)
     new = replace(

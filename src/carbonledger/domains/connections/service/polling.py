@@ -21,6 +21,7 @@ from carbonledger.domains.connections.types import Connection, Connector, KeyChe
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
 from carbonledger.infra import db, outbox, queue
+from carbonledger.kernel import instant
 from carbonledger.kernel.actor import Actor, Role
 
 POLL_JOB: Final = "connections.poll"
@@ -142,28 +143,28 @@ async def set_streams(uow: db.UnitOfWork, *, organization_id: UUID, connector: C
             await connections.set_stream(uow, organization_id=organization_id, connection_id=connection_id, state=state)
 
 
-async def stream_refused(
+async def streams_refused(
     uow: db.UnitOfWork,
     *,
     organization_id: UUID,
     begun: Begun,
     connector: Connector,
     check: KeyCheck,
-    stream: str,
-    fault: types.StreamRefused,
+    refused: Mapping[str, types.StreamRefused],
 ) -> None:
-    """Write what the key may read now that the provider refuses a stream: what ``check`` says, but for that stream.
+    """Write what the key may read now that the provider refuses streams: what ``check`` says, but for these.
 
-    It is tried again with a new key, and when somebody asks for a sync. Raises ``ConnectionChanged``.
+    They are tried again with a new key, and when somebody asks for a sync. Raises ``ConnectionChanged``.
     """
     await unchanged(uow, organization_id=organization_id, connection=begun.connection)
     connection_id = begun.connection.id
     await set_streams(uow, organization_id=organization_id, connector=connector, connection_id=connection_id, check=check)
     known = await connections.stream_states(uow, organization_id=organization_id, connection_ids=[connection_id])
     for state in known[connection_id]:
-        if state.stream == stream:
-            refused = replace(state, is_read=False, refused=outcomes.words_of(fault)[: types.WORDS_CHARS_MAX])
-            await connections.set_stream(uow, organization_id=organization_id, connection_id=connection_id, state=refused)
+        if state.stream in refused:
+            words = outcomes.words_of(refused[state.stream])[: types.WORDS_CHARS_MAX]
+            after = replace(state, is_read=False, refused=words)
+            await connections.set_stream(uow, organization_id=organization_id, connection_id=connection_id, state=after)
 
 
 async def read(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, begun: Begun) -> None:
@@ -231,8 +232,10 @@ async def reconciled(
     present = await unchanged(uow, organization_id=organization_id, connection=begun.connection)
     after = {
         "provider": present.provider,
-        "starts_at": min((reading.window.starts_at for reading in readings), default=None),
-        "ends_at": max((reading.window.ends_at for reading in readings), default=None),
+        "windows": {
+            reading.stream.name: [instant.to_api_instant(reading.window.starts_at), instant.to_api_instant(reading.window.ends_at)]
+            for reading in readings
+        },
         "buckets": buckets,
         "differences": differences,
     }

@@ -26,7 +26,7 @@ async def stored(
     uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID, stream: str, starts: Sequence[datetime]
 ) -> dict[datetime, StoredBucket]:
     """Return what is known of the buckets with these starts, by start."""
-    where = (
+    statement = select(buckets).where(
         buckets.c.organization_id == organization_id,
         buckets.c.connection_id == connection_id,
         buckets.c.stream == stream,
@@ -42,7 +42,7 @@ async def stored(
             is_final=row["is_final"],
             revisions=row["revisions"],
         )
-        for row in await uow.fetch(select(buckets).where(*where))
+        for row in await uow.fetch(statement)
     }
 
 
@@ -93,13 +93,13 @@ async def stored_costs(
     uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID, stream: str, starts: Sequence[datetime]
 ) -> dict[tuple[datetime, str], StoredCost]:
     """Return the costs of the buckets with these starts, by start and digest."""
-    where = (
+    statement = select(*(costs.c[name] for name in StoredCost._fields)).where(
         costs.c.organization_id == organization_id,
         costs.c.connection_id == connection_id,
         costs.c.stream == stream,
         costs.c.starts_at.in_(list(starts)),
     )
-    rows = await uow.fetch(select(*(costs.c[name] for name in StoredCost._fields)).where(*where))
+    rows = await uow.fetch(statement)
     return {(row["starts_at"], row["digest"]): StoredCost(*row.values()) for row in rows}
 
 
@@ -113,12 +113,16 @@ async def store_costs(
     replaced = [(one.starts_at, one.digest) for one in found if one.revision]
     if replaced:
         names = ("starts_at", "digest", *_REPLACED)
-        where = [costs.c[name] == value for name, value in place.items()]
-        where.append(tuple_(costs.c.starts_at, costs.c.digest).in_(replaced))
-        rows = await uow.fetch(select(*(costs.c[name] for name in names)).where(*where))
+        statement = select(*(costs.c[name] for name in names)).where(
+            costs.c.organization_id == organization_id,
+            costs.c.connection_id == connection_id,
+            costs.c.stream == stream,
+            tuple_(costs.c.starts_at, costs.c.digest).in_(replaced),
+        )
+        rows = await uow.fetch(statement)
         old = [{**place, **dict(row), "replaced_at": now} for row in rows]
         await uow.execute_many(insert(cost_revisions), old)
-    statement = postgresql.insert(costs)
-    changed = {name: statement.excluded[name] for name in StoredCost._fields if name not in _COST_KEYS}
+    adding = postgresql.insert(costs)
+    changed = {name: adding.excluded[name] for name in StoredCost._fields if name not in _COST_KEYS}
     rows_now = [{**place, **one._asdict()} for one in found]
-    await uow.execute_many(statement.on_conflict_do_update(index_elements=list(_COST_KEYS), set_=changed), rows_now)
+    await uow.execute_many(adding.on_conflict_do_update(index_elements=list(_COST_KEYS), set_=changed), rows_now)

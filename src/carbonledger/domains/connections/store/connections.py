@@ -54,14 +54,14 @@ async def add(uow: db.UnitOfWork, *, organization_id: UUID, connection: Connecti
 
 async def change(uow: db.UnitOfWork, *, organization_id: UUID, connection: Connection) -> None:
     """Write a connection, whose row the transaction holds; all but its key's digest."""
-    where = (connections.c.organization_id == organization_id, connections.c.id == connection.id)
-    await uow.execute(update(connections).where(*where).values(_to_row(connection)))
+    statement = update(connections).where(connections.c.organization_id == organization_id, connections.c.id == connection.id)
+    await uow.execute(statement.values(_to_row(connection)))
 
 
 async def set_key_digest(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID, key_digest: bytes | None) -> None:
     """Write by what the key is known again. Raises ``asyncpg.UniqueViolationError`` when another connection has the same key."""
-    where = (connections.c.organization_id == organization_id, connections.c.id == connection_id)
-    await uow.execute(update(connections).where(*where).values(key_digest=key_digest))
+    statement = update(connections).where(connections.c.organization_id == organization_id, connections.c.id == connection_id)
+    await uow.execute(statement.values(key_digest=key_digest))
 
 
 async def find(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID, lock: Lock = "none") -> Connection | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from carbonledger.domains.connections.types.costs import ComparedDay, ReportedDay
 from carbonledger.domains.connections.types.faults import (
     AnswerIncomplete,
     AnswerUnreadable,
@@ -76,6 +77,7 @@ __all__ = [
     "BucketMisplaced",
     "BucketWidthWrong",
     "Carries",
+    "ComparedDay",
     "Connection",
     "ConnectionChanged",
     "ConnectionDuplicate",
@@ -105,6 +107,7 @@ __all__ = [
     "ProviderUnknown",
     "RawPage",
     "ReportedCost",
+    "ReportedDay",
     "RequestRefused",
     "Row",
     "RowRepeated",

@@ -49,6 +49,10 @@ class Connection:
     updated_at: datetime
     deleted_at: datetime | None
 
+    def lag_s(self, now: datetime) -> int | None:
+        """Return the seconds since everything was last read to its end; None: not yet."""
+        return None if self.last_polled_at is None else max(int((now - self.last_polled_at).total_seconds()), 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamState:

@@ -59,10 +59,14 @@ class PriceBook:
 
     def price(self, usage: Usage, *, size: RequestSize | None = None, reported: Money | None = None) -> Cost:
         """Return what ``usage`` costs. ``size``: how large each request's input was; ``reported``: the provider's own figure."""
-        key = (usage.provider, usage.model, usage.batch, usage.service_tier, usage.region)
-        timeline = self._found.get(key) or self._find(key)
+        timeline = self.timeline(usage)
         rate = timeline.only or timeline.at(usage.occurred_at)
         return costing.cost(rate, usage, version=self.version, size=size, reported=reported)
+
+    def timeline(self, usage: Usage) -> timelines.Timeline:
+        """Return the rates of usage of this model, served like this, through all time."""
+        key = (usage.provider, usage.model, usage.batch, usage.service_tier, usage.region)
+        return self._found.get(key) or self._find(key)
 
     def rate_at(
         self,

@@ -10,7 +10,7 @@ the sum itself is below the threshold, when no single request can be above it.
 
 from __future__ import annotations
 
-from carbonledger.domains.pricing.types import Cost, Flag, PriceKind, PriceTier, Rate, RequestSize
+from carbonledger.domains.pricing.types import Cost, Factors, Flag, PriceKind, PriceTier, Rate, RequestSize
 from carbonledger.kernel.money import Money
 from carbonledger.kernel.usage import TokenBuckets, Usage
 
@@ -54,6 +54,22 @@ def cost(rate: Rate, usage: Usage, *, version: str, size: RequestSize | None = N
         amount += (requests or 0) * (tier.price(PriceKind.REQUEST) or 0)
         bits |= _REQUESTS_UNKNOWN if requests is None else 0
     return Cost(amount, rate, tier, tokens, requests, bits, version, reported)
+
+
+def factors(cost: Cost) -> Factors | None:
+    """Return what the amount of a cost is made of, None where there is none; an unknown count adds nothing.
+
+    The same factors hold, and the same flags, for all usage at the same rate whose counts are unknown, zero and above zero where this
+    one's are, whose input is between the same two of the rate's ``edges``, and which has as many requests: at most 1, or, of usage
+    below every edge, any number. Only parts that are reasoning are taken into account; usage that tells audio or images has other ones.
+    """
+    tier = cost.tier
+    if cost.amount_pico is None or tier is None:
+        return None
+    reasoning = sum(difference for part, _, difference in tier.apart if part == PriceKind.REASONING.value)
+    fee = (cost.requests or 0) * (tier.price(PriceKind.REQUEST) or 0) if cost.rate.has_fee else 0
+    uncached, cached, creation, hour, output = tier.charged
+    return Factors(uncached, cached, creation, hour, output, reasoning, fee)
 
 
 def _missing(tier: PriceTier, tokens: TokenBuckets) -> int:

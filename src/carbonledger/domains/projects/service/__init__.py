@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from carbonledger.domains.projects.service.agents import archive_agent, change_agent, create_agent, find_agent, list_agents
-from carbonledger.domains.projects.service.known import known
+from carbonledger.domains.projects.service.known import known, names
 from carbonledger.domains.projects.service.projects import (
     archive_project,
     create_project,
@@ -15,7 +15,14 @@ from carbonledger.domains.projects.service.projects import (
     list_projects,
     rename_project,
 )
-from carbonledger.domains.projects.service.workloads import close_workload, find_workload, list_workloads, move, open_workload
+from carbonledger.domains.projects.service.workloads import (
+    close_workload,
+    find_workload,
+    find_workloads,
+    list_workloads,
+    move,
+    open_workload,
+)
 
 __all__ = [
     "archive_agent",
@@ -28,11 +35,13 @@ __all__ = [
     "find_agent",
     "find_project",
     "find_workload",
+    "find_workloads",
     "known",
     "list_agents",
     "list_projects",
     "list_workloads",
     "move",
+    "names",
     "open_workload",
     "rename_project",
 ]

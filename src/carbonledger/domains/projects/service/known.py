@@ -16,3 +16,8 @@ async def known(uow: db.UnitOfWork, *, organization_id: UUID, project_ids: Itera
     One round trip, however many ids; they may repeat. Nothing is made: where there is no default project yet, call ``default_project``.
     """
     return await lookups.known(uow, organization_id=organization_id, project_ids=list(set(project_ids)), agent_ids=list(set(agent_ids)))
+
+
+async def names(uow: db.UnitOfWork, *, organization_id: UUID, project_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the names of projects by their ids, also of those that were deleted: their usage still names them."""
+    return await lookups.names(uow, organization_id=organization_id, project_ids=list(set(project_ids)))

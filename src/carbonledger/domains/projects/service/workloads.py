@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -76,6 +76,12 @@ async def find_workload(uow: db.UnitOfWork, *, organization_id: UUID, workload_i
     if found is None:
         raise types.WorkloadNotFound(f"There is no workload {workload_id}.")
     return found
+
+
+async def find_workloads(uow: db.UnitOfWork, *, organization_id: UUID, workload_ids: Sequence[UUID]) -> Mapping[UUID, types.Workload]:
+    """Return workloads by id, active or not; an id that is none is left out."""
+    found = await workloads.those(uow, organization_id=organization_id, workload_ids=workload_ids)
+    return {workload.id: workload for workload in found}
 
 
 async def _held(uow: db.UnitOfWork, *, organization_id: UUID, workload_id: UUID) -> types.Workload:

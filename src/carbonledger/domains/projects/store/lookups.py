@@ -28,3 +28,11 @@ async def known(uow: db.UnitOfWork, *, organization_id: UUID, project_ids: Seque
         archived_agents=frozenset(row["id"] for row in rows if row["kind"] == "agent" and not row["in_use"]),
         default_project_id=next((row["id"] for row in rows if row["kind"] == "default"), None),
     )
+
+
+_NAMES = "SELECT id, name FROM projects WHERE organization_id = $1 AND id = ANY ($2::uuid[])"
+
+
+async def names(uow: db.UnitOfWork, *, organization_id: UUID, project_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the names of projects, those that were deleted too."""
+    return {row["id"]: row["name"] for row in await uow.conn.fetch(_NAMES, organization_id, project_ids)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
@@ -44,6 +45,12 @@ async def find(uow: db.UnitOfWork, *, organization_id: UUID, workload_id: UUID, 
     statement = select(workloads).where(workloads.c.organization_id == organization_id, workloads.c.id == workload_id)
     row = await uow.fetch_one(statement.with_for_update(key_share=True) if lock else statement)
     return None if row is None else _from_row(row)
+
+
+async def those(uow: db.UnitOfWork, *, organization_id: UUID, workload_ids: Sequence[UUID]) -> tuple[types.Workload, ...]:
+    """Return these workloads of the organization, in no particular order."""
+    statement = select(workloads).where(workloads.c.organization_id == organization_id, workloads.c.id.in_(list(workload_ids)))
+    return tuple(_from_row(row) for row in await uow.fetch(statement))
 
 
 async def some(

@@ -8,18 +8,36 @@ id before it sends. 122 bits are left; two keys of an organization meet by chanc
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.telemetry.types import SeriesKey
 
 _DOMAIN: Final = b"carbonledger/event\x00"
+_STRIDE: Final = 32  # bytes of a SHA-256
+_VERSION: Final = bytes((byte & 0x0F) | 0x80 for byte in range(256))
+_VARIANT: Final = bytes((byte & 0x3F) | 0x80 for byte in range(256))
 _SERIES_DOMAIN: Final = b"carbonledger/series\x00"
 
 
 def event_bytes(prefix: bytes, key: str) -> bytes:
     """Return the 16 bytes of the id of the event with this idempotency key; ``prefix`` is ``of_organization``'s."""
     return _uuid8(hashlib.sha256(prefix + key.encode()).digest())
+
+
+def event_ids(prefix: bytes, keys: Sequence[str]) -> list[bytes]:
+    """Return ``event_bytes`` of many keys, in their order: the bits of all of them are set together."""
+    started = hashlib.sha256(prefix)
+    digests = bytearray()
+    for key in keys:
+        digest = started.copy()
+        digest.update(key.encode())
+        digests += digest.digest()
+    digests[6::_STRIDE] = digests[6::_STRIDE].translate(_VERSION)
+    digests[8::_STRIDE] = digests[8::_STRIDE].translate(_VARIANT)
+    whole = bytes(digests)
+    return [whole[start : start + 16] for start in range(0, len(whole), _STRIDE)]
 
 
 def of_organization(organization_id: UUID) -> bytes:
@@ -43,4 +61,4 @@ def series_digest(key: SeriesKey) -> UUID:
 
 
 def _uuid8(digest: bytes) -> bytes:
-    return digest[:6] + bytes(((digest[6] & 0x0F) | 0x80, digest[7], (digest[8] & 0x3F) | 0x80)) + digest[9:16]
+    return digest[:6] + bytes((_VERSION[digest[6]], digest[7], _VARIANT[digest[8]])) + digest[9:16]

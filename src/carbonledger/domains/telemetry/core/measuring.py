@@ -19,14 +19,15 @@ ZERO: Final = Measures._make([*(0,) * COUNTS, *(_NONE,) * (len(Measures._fields)
 
 def plus(left: Measures, right: Measures) -> Measures:
     """Return both together, exactly."""
-    pairs = zip(left, right, strict=True)
-    return Measures._make(_plus(mine, its) for mine, its in pairs)
+    return Measures._make(map(_plus, left, right))
 
 
-def _plus(mine: int | Decimal, its: int | Decimal) -> int | Decimal:
+def _plus(mine: object, its: object) -> int | Decimal:
+    if isinstance(mine, Decimal) and isinstance(its, Decimal):
+        return decimals.add(mine, its)
     if isinstance(mine, int) and isinstance(its, int):
         return mine + its
-    return decimals.add(Decimal(mine), Decimal(its))
+    raise TypeError("a count and an amount were mixed up")
 
 
 def total(parts: Iterable[Measures]) -> Measures:

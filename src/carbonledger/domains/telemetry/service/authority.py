@@ -1,13 +1,12 @@
 """Which of two sources of the same tokens counts: a connection may be the authority for what is also sent directly.
 
-While it is, usage of its provider that comes by API, spans, import or gateway is kept and shown as a duplicate, and added to nothing. Without an
-authority everything counts, because connection and direct usage may well be of different accounts.
+While it is, usage of its provider that comes by API, spans, import or gateway is kept and shown as a duplicate, and added to nothing.
+Without an authority everything counts, because connection and direct usage may well be of different accounts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -16,6 +15,7 @@ from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import rollup
 from carbonledger.domains.telemetry.service import comparing, judging
 from carbonledger.domains.telemetry.store import authorities, known, writing
+from carbonledger.domains.telemetry.store.packing import Staged
 from carbonledger.domains.telemetry.types import Fact, Source
 from carbonledger.infra import db
 
@@ -32,22 +32,25 @@ async def release(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: U
     await authorities.remove(uow, organization_id=organization_id, connection_id=connection_id)
 
 
-async def mark_duplicates(
-    uow: db.UnitOfWork, *, organization_id: UUID, judged: judging.Judged, batch: Mapping[UUID, int]
-) -> judging.Judged:
-    """Return the judged rows (``batch``: place of each id), with the fact DUPLICATE where another source is the authority."""
-    if judged.booking.source is Source.CONNECTION or not judged.rows:
-        return judged
-    since = await authorities.since(uow, organization_id=organization_id)
+async def since(uow: db.UnitOfWork, *, organization_id: UUID, source: Source) -> Mapping[str, datetime]:
+    """Return by provider from when on another source than this one is the authority."""
+    return {} if source is Source.CONNECTION else await authorities.since(uow, organization_id=organization_id)
+
+
+def marked(judged: judging.Judged, *, drafts: Sequence[tuple[UUID, types.AnyDraft]], since: Mapping[str, datetime]) -> judging.Judged:
+    """Return what was judged, ``drafts`` by rows, with the fact DUPLICATE where another source is the authority (``since``'s)."""
     if not since:
         return judged
     rows = []
-    for row in judged.rows:
-        item = judged.items[batch[row.id]]
+    for row, (_, item) in zip(judged.rows, drafts, strict=True):
         from_when = since.get(item.usage.provider) if isinstance(item, types.Draft) else None
         is_duplicate = from_when is not None and row.occurred_at >= from_when
-        rows.append(row._replace(facts=row.facts | _DUPLICATE) if is_duplicate else row)
-    return replace(judged, rows=rows)
+        rows.append(_marked(row) if is_duplicate else row)
+    return judged._replace(rows=rows, lines=[(line, _marked(sample) if line.is_duplicate else sample) for line, sample in judged.lines])
+
+
+def _marked(row: Staged) -> Staged:
+    return row._replace(facts=row.facts | _DUPLICATE)
 
 
 async def mark_past(

@@ -19,7 +19,7 @@ from carbonledger.domains.telemetry.core.rollup import ZERO, HourKey, Sums
 from carbonledger.domains.telemetry.service import judging, serials
 from carbonledger.domains.telemetry.store import known as store
 from carbonledger.domains.telemetry.store.known import Change, Known, Measures
-from carbonledger.domains.telemetry.store.writing import Staged
+from carbonledger.domains.telemetry.store.packing import Staged
 from carbonledger.domains.telemetry.types import Fact, Result, SeriesKey, Status
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
@@ -59,15 +59,15 @@ def rounds(again: Sequence[tuple[UUID, int]]) -> list[list[tuple[UUID, int]]]:
 
 
 async def compare(
-    uow: db.UnitOfWork, *, organization_id: UUID, at: datetime, judged: judging.Judged, pairs: Sequence[tuple[UUID, int]]
+    uow: db.UnitOfWork, *, organization_id: UUID, at: datetime, sent: judging.Sent, pairs: Sequence[tuple[UUID, int]]
 ) -> Compared:
     """Compare items (id, place) with what stands, and revise what differs. No id is twice in ``pairs``."""
     locked = await store.lock(uow, organization_id=organization_id, event_ids=sorted(event_id for event_id, _ in pairs))
     results: list[Result] = []
     again: list[_Again] = []
     for event_id, index in pairs:
-        draft, event = judged.items[index], locked[event_id]
-        if isinstance(draft, types.Rejection) or not _is_same(draft, event):
+        draft, event = judging.drafted(sent.items[index]), locked[event_id]
+        if not _is_same(draft, event):
             results.append(Result(index, Status.REJECTED, event_id, types.IDENTITY_CHANGED))
         else:
             again.append(_Again(index, draft, event))
@@ -75,10 +75,9 @@ async def compare(
         uow,
         at=at,
         organization_id=organization_id,
-        booking=judged.booking,
-        places=judged.places,
+        booking=sent.booking,
         drafts=[(one.known.id, one.draft) for one in again],
-        keys=[_stays_booked(one, judged) for one in again],
+        keys=[_stays_booked(one, sent) for one in again],
     )
     hours: list[tuple[HourKey, Sums]] = []
     revised: list[Change] = []
@@ -91,13 +90,13 @@ async def compare(
             facts = present.facts & ~_PROVISIONAL if not row.facts & _PROVISIONAL else present.facts
             if facts != present.facts:
                 settled.append((present.id, facts))
-                hours += _moved(present, facts=facts, measures=present.measures)
+                hours += moved(present, facts=facts, measures=present.measures)
             continue
         results.append(Result(one.place, Status.REVISED, present.id, None))
-        measures = _measures(row, None if row.quantity is not None else book_id)
+        measures = measures_of(row, None if row.quantity is not None else book_id)
         facts = row.facts | present.facts & _DUPLICATE  # which source counts was decided when it came
         revised.append(Change(present.id, facts, present.revision + 1, measures))
-        hours += _moved(present, facts=facts, measures=measures)
+        hours += moved(present, facts=facts, measures=measures)
     await store.revise(uow, organization_id=organization_id, changes=revised)
     await store.set_facts(uow, organization_id=organization_id, facts=settled)
     return Compared(results, hours)
@@ -112,9 +111,9 @@ def _is_same(draft: types.AnyDraft, known: Known) -> bool:
     return identity == (known.occurred_at, known.duration_s, series.provider, series.model)
 
 
-def _stays_booked(one: _Again, judged: judging.Judged) -> SeriesKey:
+def _stays_booked(one: _Again, sent: judging.Sent) -> SeriesKey:
     """Return the series of a revision: served as the item says, booked where the event is."""
-    told = serials.key_of(one.draft, judged.booking, judged.places)
+    told = serials.key_of(one.draft, sent.booking, sent.places)
     there = one.known.series
     return told._replace(
         source=there.source,
@@ -136,7 +135,8 @@ def _counts_of(known: Known) -> tuple[object, ...]:
     return (*measures[:15], measures.reported_cost, measures.reported_currency)
 
 
-def _measures(row: Staged, price_book_id: int | None) -> Measures:
+def measures_of(row: Staged, price_book_id: int | None) -> Measures:
+    """Return what an event's row says after a revision."""
     pico = row.cost_large if row.cost_large is not None else row.cost_pico
     amount = None if pico is None else decimals.multiply(decimals.of(pico), _PICO)
     return Measures(
@@ -152,7 +152,7 @@ def _measures(row: Staged, price_book_id: int | None) -> Measures:
     )
 
 
-def _moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[HourKey, Sums]]:
+def moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[HourKey, Sums]]:
     """Return what takes the event out of its old row of the roll-ups and puts it into its new one."""
     hour = rollup.hour_of(known.occurred_at)
     before = HourKey(hour, known.measures.series_id, known.facts, known.measures.emission_rate_id or 0)
@@ -162,7 +162,7 @@ def _moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[HourKe
 
 def refacted(known: Known, *, facts: int) -> list[tuple[HourKey, Sums]]:
     """Return what other facts of an event change of the roll-ups."""
-    return _moved(known, facts=facts, measures=known.measures)
+    return moved(known, facts=facts, measures=known.measures)
 
 
 def _sums(measures: Measures) -> Sums:

@@ -83,7 +83,7 @@ def _cost_steps(event: Event, usage: Usage) -> tuple[CostStep, ...]:
     reported = None
     if event.reported_cost is not None and event.reported_currency is not None:
         reported = money.Money(event.reported_cost, currency.by_code(event.reported_currency))
-    cost = pricing.price(usage, reported=reported)
+    cost = pricing.price(usage, size=event.series.size, reported=reported)
     is_same = cost.version == event.price_version and cost.amount == event.cost_amount and cost.bits == event.cost_flags
     return pricing.explain(cost) if is_same else ()
 

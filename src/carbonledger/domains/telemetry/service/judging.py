@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.emissions.types import Emissions
 from carbonledger.domains.pricing import service as pricing
-from carbonledger.domains.pricing.types import Cost
+from carbonledger.domains.pricing.types import Cost, dollars
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.core import facts
-from carbonledger.domains.telemetry.service import serials
-from carbonledger.domains.telemetry.store.writing import Staged
+from carbonledger.domains.telemetry.core import facts, rollup
+from carbonledger.domains.telemetry.core.rollup import ZERO, HourKey, Sums
+from carbonledger.domains.telemetry.service import alike, serials
+from carbonledger.domains.telemetry.store import packing
+from carbonledger.domains.telemetry.store.packing import Staged
 from carbonledger.domains.telemetry.types import Rejection, SeriesKey
 from carbonledger.infra import db
 
 _Verdict = tuple[Cost, Emissions, int | None]
 """What usage costs, what it emits, and the id of the rates for that."""
 _BIGINT_MAX: Final = 2**63 - 1
+_HOUR_US: Final = 3_600_000_000
+SLICE: Final = 2_500  # events between which the event loop has its turn: some 10 ms
 _UNKNOWN: Final = int(sum(types.UNKNOWN)) | int(types.Fact.REASONING_UNKNOWN | types.Fact.REQUESTS_UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Items with what was found of them. ``rows`` are the first of each id, by id: the order in which they are written."""
+class Sent:
+    """Items as they came, and where they are booked."""
 
-    rows: list[Staged]
-    price_book_id: int | None
-    organization_id: UUID
     booking: types.Booking
     places: serials.Places
-    items: Sequence[types.AnyDraft | Rejection]
+    items: Sequence[types.Item]
+
+
+class Judged(NamedTuple):
+    """What will be written: rows, and the events of each line with what they have in common."""
+
+    rows: list[Staged]
+    lines: list[tuple[alike.Line, Staged]]
+    price_book_id: int | None
+
+    @property
+    def size(self) -> int:
+        """The number of events."""
+        return len(self.rows) + sum(len(line.events) for line, _ in self.lines)
 
 
 async def judge(
@@ -44,30 +60,97 @@ async def judge(
     *,
     at: datetime,
     organization_id: UUID,
-    booking: types.Booking,
-    items: Sequence[types.AnyDraft | Rejection],
-    places: serials.Places,
-    batch: Mapping[UUID, int],
+    sent: Sent,
+    drafts: Sequence[tuple[UUID, types.AnyDraft]],
+    lines: Sequence[alike.Line],
 ) -> Judged:
-    """Price, rate and place the items of ``batch`` (place by id)."""
-    ids = sorted(batch)
+    """Price, rate and place drafts, and of each line its first event, which tells the rest."""
+    samples = [(UUID(bytes=line.events[0][0]), line.draft) for line in lines]
     rows = await rows_of(
         uow,
         at=at,
         organization_id=organization_id,
-        booking=booking,
-        places=places,
-        drafts=[(event_id, _draft(items[batch[event_id]])) for event_id in ids],
+        booking=sent.booking,
+        drafts=[*drafts, *samples],
+        keys=[*(serials.key_of(draft, sent.booking, sent.places) for _, draft in drafts), *(line.series for line in lines)],
     )
     book_id = await pricing.book_id(uow, at=at) if any(row.quantity is None for row in rows) else None
-    return Judged(rows, book_id, organization_id, booking, places, items)
+    return Judged(rows[: len(drafts)], list(zip(lines, rows[len(drafts) :], strict=True)), book_id)
 
 
-def _draft(item: types.AnyDraft | Rejection) -> types.AnyDraft:
-    if isinstance(item, Rejection):
+def drafted(item: types.Item) -> types.AnyDraft:
+    """Return an item that was not rejected as a draft."""
+    draft = item if isinstance(item, (types.Draft, types.MeteredDraft, Rejection)) else item.drafted()
+    if isinstance(draft, Rejection):
         message = "an item that was rejected is not judged"
         raise TypeError(message)
-    return item
+    return draft
+
+
+async def packed(judged: Judged) -> AsyncIterator[bytes]:
+    """Yield the rows as they are copied into the staging table, giving other requests their turn now and then."""
+    yield packing.HEADER
+    if judged.rows:
+        yield b"".join(map(packing.row, judged.rows))
+    for line, sample in judged.lines:
+        tail, requests = packing.tail(sample), line.requests
+        for start in range(0, len(line.events), SLICE):
+            parts: list[bytes] = []
+            for event_id, item, at_us, counts, _, pico in line.events[start : start + SLICE]:
+                told = None if item.properties is None else json.dumps(item.properties)
+                parts += packing.like(event_id, item.idempotency_key, at_us, (*counts, requests, pico), told)
+                parts.append(tail)
+            yield b"".join(parts)
+            await asyncio.sleep(0)
+    yield packing.TRAILER
+
+
+def hours(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[HourKey, Sums]]:
+    """Yield what the events add to the hourly roll-up, those left out whose ids are ``known``: they were there before."""
+    for row in judged.rows:
+        if row.id.bytes not in known:
+            yield HourKey(rollup.hour_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
+    for line, sample in judged.lines:
+        for hour, events in _by_hour(line.events, known).items():
+            start = packing.EPOCH + timedelta(hours=hour)
+            yield HourKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, events)
+
+
+def _by_hour(events: list[alike.Counted], known: AbstractSet[bytes]) -> dict[int, list[alike.Counted]]:
+    """Return events by the number of their hour, without those that are ``known``."""
+    found = {counted[2] // _HOUR_US for counted in events}
+    if not known and len(found) == 1:  # as of most that come while they happen
+        return {found.pop(): events}
+    by_hour: dict[int, list[alike.Counted]] = {}
+    for counted in events:
+        if counted[0] not in known:
+            by_hour.setdefault(counted[2] // _HOUR_US, []).append(counted)
+    return by_hour
+
+
+def _sums(row: Staged) -> Sums:
+    pico = int(row.cost_large) if row.cost_large is not None else row.cost_pico
+    reported = row.reported_cost if row.reported_currency == "USD" else None
+    return Sums(
+        1,
+        row.requests or 0,
+        row.uncached_input or 0,
+        row.cached_input or 0,
+        row.cache_creation_5m or 0,
+        row.cache_creation_1h or 0,
+        row.output or 0,
+        row.reasoning or 0,
+        row.quantity or ZERO,
+        dollars(pico or 0),
+        reported or ZERO,
+    )
+
+
+def _line_sums(line: alike.Line, events: Sequence[alike.Counted]) -> Sums:
+    columns = zip(*(known for _, _, _, _, known, _ in events), strict=True)
+    uncached, cached, creation, hour, output, reasoning = map(sum, columns)
+    amount, requests = dollars(sum(pico or 0 for *_, pico in events)), (line.requests or 0) * len(events)
+    return Sums(len(events), requests, uncached, cached, creation, hour, output, reasoning, ZERO, amount, ZERO)
 
 
 async def rows_of(
@@ -76,13 +159,10 @@ async def rows_of(
     at: datetime,
     organization_id: UUID,
     booking: types.Booking,
-    places: serials.Places,
     drafts: Sequence[tuple[UUID, types.AnyDraft]],
-    keys: Sequence[SeriesKey] | None = None,
+    keys: Sequence[SeriesKey],
 ) -> list[Staged]:
-    """Return the rows of drafts, in their order. ``keys``: their series, where these are not simply where the drafts say."""
-    if keys is None:
-        keys = [serials.key_of(draft, booking, places) for _, draft in drafts]
+    """Return the rows of drafts, in their order; ``keys``: their series."""
     series = await serials.ids(uow, organization_id=organization_id, keys=set(keys), at=at)
     usages = [draft for _, draft in drafts if isinstance(draft, types.Draft)]
     costs = [pricing.price(draft.usage, size=draft.size, reported=draft.reported) for draft in usages]

@@ -53,7 +53,8 @@ def key_of(item: types.AnyDraft, booking: types.Booking, places: Places) -> Seri
     if isinstance(item, types.MeteredDraft):
         return SeriesKey(*where, None, None, None, False, None, None, item.event)
     usage = item.usage
-    return SeriesKey(*where, usage.provider, usage.model, item.operation, usage.batch, usage.service_tier, usage.region, None)
+    size = (None, None) if item.size is None else (item.size.above, item.size.up_to)
+    return SeriesKey(*where, usage.provider, usage.model, item.operation, usage.batch, usage.service_tier, usage.region, None, *size)
 
 
 async def ids(uow: db.UnitOfWork, *, organization_id: UUID, keys: Iterable[SeriesKey], at: datetime) -> Mapping[SeriesKey, int]:

@@ -217,8 +217,7 @@ _SUMS: Final = f"""
     WITH wanted AS MATERIALIZED (
         SELECT s.id, <rank> AS grp <labels> FROM telemetry_series s WHERE s.organization_id = $1 AND {_MATCHES}
     ), found AS ({_FOUND}), cells AS (
-        SELECT f.part, w.grp, f.facts, f.emission_rate_id, {_ADDED}
-        FROM found f JOIN wanted w ON w.id = f.series_id GROUP BY f.part, w.grp, f.facts, f.emission_rate_id
+        SELECT f.part, w.grp, f.facts, f.emission_rate_id, <added> FROM found f JOIN wanted w ON w.id = f.series_id <by>
     ), signed AS (
         SELECT <bucket> AS bucket, <group> AS grp, c.facts, c.emission_rate_id, {_MOVED}
         FROM cells c JOIN unnest($11::integer[], $12::integer[], $13::integer[]) AS k (part, bucket, sign) ON k.part = c.part
@@ -236,11 +235,14 @@ _SUMS: Final = f"""
 
 
 @functools.cache
-def _sums(sets: Sets, dimensions: tuple[Dimension, ...]) -> str:
+def _sums(sets: Sets, dimensions: tuple[Dimension, ...], *, moves: bool) -> str:
+    """Return the statement. ``moves``: some parts are in two buckets; where none is, adding a part up first would be work done twice."""
     columns = [COLUMNS[dimension] for dimension in dimensions]
     marks = {
         "<rank>": f"dense_rank() OVER (ORDER BY {', '.join(f's.{column}' for column in columns)})" if columns else "1::bigint",
         "<labels>": "".join(f", s.{column} AS label_{place}" for place, column in enumerate(columns)),
+        "<added>": _ADDED if moves else ", ".join(f"f.{name}" for name in _PLAIN),
+        "<by>": "GROUP BY f.part, w.grp, f.facts, f.emission_rate_id" if moves else "",
         "<bucket>": "NULL::integer" if sets is Sets.GROUP else "k.bucket",
         "<group>": "NULL::bigint" if sets is Sets.BUCKET else "c.grp",
         "<sets>": _SETS[sets],
@@ -275,7 +277,8 @@ async def sums(
     """
     await uow.conn.execute(_SETTINGS)
     try:
-        rows = await uow.conn.fetch(_sums(sets, dimensions), organization_id, *_arrays(parts), at_most, *values(filters))
+        statement = _sums(sets, dimensions, moves=any(part.adds is not None and part.takes is not None for part in parts))
+        rows = await uow.conn.fetch(statement, organization_id, *_arrays(parts), at_most, *values(filters))
     except asyncpg.NumericValueOutOfRangeError as error:
         raise decimals.NumberOutOfRange from error
     return [_row(tuple(row), len(dimensions)) for row in rows]

@@ -32,8 +32,9 @@ async def add(uow: db.UnitOfWork, *, organization_id: UUID, provider: str, conne
 
 async def remove(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID) -> None:
     """Forget that the connection is an authority."""
-    where = (authorities.c.organization_id == organization_id, authorities.c.connection_id == connection_id)
-    await uow.execute(delete(authorities).where(*where))
+    await uow.execute(
+        delete(authorities).where(authorities.c.organization_id == organization_id, authorities.c.connection_id == connection_id)
+    )
 
 
 async def since(uow: db.UnitOfWork, *, organization_id: UUID) -> Mapping[str, datetime]:

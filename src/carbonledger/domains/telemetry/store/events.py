@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -135,7 +134,7 @@ async def erase_properties(uow: db.UnitOfWork, *, organization_id: UUID, event_i
 def _listed(row: tuple[Any, ...]) -> Listed:
     series_end = _PLAIN + len(SeriesKey._fields)
     counts_end = series_end + len(COUNTS)
-    amounts: Sequence[Decimal | None] = row[counts_end:]
+    amounts: Sequence[Any] = row[counts_end:]  # decimals, or all of one quantity None
     energy, location, market, water = (amounts[place : place + 3] for place in range(0, len(AMOUNTS), 3))
     event_id, key, at, duration_s, requests, quantity, cost, cost_flags, book, reported, currency, *rest = row[:_PLAIN]
     rate_id, emission_flags, facts, revision, properties, recorded_at, factor_version = rest

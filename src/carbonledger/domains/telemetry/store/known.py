@@ -37,10 +37,18 @@ MEASURES: Final = (
 )
 _MEASURES: Final = ", ".join(f"e.{name}" for name in MEASURES)
 _SERIES: Final = ", ".join(f"s.{name}" for name in SeriesKey._fields)
+# Joined, because the planner takes ``id = ANY`` for a large part of a table that was not analysed yet, and reads the whole organization.
 _LOCK: Final = f"""
 SELECT e.id, e.occurred_at, e.duration_s, e.revision, e.facts, {_MEASURES}, {_SERIES}
+FROM unnest($2::uuid[]) AS asked (id) JOIN telemetry_events e ON e.id = asked.id
+JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id
+WHERE e.organization_id = $1 ORDER BY e.id FOR UPDATE OF e
+"""
+_NEXT: Final = f"""
+SELECT e.id, e.occurred_at, e.duration_s, e.revision, e.facts, {_MEASURES}, {_SERIES}
 FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id
-WHERE e.organization_id = $1 AND e.id = ANY ($2) ORDER BY e.id FOR UPDATE OF e
+WHERE e.organization_id = $1 AND (e.occurred_at, e.id) > ($2, $3) AND s.event IS NULL
+ORDER BY e.occurred_at, e.id LIMIT $4
 """
 _SET: Final = ", ".join(f"{name} = ${place}" for place, name in enumerate(MEASURES, start=5))
 _REVISE: Final = f"""
@@ -101,6 +109,12 @@ async def lock(uow: db.UnitOfWork, *, organization_id: UUID, event_ids: Sequence
     """Return the events of these ids by id, locked until the transaction ends."""
     rows = await uow.conn.fetch(_LOCK, organization_id, event_ids)
     return {row["id"]: _known(tuple(row)) for row in rows}
+
+
+async def after(uow: db.UnitOfWork, *, organization_id: UUID, at: datetime, event_id: UUID, at_most: int) -> list[Known]:
+    """Return usage by time and id that comes after an event, not locked."""
+    rows = await uow.conn.fetch(_NEXT, organization_id, at, event_id, at_most)
+    return [_known(tuple(row)) for row in rows]
 
 
 def _known(values: tuple[Any, ...]) -> Known:

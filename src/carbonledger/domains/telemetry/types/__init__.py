@@ -13,9 +13,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from carbonledger.domains.pricing.types import RequestSize
@@ -58,6 +58,13 @@ class PeriodInvalid(TelemetryFault):
 
     kind = errors.Kind.INVALID
     code = "period_invalid"
+
+
+class SumsTooLarge(TelemetryFault):
+    """The tokens of one hour come to more than can be added up."""
+
+    kind = errors.Kind.INVALID
+    code = "sums_too_large"
 
 
 class Source(enum.Enum):
@@ -146,6 +153,79 @@ class MeteredDraft:
 AnyDraft = Draft | MeteredDraft
 
 
+class Rejection(NamedTuple):
+    """Why an item was not taken: a stable code and words for a person."""
+
+    code: str
+    detail: str
+
+
+class PlainTokens(Protocol):
+    """Counts of a plain event, each from 0 to 2^53 - 1 or None for unknown."""
+
+    @property
+    def uncached_input(self) -> int | None: ...
+    @property
+    def cached_input(self) -> int | None: ...
+    @property
+    def cache_creation_5m(self) -> int | None: ...
+    @property
+    def cache_creation_1h(self) -> int | None: ...
+    @property
+    def output(self) -> int | None: ...
+    @property
+    def reasoning(self) -> int | None: ...
+
+
+class Plain(Protocol):
+    """An event as an edge has decoded it: usage of a model, without parts but reasoning and without a reported cost.
+
+    Each number is within its range, and nothing else is checked: ``drafted`` tells. Many of them come at once, most of them alike, so
+    they are judged together (``service.alike``) and made into drafts only where one differs.
+    """
+
+    @property
+    def idempotency_key(self) -> str: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def operation(self) -> str | None: ...
+    @property
+    def tokens(self) -> PlainTokens: ...
+    @property
+    def requests(self) -> int | None: ...
+    @property
+    def duration_s(self) -> int: ...
+    @property
+    def quality(self) -> str: ...
+    @property
+    def batch(self) -> bool: ...
+    @property
+    def service_tier(self) -> str | None: ...
+    @property
+    def region(self) -> str | None: ...
+    @property
+    def project_id(self) -> UUID | None: ...
+    @property
+    def agent_id(self) -> UUID | None: ...
+    @property
+    def account(self) -> str | None: ...
+    @property
+    def properties(self) -> Mapping[str, object] | None: ...
+
+    def drafted(self) -> AnyDraft | Rejection:
+        """Return it as a draft, or why it can't be one."""
+        ...
+
+
+Item: TypeAlias = AnyDraft | Plain | Rejection
+"""What is to be accepted: an event as it came, or why one could not be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
     """Where drafts come from: how, over which connection, into which workload, and whether the provider may still revise them."""
@@ -175,6 +255,13 @@ class SeriesKey(NamedTuple):
     service_tier: str | None
     region: str | None
     event: str | None
+    size_above: int | None = None
+    size_up_to: int | None = None
+
+    @property
+    def size(self) -> RequestSize | None:
+        """How large each single request's input was, where the source told it: prices depend on it."""
+        return None if self.size_above is None else RequestSize(self.size_above, self.size_up_to)
 
 
 class Status(enum.Enum):
@@ -184,13 +271,6 @@ class Status(enum.Enum):
     DUPLICATE = "duplicate"  # the same key and the same content: nothing was added
     REVISED = "revised"  # the same key and identity with other counts: replaced, the old ones are kept
     REJECTED = "rejected"
-
-
-class Rejection(NamedTuple):
-    """Why an item was not taken: a stable code and words for a person."""
-
-    code: str
-    detail: str
 
 
 class Result(NamedTuple):
@@ -303,3 +383,15 @@ class NotUsage:
 
 
 SpanOutcome = Draft | NotUsage | Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row of a roll-up that says something else than the events it adds up. ``sums``: each name with what is right and what is kept."""
+
+    table: str
+    slot: date
+    series_id: int
+    facts: int
+    emission_rate_id: int
+    sums: tuple[tuple[str, Decimal | int, Decimal | int], ...]

@@ -12,7 +12,7 @@ from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import callers, entitlements
 from carbonledger.domains.projects import service, types
 from carbonledger.infra import clock
-from tests.integration.entrypoints.rest.identity.conftest import Installation, install, ledger
+from tests.integration.entrypoints.rest.identity.conftest import KEY, Installation, install, ledger
 
 __all__ = ["install", "ledger"]  # fixtures
 
@@ -25,6 +25,13 @@ async def make(client: httpx2.AsyncClient, path: str, **body: Any) -> dict[str, 
     made: dict[str, Any] = answer.json()
     assert answer.headers["location"] == f"{path}/{made['id']}"
     return made
+
+
+async def shown(client: httpx2.AsyncClient, path: str) -> dict[str, Any]:
+    """A project as lists show it: without what it used."""
+    project: dict[str, Any] = (await client.get(path)).json()
+    del project["telemetry"]
+    return project
 
 
 async def open_workload(ledger: Installation, organization: dict[str, Any], project: dict[str, Any], name: str) -> types.Workload:
@@ -50,7 +57,7 @@ async def test_the_life_of_a_project(ledger: Installation) -> None:
     made = await make(client, "/v1/projects", name=" Search ")
     assert (made["name"], made["is_default"], made["archived_at"]) == ("Search", False, None)
     path = f"/v1/projects/{made['id']}"
-    assert (await client.get(path)).json() == made
+    assert await shown(client, path) == made
     renamed = (await client.patch(path, json={"name": "Find"})).json()
     assert renamed["name"] == "Find"
     assert (await client.patch(path, json={})).json() == renamed
@@ -58,7 +65,7 @@ async def test_the_life_of_a_project(ledger: Installation) -> None:
     assert (await client.delete(path)).status_code == 204
     assert [one["name"] for one in (await client.get("/v1/projects")).json()["data"]] == ["Default"]
     archived = (await client.get("/v1/projects", params={"archived": "true"})).json()["data"]
-    assert archived == [(await client.get(path)).json()]
+    assert archived == [await shown(client, path)]
     assert archived[0]["archived_at"] is not None
     assert (await client.delete(path)).status_code == 204
     assert code_of(await client.patch(path, json={"name": "Back"})) == (409, "project_archived")
@@ -190,3 +197,16 @@ async def test_the_trail_says_who_made_changed_and_deleted_a_project(ledger: Ins
     events = (await client.get("/v1/events", params={"target_id": made["id"]})).json()["data"]
     assert [event["action"] for event in events] == ["project.archived", "project.changed", "project.created"]
     assert {event["actor"]["kind"] for event in events} == {"api_key"}
+
+
+async def test_a_project_shows_what_it_used_and_only_to_who_may_see_usage(ledger: Installation) -> None:
+    client = ledger.client(KEY)
+    made = (await client.post("/v1/projects", json={"name": "Search"})).json()
+    tokens = {"uncached_input": 1000, "cached_input": 0, "cache_creation_5m": 0, "cache_creation_1h": 0, "output": 500}
+    event = {"occurred_at": clock.now().isoformat(), "provider": "openai", "model": "gpt-4o", "tokens": tokens}
+    sent = [{**event, "idempotency_key": "a", "project_id": made["id"]}, {**event, "idempotency_key": "b"}]
+    assert (await client.post("/v1/telemetry/events", json={"events": sent})).json()["accepted"] == 2
+    shown = (await client.get(f"/v1/projects/{made['id']}")).json()
+    assert (shown["telemetry"]["events"], shown["telemetry"]["cost"]["amount"]) == (1, "0.0075"), "what names another project is not in it"
+    reader = (await client.post("/v1/api-keys", json={"label": "reader", "scopes": ["projects:read"]})).json()
+    assert (await ledger.client(reader["secret"]).get(f"/v1/projects/{made['id']}")).json()["telemetry"] is None

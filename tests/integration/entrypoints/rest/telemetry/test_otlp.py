@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from carbonledger.entrypoints.rest import telemetry_items
+from carbonledger.entrypoints.rest import telemetry_items, telemetry_sent
 from tests import conftest
 from tests.integration.entrypoints.rest.identity.conftest import KEY, Installation
 
@@ -135,5 +135,5 @@ async def test_what_is_no_otlp_is_refused(ledger: Installation, body: bytes, con
 
 def test_the_ingest_model_and_its_reader_name_the_same_members() -> None:
     """What the document promises is what the reader takes."""
-    assert set(telemetry_items.EventIn.model_fields) == set(telemetry_items._Item.__struct_fields__)
-    assert set(telemetry_items.TokensIn.model_fields) == set(telemetry_items._Tokens.__struct_fields__)
+    assert set(telemetry_sent.EventIn.model_fields) == set(telemetry_items._Item.__struct_fields__)
+    assert set(telemetry_sent.TokensIn.model_fields) == set(telemetry_items._Tokens.__struct_fields__)

@@ -1,0 +1,98 @@
+"""Roll-ups compared with the events that they add up, and made anew from them, a day (UTC) at a time."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from carbonledger.domains.telemetry.core.rollup import Sums
+from carbonledger.domains.telemetry.types import Difference
+from carbonledger.infra import db
+
+_NAMES: Final = ", ".join(Sums._fields)
+_OF_RAW: Final = ", ".join(f"r.{name}" for name in Sums._fields)
+_OF_KEPT: Final = ", ".join(f"k.{name}" for name in Sums._fields)
+_NOTHING: Final = ", ".join(f"{name} = 0" for name in Sums._fields).replace(",", " AND")
+_ADDED: Final = """
+    coalesce(e.emission_rate_id, 0) AS emission_rate_id, count(*) AS events, coalesce(sum(e.requests), 0) AS requests,
+    coalesce(sum(e.uncached_input), 0) AS uncached_input, coalesce(sum(e.cached_input), 0) AS cached_input,
+    coalesce(sum(e.cache_creation_5m), 0) AS cache_creation_5m, coalesce(sum(e.cache_creation_1h), 0) AS cache_creation_1h,
+    coalesce(sum(e.output), 0) AS output, coalesce(sum(e.reasoning), 0) AS reasoning, coalesce(sum(e.quantity), 0) AS quantity,
+    coalesce(sum(e.cost_amount), 0) AS cost_amount,
+    coalesce(sum(e.reported_cost) FILTER (WHERE e.reported_currency = 'USD'), 0) AS reported_usd
+FROM telemetry_events e WHERE e.organization_id = $1 AND e.occurred_at >= $2 AND e.occurred_at < $3 GROUP BY 1, 2, 3, 4
+"""
+_HOURS: Final = f"SELECT date_trunc('hour', e.occurred_at, 'UTC') AS slot, e.series_id, e.facts, {_ADDED}"
+_DAYS: Final = f"SELECT (e.occurred_at AT TIME ZONE 'UTC')::date AS slot, e.series_id, e.facts, {_ADDED}"
+_KEPT_HOURS: Final = f"""
+SELECT h.hour AS slot, h.series_id, h.facts, h.emission_rate_id, {_NAMES} FROM telemetry_hourly h
+WHERE h.organization_id = $1 AND h.hour >= $2 AND h.hour < $3 AND NOT ({_NOTHING})
+"""
+_KEPT_DAYS: Final = f"""
+SELECT d.day AS slot, d.series_id, d.facts, d.emission_rate_id, {_NAMES} FROM telemetry_daily d
+WHERE d.organization_id = $1 AND d.day >= ($2::timestamptz AT TIME ZONE 'UTC')::date AND d.day < ($3::timestamptz AT TIME ZONE 'UTC')::date
+    AND NOT ({_NOTHING})
+"""
+_JOINED: Final = f"""
+USING (slot, series_id, facts, emission_rate_id) WHERE ({_OF_RAW}) IS DISTINCT FROM ({_OF_KEPT}) ORDER BY 1, 2, 3, 4 LIMIT $4
+"""
+_KEY: Final = "slot, series_id, facts, emission_rate_id"
+# One statement is one snapshot, and ingest writes events and roll-ups in one transaction, so nothing has to be locked to compare them.
+_COMPARE_HOURS: Final = f"SELECT {_KEY}, {_OF_RAW}, {_OF_KEPT} FROM ({_HOURS}) r FULL JOIN ({_KEPT_HOURS}) k {_JOINED}"
+_COMPARE_DAYS: Final = f"SELECT {_KEY}, {_OF_RAW}, {_OF_KEPT} FROM ({_DAYS}) r FULL JOIN ({_KEPT_DAYS}) k {_JOINED}"
+_SPAN: Final = """
+SELECT least(
+    (SELECT (min(e.occurred_at) AT TIME ZONE 'UTC')::date FROM telemetry_events e WHERE e.organization_id = $1),
+    (SELECT min(d.day) FROM telemetry_daily d WHERE d.organization_id = $1)
+), greatest(
+    (SELECT (max(e.occurred_at) AT TIME ZONE 'UTC')::date FROM telemetry_events e WHERE e.organization_id = $1),
+    (SELECT max(d.day) FROM telemetry_daily d WHERE d.organization_id = $1)
+)
+"""
+# A table lock, because a transaction that has inserted its events and not yet added to the roll-ups holds no row of them. Once it is had,
+# every such transaction is either done, and its events are in the snapshots that follow, or has yet to add to rows as these leave them.
+_LOCK: Final = "LOCK TABLE telemetry_hourly, telemetry_daily IN EXCLUSIVE MODE"
+_SETTINGS: Final = "SET LOCAL lock_timeout = '10s'"
+_DROP_HOURS: Final = "DELETE FROM telemetry_hourly WHERE organization_id = $1 AND hour >= $2 AND hour < $3"
+_DROP_DAYS: Final = """
+DELETE FROM telemetry_daily WHERE organization_id = $1
+    AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date AND day < ($3::timestamptz AT TIME ZONE 'UTC')::date
+"""
+_MAKE_HOURS: Final = f"""
+INSERT INTO telemetry_hourly (organization_id, hour, series_id, facts, emission_rate_id, {_NAMES}) SELECT $1, r.* FROM ({_HOURS}) r
+"""
+_MAKE_DAYS: Final = f"""
+INSERT INTO telemetry_daily (organization_id, day, series_id, facts, emission_rate_id, {_NAMES}) SELECT $1, r.* FROM ({_DAYS}) r
+"""
+
+
+async def span(uow: db.UnitOfWork, *, organization_id: UUID) -> tuple[date, date] | None:
+    """Return the first and last day (UTC) that the ledger or its roll-ups know; None: nothing is there."""
+    row = await uow.conn.fetchrow(_SPAN, organization_id)
+    return None if row is None or row[0] is None else (row[0], row[1])
+
+
+async def differences(uow: db.UnitOfWork, *, organization_id: UUID, start: datetime, end: datetime, at_most: int) -> list[Difference]:
+    """Return rows of roll-ups that say something else than the events of these whole days, hours first; ``at_most`` of each."""
+    hours = await uow.conn.fetch(_COMPARE_HOURS, organization_id, start, end, at_most)
+    days = await uow.conn.fetch(_COMPARE_DAYS, organization_id, start, end, at_most)
+    return [*(_difference("hourly", tuple(row)) for row in hours), *(_difference("daily", tuple(row)) for row in days)]
+
+
+def _difference(table: str, row: tuple[Any, ...]) -> Difference:
+    slot, series_id, facts, rate_id, *sums = row
+    half = len(Sums._fields)
+    raw, kept = sums[:half], sums[half:]
+    changed = tuple(
+        (name, mine or 0, its or 0) for name, mine, its in zip(Sums._fields, raw, kept, strict=True) if (mine or 0) != (its or 0)
+    )
+    return Difference(table=table, slot=slot, series_id=series_id, facts=facts, emission_rate_id=rate_id, sums=changed)
+
+
+async def rebuild(uow: db.UnitOfWork, *, organization_id: UUID, start: datetime, end: datetime) -> None:
+    """Make the roll-ups of these whole days anew, keeping ingest of all organizations waiting meanwhile. Call it first in a transaction."""
+    await uow.conn.execute(_SETTINGS)
+    await uow.conn.execute(_LOCK)
+    for statement in (_DROP_HOURS, _MAKE_HOURS, _DROP_DAYS, _MAKE_DAYS):
+        await uow.conn.execute(statement, organization_id, start, end)
