@@ -16,7 +16,6 @@ from typing import Final
 
 from playwright import sync_api
 
-from tests import installation
 from tests.browser import seeding, signing
 
 LOAD_LIMIT_MS: Final = 1_000.0
@@ -75,13 +74,7 @@ def ask(address: str, cookie: str, path: str) -> list[float]:
 def main() -> None:
     """Measure and print."""
     print(f"{os.cpu_count()} cores")
-    given = {
-        "CARBONLEDGER_BOOTSTRAP_EMAIL": seeding.EMAIL,
-        "CARBONLEDGER_BOOTSTRAP_API_KEY": seeding.KEY,
-        "CARBONLEDGER_LOG_LEVEL": "warning",
-    }
-    with installation.new_home() as home, installation.up(home, **given) as running:
-        seeding.seed(running)
+    with seeding.seeded() as running:
         state = signing.first_owner(running)
         cookie = "; ".join(f"{one['name']}={one['value']}" for one in state.get("cookies", []))
         with sync_api.sync_playwright() as playwright:

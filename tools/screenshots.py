@@ -13,7 +13,6 @@ from typing import Final, Literal
 
 from playwright import sync_api
 
-from tests import installation
 from tests.browser import seeding, signing
 
 OUT: Final = Path(__file__).parents[1] / "docs/images"
@@ -45,9 +44,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=OUT)
     out: Path = parser.parse_args(arguments).out
     out.mkdir(parents=True, exist_ok=True)
-    given = {"CARBONLEDGER_BOOTSTRAP_EMAIL": seeding.EMAIL, "CARBONLEDGER_BOOTSTRAP_API_KEY": seeding.KEY}
-    with installation.new_home() as home, installation.up(home, **given) as running:
-        seeding.seed(running)
+    with seeding.seeded() as running:
         state = signing.first_owner(running)
         with sync_api.sync_playwright() as playwright:
             chromium = signing.launch(playwright)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from collections.abc import Iterator
@@ -28,6 +29,17 @@ MODELS = (
     ("openai", "house-tuned-7", 300, 0.0, (3,)),
 )
 BATCH = 1_000
+
+
+@contextlib.contextmanager
+def seeded() -> Iterator[installation.Installation]:
+    """Run an installation with this usage while the block runs."""
+    with (
+        installation.new_home() as home,
+        installation.up(home, CARBONLEDGER_BOOTSTRAP_EMAIL=EMAIL, CARBONLEDGER_BOOTSTRAP_API_KEY=KEY) as running,
+    ):
+        seed(running)
+        yield running
 
 
 def seed(running: installation.Installation) -> None:

@@ -40,9 +40,7 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[installation.Installation]:
-    given = {"CARBONLEDGER_BOOTSTRAP_EMAIL": seeding.EMAIL, "CARBONLEDGER_BOOTSTRAP_API_KEY": seeding.KEY}
-    with installation.new_home() as home, installation.up(home, **given) as started:
-        seeding.seed(started)
+    with seeding.seeded() as started:
         yield started
 
 
