@@ -90,10 +90,11 @@ async def test_a_name_that_is_taken_is_said_beside_the_field(owner: Person) -> N
 
 
 async def test_settings_are_changed_and_wrong_ones_refused_beside_their_field(owner: Person) -> None:
-    given = {"name": usage.HOSTILE, "time_zone": "Europe/Berlin", "currency": "EUR"}
-    assert (await owner.send("/settings", **given)).headers["location"] == "/settings?done=saved"
+    assert (await owner.send("/settings", name=usage.HOSTILE, time_zone="Europe/Berlin", currency="EUR")).headers[
+        "location"
+    ] == "/settings?done=saved"
     me = (await owner.key.get("/v1/organizations/me")).json()
-    assert (me["name"], me["time_zone"], me["currency"]) == tuple(given.values())
+    assert (me["name"], me["time_zone"], me["currency"]) == (usage.HOSTILE, "Europe/Berlin", "EUR")
     text = await owner.read("/settings?done=saved")
     assert "<script>alert" not in text
     assert "days in Europe/Berlin" in text

@@ -123,7 +123,7 @@ async def test_the_plots_table_adds_up_to_the_total(owner: Person) -> None:
     unit = re.search(r'<table data-unit="([^"]+)"', await owner.read("/"))
     assert unit is not None
     power = {step.unit: step.power for step in humane.USD.steps}[unit[1]]
-    assert sum(Decimal(cell) for cell in cells).scaleb(power) == Decimal(api["totals"]["cost"]["amount"])
+    assert sum((Decimal(cell) for cell in cells), Decimal(0)).scaleb(power) == Decimal(api["totals"]["cost"]["amount"])
 
 
 async def test_an_event_shows_its_calculation_and_what_it_was_before(owner: Person) -> None:
