@@ -83,10 +83,8 @@ def main() -> None:
             chromium.close()
         drawn, loaded = (statistics.median(one[place] for one in loads) for place in (0, 1))
         size = max(one[2] for one in loads)
-        print(
-            share = drawn / LOAD_LIMIT_MS
-            print(f"overview, cold cache   plot drawn {drawn:6.0f} ms, loaded {loaded:6.0f} ms   limit {LOAD_LIMIT_MS:.0f} ms   {share:.2f}")
-        )
+        share = drawn / LOAD_LIMIT_MS
+        print(f"overview, cold cache   plot drawn {drawn:6.0f} ms, loaded {loaded:6.0f} ms   limit {LOAD_LIMIT_MS:.0f} ms   {share:.2f}")
         print(f"                       transferred {size / 1000:.1f} kB   limit {BYTES_LIMIT / 1000:.0f} kB   {size / BYTES_LIMIT:.2f}")
         for path in PAGES:
             times = sorted(ask(running.address, cookie, path))
