@@ -174,20 +174,20 @@ def width(of_one: Decimal) -> str:
 
 
 def change(now: Decimal | int, before: Decimal | int) -> str:
-    """Return how ``now`` differs from ``before``, in words that fit before "than before"; both are zero or more."""
+    """Return how ``now`` compares with ``before``, in words; both are zero or more."""
     present, past = decimals.of(now), decimals.of(before)
     if present == past:
-        return "the same as"
+        return "the same"
     if not past:
-        return "none in"
+        return "none before"
     if not present:
-        return "nothing, after some in"
+        return "none now"
     twice = decimals.multiply(past, Decimal(2))
     if present >= twice:
         times = decimals.quotient(_ONE, present, past, places=6, mode=Rounding.HALF_UP)
         return f"{significant(times, RANGE_DIGITS)} times"
     difference = share(abs(decimals.subtract(present, past)), past)
-    return f"{percent(difference)} {'more' if present > past else 'less'} than"
+    return f"{percent(difference)} {'more' if present > past else 'less'}"
 
 
 def together(values: Iterable[Decimal | int | None]) -> Decimal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -42,7 +42,7 @@ async def overview(call: routing.CallDep) -> exchange.Answer:
     chosen = periods.read(call, fields)
     metric = next((one for one in figures.PLOTTED if one.key == fields.text("metric")), figures.COST)
     async with screens.reading(call) as uow:
-        found = await _find(uow, call.caller.organization_id, chosen)
+        found = await _find(uow, call.caller.organization_id, chosen, call.now)
         totals = found.over_time.totals
         shown = (figures.COST, figures.CO2E, figures.TOKENS)
         return await screens.show(
@@ -64,11 +64,12 @@ async def overview(call: routing.CallDep) -> exchange.Answer:
             projects=_projects(found, chosen, metric),
             project_columns=figures.columns([group.measures for group in found.by_project.groups], shown),
             is_new=found.is_new,
+            today=call.now.date(),
             address=call.services.settings.address,
         )
 
 
-async def _find(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chosen) -> _Found:
+async def _find(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chosen, now: datetime) -> _Found:
     asked, before = chosen.asked, chosen.before
     over_time = await answering.timeseries(
         uow, organization_id=organization_id, asked=asked, filters=_EVERYTHING, unit=chosen.unit, group_by=Dimension.MODEL
@@ -83,12 +84,12 @@ async def _find(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chose
     labels = [group.labels[0] for group in by_project.groups]
     named = await names.of(uow, organization_id=organization_id, dimension=Dimension.PROJECT, labels=labels[: TOP * 4])
     is_empty = not any((over_time.totals.events, over_time.totals.metered_events, past.totals.events))
-    return _Found(over_time, past.totals, by_model, by_project, named, is_empty and await _is_new(uow, organization_id, chosen))
+    return _Found(over_time, past.totals, by_model, by_project, named, is_empty and await _is_new(uow, organization_id, chosen, now))
 
 
-async def _is_new(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chosen) -> bool:
+async def _is_new(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chosen, now: datetime) -> bool:
     """Return whether nothing was ever used, as far as ten years go back."""
-    end = chosen.asked.end
+    end = max(chosen.asked.end, now)
     ever = replace(chosen.asked, period=Period(end - (answering.PERIOD_MAX - timedelta(days=1)), end))
     found = await answering.breakdown(uow, organization_id=organization_id, asked=ever, filters=_EVERYTHING, group_by=[Dimension.PROVIDER])
     return not found.groups
@@ -97,7 +98,8 @@ async def _is_new(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Cho
 def _before(chosen: periods.Chosen) -> str:
     period = chosen.before.period
     first, last = period.start.astimezone(chosen.zone), ((period.end or period.start) - timedelta(seconds=1)).astimezone(chosen.zone)
-    return f"{first.day} {first:%b} to {last.day} {last:%b}"
+    begins = f"{first.day} {first:%b}" if first.year == last.year else f"{first.day} {first:%b %Y}"
+    return f"{begins} to {last.day} {last:%b %Y}"
 
 
 def _largest(groups: Sequence[Group], of: figures.Metric) -> list[Group]:
