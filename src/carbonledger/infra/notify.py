@@ -87,9 +87,12 @@ class Notifications:
                 for channel in self._listeners.keys() - self._heard:
                     await connection.add_listener(channel, self._deliver)
                     self._heard.add(channel)
+                # Not wait_for: in Python 3.11 it may swallow a cancellation that comes with the wake, and this would never end.
                 with contextlib.suppress(TimeoutError):  # time to ask whether anybody is there
-                    await asyncio.wait_for(self._wake.wait(), _PING_EVERY_S)
-                await asyncio.wait_for(connection.execute("SELECT 1"), _PING_TIMEOUT_S)
+                    async with asyncio.timeout(_PING_EVERY_S):
+                        await self._wake.wait()
+                async with asyncio.timeout(_PING_TIMEOUT_S):
+                    await connection.execute("SELECT 1")
         finally:
             connection.terminate()
 

@@ -32,14 +32,21 @@ _CLIENT_GONE: Final = 499  # what the log says of a request whose client left be
 log = structlog.get_logger(__name__)
 
 Opener = Callable[[bootstrap.Services], contextlib.AbstractAsyncContextManager[routing.Edge]]
+Refusal = Callable[[exchange.Exchange, errors.Fault], exchange.Answer]
 
 
 class Application:
     """The ASGI application. It serves while ``running``, which a server enters through ASGI's lifespan."""
 
-    def __init__(self, services: bootstrap.Services, *, routes: Iterable[routing.Route], opener: Opener) -> None:
-        """``opener`` opens what answering takes when the application starts, and closes it when it stops."""
+    def __init__(
+        self, services: bootstrap.Services, *, routes: Iterable[routing.Route], opener: Opener, refusal: Refusal | None = None
+    ) -> None:
+        """``opener`` opens what answering takes when the application starts, and closes it when it stops.
+
+        ``refusal`` tells what failed before an operation was found; a problem document without it.
+        """
         self._services = services
+        self._refusal = refusal or _refusal
         self._opener = opener
         self._edge: routing.Edge | None = None
         self._table = table.Table(routes)
@@ -117,6 +124,7 @@ class Application:
         return answer.status
 
     async def _answer(self, request: exchange.Exchange) -> exchange.Answer | Response:
+        refusal = self._refusal
         try:
             _check_length(request)
             preflight = self._headers.preflight(request)
@@ -125,16 +133,17 @@ class Application:
             route, path = self._table.find(request.method, request.path)
             request.route = route.path
             request.cache_s = route.options.cache_s
+            refusal = route.refusal
             return await route.answer(request, path, self._opened())
         except errors.Fault as fault:
             if fault.kind is errors.Kind.INTERNAL:
                 log.exception("request failed", route=request.route)
-            return problems.answer(fault, request_id=request.request_id)
+            return refusal(request, fault)
         except faults.ClientGone:
             raise
         except Exception:
             log.exception("request failed", route=request.route)
-            return problems.answer(errors.Fault(), request_id=request.request_id)
+            return refusal(request, errors.Fault())
 
     def _opened(self) -> routing.Edge:
         if self._edge is None:
@@ -176,6 +185,10 @@ class Application:
             facts["actor_kind"] = actor.kind.value
             facts["actor_id"] = actor.id
         logs.plain("request", facts, logger=__name__, level="debug" if request.route in _PROBES else "info")
+
+
+def _refusal(request: exchange.Exchange, fault: errors.Fault) -> exchange.Answer:
+    return problems.answer(fault, request_id=request.request_id)
 
 
 def _check_length(request: exchange.Exchange) -> None:

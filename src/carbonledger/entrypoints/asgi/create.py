@@ -9,15 +9,16 @@ from carbonledger import bootstrap
 from carbonledger.entrypoints.asgi import application
 from carbonledger.entrypoints.rest import areas, openapi, routing
 from carbonledger.entrypoints.shared import callers, gate
-from carbonledger.entrypoints.web import pages
+from carbonledger.entrypoints.web import routes as web
+from carbonledger.entrypoints.web import site
 from carbonledger.entrypoints.worker import registry
 from carbonledger.infra import clock
 
 
 def create_app(services: bootstrap.Services, *, opener: application.Opener | None = None) -> application.Application:
     """Return the ASGI application. It serves once a server has run its lifespan, or while ``app.running()`` is entered."""
-    routes = [*areas.routes(), *openapi.router.routes, *pages.router.routes]
-    return application.Application(services, routes=routes, opener=opener or opened)
+    routes = [*areas.routes(), *openapi.router.routes, *site.routes()]
+    return application.Application(services, routes=routes, opener=opener or opened, refusal=web.anywhere)
 
 
 @contextlib.asynccontextmanager

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from carbonledger import bootstrap
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.entrypoints.rest import call as calls
-from carbonledger.entrypoints.rest import parameters
+from carbonledger.entrypoints.rest import parameters, problems
 from carbonledger.entrypoints.shared import access, bodies, exchange, gate, strict_json
 from carbonledger.infra import db, idempotency, settings
 from carbonledger.kernel import errors
@@ -164,6 +164,10 @@ class Route(routing.APIRoute):
                 return await self._run(call, values)
             return await self._run_once(call, values, uow, asked)
 
+    def refusal(self, request: exchange.Exchange, fault: errors.Fault) -> exchange.Answer:
+        """Return the answer that tells why the request was not done."""
+        return problems.answer(fault, request_id=request.request_id)
+
     async def _kept(self, call: Call, asked: idempotency.Request) -> exchange.Answer | None:
         """Return the answer that is kept, before anybody outside is asked for it again."""
         async with call.services.database.transaction(call.actor.organization_id) as uow:
@@ -261,6 +265,10 @@ class Router:
         self.tag = tag
         self.routes: list[Route] = []
 
+    def route(self, *arguments: Any, **described: Any) -> Route:
+        """Make the route of a declaration; an edge that answers otherwise makes its own."""
+        return Route(*arguments, **described)
+
     def get(self, path: str, **declared: Unpack[Declared]) -> Callable[[Endpoint], Endpoint]:
         """Declare a read."""
         return self._declare("GET", path, declared)
@@ -291,7 +299,7 @@ class Router:
     def _add(self, method: Method, path: str, endpoint: Callable[..., Awaitable[Any]], declared: Declared) -> None:
         demand = declared["access"]
         self.routes.append(
-            Route(
+            self.route(
                 self.prefix + path,
                 endpoint,
                 method=method,

@@ -72,14 +72,19 @@ class Gate:
         }
         self._failures = limits.Policy("failed_authentication", configuration.rate_sign_in_per_min, _MINUTE_S)
 
-    async def admit(self, request: exchange.Exchange, demand: access.Access) -> identity_types.Caller | None:
-        """Return the caller, None on a public route. Raises what stands in the way."""
+    async def admit(
+        self, request: exchange.Exchange, demand: access.Access, *, csrf_token: str | None = None
+    ) -> identity_types.Caller | None:
+        """Return the caller, None on a public route. Raises what stands in the way.
+
+        ``csrf_token`` is what a page's form repeats; without one it is the header's.
+        """
         if demand.is_public:
             policy = self._addresses.get(demand.counter)
             if policy is not None:
                 await self._count(request, policy, address.customer(request.address))
             return None
-        caller = await self._identify(request)
+        caller = await self._identify(request, csrf_token)
         request.actor = caller.actor
         policy = None if caller.is_house else self._tiers[caller.tier.value]
         if policy is not None:
@@ -87,7 +92,7 @@ class Gate:
         demand.check(caller)
         return caller
 
-    async def _identify(self, request: exchange.Exchange) -> identity_types.Caller:
+    async def _identify(self, request: exchange.Exchange, csrf_token: str | None) -> identity_types.Caller:
         authorization = request.headers.get("authorization")
         cookie = request.headers.get("cookie")
         cookies = cookie_parser(cookie) if cookie is not None and authorization is None else {}
@@ -103,7 +108,7 @@ class Gate:
                     raise AttemptsLimited(detail, retry_after_s=decision.reset_s) from failure
             raise
         if caller.credential == "session" and request.method not in SAFE_METHODS:
-            _check_csrf(request, caller)
+            _check_csrf(request.headers.get(CSRF_HEADER, "") if csrf_token is None else csrf_token, caller)
         return caller
 
     async def _count(self, request: exchange.Exchange, policy: limits.Policy, identity: str) -> None:
@@ -115,8 +120,7 @@ class Gate:
             raise RateLimited(f"The limit is {policy.amount} a {per}. Wait as Retry-After says.", retry_after_s=decision.reset_s)
 
 
-def _check_csrf(request: exchange.Exchange, caller: identity_types.Caller) -> None:
-    given = request.headers.get(CSRF_HEADER, "")
+def _check_csrf(given: str, caller: identity_types.Caller) -> None:
     if caller.csrf_token is None or not crypto.same(given.encode(), caller.csrf_token.encode()):
         raise CsrfTokenWrong(f"Send the token that sign-in gave you as {CSRF_HEADER}.")
 

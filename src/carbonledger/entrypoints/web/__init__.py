@@ -1,1 +1,1 @@
-"""Pages for people, served as they are: no data is ever put into markup here, the pages ask the API for it."""
+"""The dashboard: pages made at the server, readable without script. They call the API's services and hold no rule of their own."""

@@ -15,22 +15,10 @@ _ASSUMED = frozenset(("assumption", "extrapolated"))
 _PHASES = ("prefill", "cached", "decode")
 
 
-def page() -> str:
-    """Return the page."""
+def content() -> Markup:
+    """Return what stands on the page, inside its frame."""
     known = methodology.to_api_methodology()
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", "Methodology · Carbon Ledger"),
-        element("link", rel="stylesheet", href="/static/pages.css"),
-        element("link", rel="stylesheet", href="/static/methodology.css"),
-        element("link", rel="icon", href="/static/mark.svg", type="image/svg+xml"),
-    )
-    top = element("header", element("a", "Carbon Ledger", href="/"), element("p", "The open back office for AI"))
-    main = element("main", *_opening(known), *_emissions(known.emissions), *_cost(known.cost), id="main")
-    skip = element("a", "Skip to the content", class_="skip", href="#main")
-    return f"<!doctype html>\n{element('html', head, element('body', skip, top, main, class_='wide'), lang='en').text}\n"
+    return joined((*_opening(known), *_emissions(known.emissions), *_cost(known.cost)))
 
 
 def _opening(known: methodology.MethodologyOut) -> Iterator[Markup]:

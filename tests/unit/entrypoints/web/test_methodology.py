@@ -11,7 +11,7 @@ from carbonledger.domains.pricing import types as price_types
 from carbonledger.entrypoints.rest import methodology as rest
 from carbonledger.entrypoints.web import methodology
 
-PAGE = methodology.page()
+PAGE = methodology.content().text
 KNOWN = rest.to_api_methodology()
 
 

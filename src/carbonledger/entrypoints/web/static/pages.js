@@ -1,4 +1,4 @@
-// The first pages: they read what a link holds, ask the API, and say what came of it. No markup is ever made from data: only textContent.
+// The pages that links lead to: they read what a link holds, ask the API, and say what came of it. No markup is ever made from data: only textContent.
 const $ = (selector) => document.querySelector(selector);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
 let csrf = null;
@@ -24,6 +24,7 @@ async function call(method, path, body) {
 
 function say(text, isProblem = false) {
   const said = $(".said");
+  if (!said) return;
   said.textContent = text;
   said.classList.toggle("problem", isProblem);
 }
@@ -72,10 +73,6 @@ const goHome = () => location.assign("/");
 
 const pages = {
   "sign-in": () => {
-    onSubmit("#password-form", async ({ email, password }) => {
-      await call("POST", "/v1/auth/login", { email, password });
-      goHome();
-    });
     onClick("#use-link", async () => {
       await call("POST", "/v1/auth/sign-in-link", { token });
       show("#first-password");
@@ -84,7 +81,7 @@ const pages = {
       await call("PUT", "/v1/auth/password", { password });
       goHome();
     });
-    show(token ? "#by-link" : "#password-form");
+    if (token) show("#by-link");
   },
   "reset-password": () => {
     if (!token) return say("This page opens from the link in the e-mail; the address holds no link.", true);
@@ -123,37 +120,6 @@ const pages = {
     const session = await call("GET", "/v1/auth/session").catch(() => null);
     $("#as-new").hidden = session !== null;
     $("#as-member").hidden = session === null;
-  },
-  home: async () => {
-    let session;
-    try {
-      session = await call("GET", "/v1/auth/session");
-    } catch (problem) {
-      if (problem.status === 401) return show("#signed-out");
-      return sayProblem(problem);
-    }
-    const organization = await call("GET", "/v1/organizations/me").catch(() => null);
-    const here = session.organizations.find((one) => one.organization_id === session.organization_id);
-    $("#organization").textContent = organization?.name ?? here?.name ?? "";
-    $("#tier").textContent = organization?.tier ?? "";
-    $("#zone").textContent = organization?.time_zone ?? "";
-    $("#role").textContent = here?.role ?? "";
-    onSubmit("#make-key", async ({ label }, form) => {
-      const made = await call("POST", "/v1/api-keys", { label, scopes: ["*"] });
-      $("#secret").textContent = made.secret;
-      $("#try").textContent = `curl -H "Authorization: Bearer ${made.secret}" ${location.origin}/v1/organizations/me`;
-      $("#made").hidden = false;
-      form.reset();
-    });
-    onClick("#copy", async () => {
-      await navigator.clipboard.writeText($("#secret").textContent);
-      say("Copied.");
-    });
-    onClick("#sign-out", async () => {
-      await call("POST", "/v1/auth/logout");
-      location.assign("/sign-in");
-    });
-    show("#signed-in");
   },
 };
 

@@ -1,0 +1,171 @@
+"""What is measured, as figures for the eye: an amount, its range, how it compares, and what of it can't be relied on.
+
+Owns the words and the choice of unit; sums and shares come from the ledger, rounding from the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.telemetry.types.answers import Coverage, Measures
+from carbonledger.kernel import humane
+from carbonledger.kernel.humane import Scale, Shown
+from carbonledger.kernel.quantity import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One thing that is measured: its name, the question its plot answers, its units, and how it is read from measures."""
+
+    key: str
+    title: str
+    question: str
+    scale: Scale
+    amount: Callable[[Measures], Decimal | int | None]
+    spread: Callable[[Measures], Range | None] = lambda _: None
+    coverage: Callable[[Measures], Coverage] | None = None
+
+
+def _mid(found: Range | None) -> Decimal | None:
+    return None if found is None else found.mid
+
+
+COST: Final = Metric("cost", "Cost", "What did it cost?", humane.USD, lambda m: m.cost, coverage=answering.cost_coverage)
+CO2E: Final = Metric(
+    "co2e", "CO2e", "What did it emit?", humane.CO2E, lambda m: _mid(m.co2e_g), lambda m: m.co2e_g, answering.emissions_coverage
+)
+ENERGY: Final = Metric(
+    "energy",
+    "Energy",
+    "How much energy did it take?",
+    humane.ENERGY,
+    lambda m: _mid(m.energy_wh),
+    lambda m: m.energy_wh,
+    answering.emissions_coverage,
+)
+TOKENS: Final = Metric("tokens", "Tokens", "How many tokens were used?", humane.COUNT, lambda m: m.known_tokens)
+REQUESTS: Final = Metric("requests", "Requests", "How many requests were made?", humane.COUNT, lambda m: m.known("requests"))
+EVERY: Final = (COST, CO2E, ENERGY, TOKENS, REQUESTS)
+PLOTTED: Final = (COST, CO2E, TOKENS)
+
+
+def metric(key: str) -> Metric:
+    """Return the metric of this name; cost where there is none."""
+    return next((one for one in EVERY if one.key == key), COST)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A word of caution beside a figure: which of the methodology's words, and how much of the tokens it is about."""
+
+    kind: str
+    words: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric over a period. ``value`` None: nothing of it is covered or known, which is not zero."""
+
+    metric: Metric
+    value: Shown | None
+    spread: Shown | None
+    change: str
+    marks: tuple[Mark, ...]
+
+
+def figure(of: Metric, now: Measures, before: Measures | None = None) -> Figure:
+    """Return a figure of one metric, compared with the period before where that is given."""
+    amount, spread = of.amount(now), of.spread(now)
+    past = None if before is None else of.amount(before)
+    change = "" if amount is None or past is None else humane.change(amount, past)
+    return Figure(
+        metric=of,
+        value=None if amount is None else of.scale.show(amount),
+        spread=None if spread is None else of.scale.show_range(spread),
+        change=change,
+        marks=marks(of, now),
+    )
+
+
+def figures(now: Measures, before: Measures | None = None) -> list[Figure]:
+    """Return every figure of a period."""
+    return [figure(of, now, before) for of in EVERY]
+
+
+def marks(of: Metric, found: Measures) -> tuple[Mark, ...]:
+    """Return what has to be said beside a figure."""
+    if of.coverage is None or not found.tokens:
+        return ()
+    coverage = of.coverage(found)
+    said = (
+        (
+            "not-covered",
+            "not covered",
+            coverage.not_covered,
+            "of the tokens have no such figure: a price or a factor is unknown. They count nowhere.",
+        ),
+        ("estimated", "estimated", coverage.estimated, "of the tokens rest on a count that is ours or partial, or on a stated assumption."),
+        ("provisional", "provisional", coverage.provisional, "of the tokens may still be revised by the provider."),
+    )
+    return tuple(
+        Mark(kind, f"{humane.percent(part)} {words}", f"{humane.percent(part)} {rest}") for kind, words, part, rest in said if part
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a whole, for a bar: where it begins and how wide it is."""
+
+    key: str
+    title: str
+    tokens: Shown
+    share: Decimal
+    start: Decimal
+
+
+_PARTS: Final = (
+    ("uncached", "Uncached input", ("uncached_input",)),
+    ("cached", "Cached input", ("cached_input",)),
+    ("written", "Written to cache", ("cache_creation_5m", "cache_creation_1h")),
+    ("output", "Output", ("output",)),
+)
+
+
+def split(found: Measures) -> list[Part]:
+    """Return how the tokens divide into cached and uncached input and output; empty where there are none."""
+    if not found.tokens:
+        return []
+    counts = [humane.together(getattr(found, name) for name in names) for _, _, names in _PARTS]
+    shares = [humane.share(count, found.tokens) for count in counts]
+    starts = humane.cumulative(shares)
+    rows = zip(_PARTS, counts, shares, starts, strict=True)
+    return [Part(key, title, humane.COUNT.show(count), share, start) for (key, title, _), count, share, start in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table of groups: its name, where it leads, its measures as shown, and its share of the largest."""
+
+    name: str
+    href: str | None
+    cells: tuple[Shown | None, ...]
+    share: Decimal
+    colour: str
+    detail: str = ""
+    marks: tuple[Mark, ...] = ()
+
+
+def columns(groups: Iterable[Measures], metrics: Iterable[Metric]) -> list[tuple[Metric, humane.Step]]:
+    """Return the metrics of a table, each with the one unit of its column."""
+    rows = list(groups)
+    return [(of, of.scale.of(of.amount(row) for row in rows)) for of in metrics]
+
+
+def cells(found: Measures, shown: Iterable[tuple[Metric, humane.Step]]) -> tuple[Shown | None, ...]:
+    """Return the cells of a row; None: not covered."""
+    return tuple(None if (amount := of.amount(found)) is None else of.scale.show(amount, step=step) for of, step in shown)

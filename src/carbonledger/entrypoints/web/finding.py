@@ -1,0 +1,100 @@
+"""Jumping by name or id: sections, projects and models whose name holds the words, and anything whose id is given whole."""
+
+from __future__ import annotations
+
+import urllib.parse
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from carbonledger.domains.projects import service as projects
+from carbonledger.domains.projects import types as project_types
+from carbonledger.domains.telemetry import types as telemetry_types
+from carbonledger.domains.telemetry.service import answering, events
+from carbonledger.domains.telemetry.types.answers import Dimension, Filters
+from carbonledger.entrypoints.rest import routing
+from carbonledger.entrypoints.web import navigation
+from carbonledger.infra import db
+from carbonledger.kernel import page
+
+CHARS_MAX: Final = 300
+SHOWN_MAX: Final = 20  # of each kind
+_PAGES_MAX: Final = 10  # of 200 projects each: beyond 2,000 the words of older ones find nothing, their ids still do
+_DAYS: Final = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something that was found. ``is_exact``: it was named whole."""
+
+    kind: str
+    name: str
+    href: str
+    is_exact: bool = False
+
+
+async def find(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
+    """Return what has these words in its name or is called by this id; nothing for no words."""
+    if not words:
+        return []
+    folded = words.casefold()
+    hits = [Hit("Section", one.title, one.path) for one in navigation.seen_by(call.actor.scopes) if folded in one.title.casefold()]
+    if (asked := _id(words)) is not None:
+        return [*hits, *await _by_id(call, uow, asked)]
+    if "projects:read" in call.actor.scopes:
+        hits += await _projects(call, uow, words)
+    if "telemetry:read" in call.actor.scopes:
+        hits += await _models(call, uow, folded)
+    return hits
+
+
+def _id(words: str) -> UUID | None:
+    try:
+        return UUID(words)
+    except ValueError:
+        return None
+
+
+async def _by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hit]:
+    organization_id = call.caller.organization_id
+    hits: list[Hit] = []
+    if "projects:read" in call.actor.scopes:
+        try:
+            found = await projects.find_project(uow, organization_id=organization_id, project_id=asked)
+            hits.append(Hit("Project", found.name, f"/projects/{found.id}", is_exact=True))
+        except project_types.ProjectNotFound:
+            hits = []
+    if "telemetry:read" in call.actor.scopes and not hits:
+        try:
+            event = (await events.find_event(uow, organization_id=organization_id, event_id=asked)).listed.event
+            hits.append(Hit("Event", event.series.model or event.series.event or "", f"/explore/events/{event.id}", is_exact=True))
+        except telemetry_types.EventUnknown:
+            hits = []
+    return hits
+
+
+async def _projects(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
+    organization_id = call.caller.organization_id
+    hits: list[Hit] = []
+    cursor: str | None = None
+    for _ in range(_PAGES_MAX):
+        request = call.page(limit=page.LIMIT_MAX, cursor=cursor, parts=1)
+        some = await projects.list_projects(uow, actor=call.actor, now=call.now, at=call.at, organization_id=organization_id, page=request)
+        named = [one for one in some.data if words.casefold() in one.name.casefold()]
+        hits += [Hit("Project", one.name, f"/projects/{one.id}") for one in named]
+        cursor = some.next_cursor
+        if cursor is None or len(hits) >= SHOWN_MAX:
+            break
+    return hits[:SHOWN_MAX]
+
+
+async def _models(call: routing.Call, uow: db.UnitOfWork, folded: str) -> list[Hit]:
+    asked = answering.asked(start=call.now - _DAYS, end=call.now, now=call.now, time_zone=call.caller.time_zone)
+    by = [Dimension.PROVIDER, Dimension.MODEL]
+    found = await answering.breakdown(uow, organization_id=call.caller.organization_id, asked=asked, filters=Filters(), group_by=by)
+    labels = [group.labels for group in found.groups if isinstance(group.labels[1], str) and folded in group.labels[1].casefold()]
+    return [
+        Hit("Model", f"{model} ({provider})", f"/models/one?{urllib.parse.urlencode({'provider': provider, 'model': model})}")
+        for provider, model in labels[:SHOWN_MAX]
+    ]

@@ -1,0 +1,82 @@
+"""What a form or an address says: fields as text, bounded, and what was wrong with them beside each.
+
+Owns reading and nothing of meaning: what a field may hold is the rule of whoever takes it.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from carbonledger.kernel import errors
+
+FIELDS_MAX: Final = 200  # all scopes as boxes to tick, several times over
+_SHOWN_CHARS_MAX: Final = 20_000  # of what is written back into a form: a mistake of pasting, not a book
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Text by name, each perhaps several times."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the last value of this name."""
+        return next((value for key, value in reversed(self.pairs) if key == name), default)
+
+    def given(self, name: str) -> str | None:
+        """Return the last value of this name; None where it is missing or empty."""
+        return self.text(name).strip() or None
+
+    def every(self, name: str) -> tuple[str, ...]:
+        """Return all values of this name, in order."""
+        return tuple(value for key, value in self.pairs if key == name)
+
+    def named(self, names: Iterable[str]) -> Fields:
+        """Return the fields of these names alone, without what is empty."""
+        wanted = frozenset(names)
+        return Fields(tuple((key, value) for key, value in self.pairs if key in wanted and value))
+
+    def replaced(self, **given: str | None) -> Fields:
+        """Return the fields with others in place of some; None takes one away."""
+        kept = tuple((key, value) for key, value in self.pairs if key not in given)
+        return Fields(kept + tuple((key, value) for key, value in given.items() if value is not None))
+
+    @property
+    def query(self) -> str:
+        """The fields as they stand in an address."""
+        return urllib.parse.urlencode(self.pairs)
+
+
+def read(content: bytes) -> Fields:
+    """Return what a form or an address holds. Raises ``Malformed``."""
+    try:
+        pairs = urllib.parse.parse_qsl(content.decode("ascii"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
+    except ValueError:
+        raise errors.Malformed("The form can't be read. Go back, reload the page and try again.") from None
+    if any("\x00" in part for pair in pairs for part in pair):
+        raise errors.Malformed("The form holds U+0000.")
+    return Fields(tuple(pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A form that was not taken: what was in it, what is wrong with it in all, and beside which field. Empty for one not sent yet."""
+
+    fields: Fields = field(default_factory=Fields)
+    said: str = ""
+    beside: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str, default: str = "") -> str:
+        """Return what stood in a field, to be written back."""
+        return self.fields.text(name, default)[:_SHOWN_CHARS_MAX]
+
+
+def refused(fault: errors.Fault, fields: Fields, *, only: str | None = None) -> Refused:
+    """Return the form with what the fault says. ``only``: the one field that a fault without a place is about."""
+    beside = {problem.pointer.strip("/").split("/")[0]: problem.detail for problem in reversed(fault.problems)}
+    if only is not None and not beside:
+        beside = {only: fault.detail or fault.title()}
+    return Refused(fields, fault.detail or fault.title(), beside)

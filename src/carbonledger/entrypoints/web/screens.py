@@ -1,0 +1,109 @@
+"""A page as an answer: the shell around a section's own part, the headers that protect its reader, and the two transactions of a page.
+
+The policy allows nothing that is not served from here, no inline script and no inline style. Pages of a session are never kept by anybody:
+after signing out the back button shows none of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import urllib.parse
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from carbonledger.domains.identity import types
+from carbonledger.domains.identity.service import organizations, sessions, users
+from carbonledger.entrypoints.rest import routing
+from carbonledger.entrypoints.shared import exchange
+from carbonledger.entrypoints.web import chosen as periods
+from carbonledger.entrypoints.web import csrf, forms, navigation, rendering
+from carbonledger.infra import db
+from carbonledger.kernel import zone as zones
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HTML: Final = b"text/html; charset=utf-8"
+_PACKED_FROM_BYTES: Final = 1024
+_PATH_CHARS_MAX: Final = 2000
+
+
+def reading(call: routing.Call) -> contextlib.AbstractAsyncContextManager[db.UnitOfWork]:
+    """Open the transaction that a page is read in; nothing can be changed in it."""
+    return call.services.database.transaction(call.caller.organization_id, read_only=True)
+
+
+@contextlib.asynccontextmanager
+async def writing(call: routing.Call) -> AsyncIterator[db.UnitOfWork]:
+    """Open the transaction of an act; it is undone where the block raises."""
+    async with call.services.database.transaction(call.caller.organization_id) as uow:
+        yield uow
+
+
+def query(call: routing.Call) -> forms.Fields:
+    """Return what the address of the page asks for. Raises ``Malformed``."""
+    return forms.read(call.exchange.scope["query_string"])
+
+
+def sent(call: routing.Call) -> forms.Fields:
+    """Return the form that was sent."""
+    return forms.read(call.body)
+
+
+async def show(
+    call: routing.Call, uow: db.UnitOfWork, template: str, *, section: str, title: str, status: int = 200, **given: Any
+) -> exchange.Answer:
+    """Return a page inside the shell. ``given`` is what its template shows."""
+    fields = query(call)
+    chosen: periods.Chosen = given.pop("chosen", None) or periods.read(call, fields.named(periods.NAMES))
+    caller = call.caller
+    organization = await organizations.find(uow, organization_id=caller.organization_id)
+    person: types.User | None = None
+    memberships: tuple[types.Membership, ...] = ()
+    if caller.credential == "session" and call.actor.id is not None:
+        person = await users.find(uow, user_id=call.actor.id)
+        memberships = await sessions.memberships(uow, user_id=call.actor.id)
+    shell = {
+        "sections": navigation.seen_by(call.actor.scopes),
+        "section": section,
+        "title": title,
+        "organization": organization,
+        "person": person,
+        "memberships": memberships,
+        "chosen": chosen,
+        "lookbacks": periods.WORDS,
+        "path": call.exchange.path,
+        "kept": [pair for pair in fields.pairs if pair[0] not in (*periods.NAMES, "cursor", "done")],
+        "zone": zones.named(caller.time_zone),
+        "may": call.actor.scopes.__contains__,
+        "csrf": lambda: csrf.masked(caller.csrf_token or ""),
+        "q": "",
+        "refused": forms.Refused(),
+    }
+    return html(call.exchange, rendering.render(template, {**shell, **given}), status=status)
+
+
+def html(request: exchange.Exchange, text: str, *, status: int = 200) -> exchange.Answer:
+    """Return HTML with the headers of every page, compressed where the browser takes that."""
+    body = text.encode()
+    headers: list[exchange.Header] = [(b"content-security-policy", POLICY.encode()), (b"vary", b"accept-encoding")]
+    if len(body) >= _PACKED_FROM_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, compresslevel=6, mtime=0)
+        headers.append((b"content-encoding", b"gzip"))
+    return exchange.Answer(status, body=body, media_type=HTML, headers=headers)
+
+
+def go(to: str, *headers: exchange.Header) -> exchange.Answer:
+    """Return an answer that leads on, to be read with GET."""
+    location = urllib.parse.quote(to, safe="/?&=#%:,+~@!$'()*;[]-._")
+    return exchange.Answer(
+        303, media_type=None, headers=[(b"location", location.encode()), (b"content-security-policy", POLICY.encode()), *headers]
+    )
+
+
+def own_path(given: str) -> str:
+    """Return an address of this site that a form or a link names, or the first page: nobody is led elsewhere."""
+    is_ours = given.startswith("/") and not given.startswith(("//", "/\\")) and given.isprintable() and len(given) <= _PATH_CHARS_MAX
+    return given if is_ours else "/"

@@ -1,0 +1,1 @@
+"""The way in and out: signing in, the pages that mailed links lead to, files, the methodology."""

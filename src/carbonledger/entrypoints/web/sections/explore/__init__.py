@@ -1,0 +1,1 @@
+"""Usage filtered and grouped by anything, down to its events."""

@@ -1,0 +1,1 @@
+"""Models: what they cost and emit, and what usage of them would."""

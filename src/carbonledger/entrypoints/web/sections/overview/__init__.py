@@ -1,0 +1,1 @@
+"""What AI cost and emitted in a period, at a glance."""

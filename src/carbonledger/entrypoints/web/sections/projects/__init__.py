@@ -1,0 +1,1 @@
+"""Projects: what usage is grouped by."""

@@ -1,0 +1,32 @@
+"""Every page of the dashboard. A new section adds its router here, and its entry to the navigation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from carbonledger.entrypoints.rest import routing
+from carbonledger.entrypoints.web.sections.activity import pages as activity
+from carbonledger.entrypoints.web.sections.entrance import pages as entrance
+from carbonledger.entrypoints.web.sections.explore import pages as explore
+from carbonledger.entrypoints.web.sections.models import pages as models
+from carbonledger.entrypoints.web.sections.overview import pages as overview
+from carbonledger.entrypoints.web.sections.projects import pages as projects
+from carbonledger.entrypoints.web.sections.settings import keys, organization, people, you
+
+ROUTERS: Final = (
+    entrance.router,
+    overview.router,
+    explore.router,
+    projects.router,
+    models.router,
+    activity.router,
+    organization.router,
+    people.router,
+    keys.router,
+    you.router,
+)
+
+
+def routes() -> list[routing.Route]:
+    """Return every page."""
+    return [route for router in ROUTERS for route in router.routes]

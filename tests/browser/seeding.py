@@ -1,0 +1,90 @@
+"""An organization that has used AI for ninety days: what pictures, measurements and browser tests look at. Sent by the API."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests import installation
+
+KEY = "cl_live_" + "b" * 40
+EMAIL = "ada@example.org"
+PASSWORD = "correct horse battery staple"
+DAYS = 90
+PROJECTS = ("Search", "Support assistant", "Code review", "Nightly reports", "مساعد العملاء")
+# Provider, model, tokens of a usual day in thousands, share of input that a cache served, projects that use it.
+MODELS = (
+    ("openai", "gpt-5", 5_200, 0.45, (0, 2)),
+    ("openai", "gpt-4o-mini", 14_000, 0.2, (0, 1, 3)),
+    ("openai", "o3", 700, 0.1, (2,)),
+    ("anthropic", "claude-sonnet-4-5", 6_400, 0.7, (1, 2)),
+    ("anthropic", "claude-haiku-4-5", 3_900, 0.55, (1, 4)),
+    ("google", "gemini-2.5-pro", 2_100, 0.3, (0, 3)),
+    ("google", "gemini-2.5-flash", 7_000, 0.15, (3, 4)),
+    ("mistral", "mistral-large-latest", 900, 0.0, (4,)),
+    ("openai", "house-tuned-7", 300, 0.0, (3,)),
+)
+BATCH = 1_000
+
+
+@contextlib.contextmanager
+def seeded() -> Iterator[installation.Installation]:
+    """Run an installation with this usage while the block runs."""
+    with (
+        installation.new_home() as home,
+        installation.up(home, CARBONLEDGER_BOOTSTRAP_EMAIL=EMAIL, CARBONLEDGER_BOOTSTRAP_API_KEY=KEY) as running,
+    ):
+        seed(running)
+        yield running
+
+
+def seed(running: installation.Installation) -> None:
+    """Make the projects and send the usage, up to this moment."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    projects = []
+    for name in PROJECTS:
+        status, made = running.request("POST", "/v1/projects", headers=headers, body={"name": name})
+        assert status == 201, made
+        projects.append(made["id"])
+    events = list(usage(datetime.now(UTC), projects))
+    for start in range(0, len(events), BATCH):
+        status, answer = running.request("POST", "/v1/telemetry/events", headers=headers, body={"events": events[start : start + BATCH]})
+        assert status == 202, answer
+        assert answer["rejected"] == 0, answer["results"][:3]
+
+
+def usage(now: datetime, projects: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield usage that grows slowly, rests at weekends and differs from day to day."""
+    chance = random.Random(7)
+    for back in range(DAYS, -1, -1):
+        day = now - timedelta(days=back)
+        trend = (1.6 - back / DAYS) * (0.45 if day.weekday() >= 5 else 1) * (1 + 0.15 * math.sin(back / 5))
+        for provider, model, thousands, cached, places in MODELS:
+            for place in places:
+                size = thousands * 1000 * trend * chance.uniform(0.7, 1.3) / len(places)
+                yield _event(f"{back} {model} {place}", day, provider, model, int(size), cached, projects[place])
+
+
+def _event(key: str, day: datetime, provider: str, model: str, tokens: int, cached: float, project: str) -> dict[str, Any]:
+    output = tokens // 6
+    served = int((tokens - output) * cached)
+    return {
+        "idempotency_key": key,
+        "occurred_at": (day - timedelta(minutes=5)).isoformat(),
+        "provider": provider,
+        "model": model,
+        "operation": "chat",
+        "requests": max(1, tokens // 4_000),
+        "project_id": project,
+        "tokens": {
+            "uncached_input": tokens - output - served,
+            "cached_input": served,
+            "cache_creation_5m": served // 9,
+            "cache_creation_1h": 0,
+            "output": output,
+        },
+    }

@@ -1,0 +1,173 @@
+"""The dashboard in a real browser, over ninety days of usage: its stories, its keyboard, and what a strict reader of WCAG finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright import sync_api
+from playwright.sync_api import expect
+
+from tests import installation
+from tests.browser import seeding, signing
+
+pytestmark = pytest.mark.requires("chromium")
+
+AXE = (Path(__file__).parents[1] / "fixtures/axe/axe.min.js").read_text()
+SERIOUS = frozenset({"serious", "critical"})
+PAGES = (
+    "/",
+    "/?metric=co2e",
+    "/explore?by=project",
+    "/explore/events",
+    "/projects",
+    "/models",
+    "/models/one?provider=openai&model=gpt-5",
+    "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "/activity",
+    "/settings",
+    "/settings/people",
+    "/settings/keys",
+    "/settings/you",
+    "/search?q=gpt",
+    "/no-such-page",
+    "/methodology",
+)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[installation.Installation]:
+    with seeding.seeded() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def state(running: installation.Installation) -> sync_api.StorageState:
+    """Return the cookies of the owner, who has just signed in for the first time."""
+    return signing.first_owner(running)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState, scheme: Literal["light", "dark"]
+) -> None:
+    found: list[str] = []
+    with browser.new_context(color_scheme=scheme, storage_state=state, bypass_csp=True) as context:
+        page = context.new_page()
+        for path in (*PAGES, "/sign-in"):
+            page.goto(f"{running.address}{path}")
+            page.evaluate(AXE)
+            judged = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            serious = [one for one in judged["violations"] if one["impact"] in SERIOUS]
+            found += [f"{path}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in serious]
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [360, 768, 2560])
+def test_every_page_fits_the_screen_and_obeys_the_policy(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState, width: int
+) -> None:
+    wrong: list[str] = []
+    with browser.new_context(viewport={"width": width, "height": 900}, storage_state=state) as context:
+        page = context.new_page()
+        page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        for path in PAGES:
+            page.goto(f"{running.address}{path}")
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                wrong.append(f"{path} is wider than the screen")
+    assert wrong == []
+
+
+def test_the_most_expensive_model_leads_to_the_calculation_of_one_of_its_events(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    with browser.new_context(storage_state=state) as context:
+        page = context.new_page()
+        page.goto(running.address)
+        expect(page.locator(".canvas canvas")).to_be_visible()
+        page.get_by_role("table", name="Top models").get_by_role("link").first.click()
+        expect(page.get_by_text("claude-sonnet-4-5").first).to_be_visible()
+        page.get_by_role("link", name="Its events").click()
+        page.get_by_role("region", name="Events").get_by_role("link").first.click()
+        expect(page.get_by_role("heading", name="How the cost came about")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"In sum [0-9.]+ USD, unrounded"))).to_be_visible()
+
+
+def test_the_plot_changes_its_metric_without_leaving_the_page(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    with browser.new_context(storage_state=state) as context:
+        page = context.new_page()
+        page.goto(running.address)
+        page.evaluate("window.isSame = true")
+        page.get_by_role("link", name="CO2e", exact=True).click()
+        expect(page.get_by_role("heading", name="What did it emit?")).to_be_visible()
+        expect(page.locator(".canvas canvas")).to_be_visible()
+        assert page.evaluate("window.isSame")
+        assert "metric=co2e" in page.url
+
+
+def test_the_keyboard_reaches_the_content_and_the_search(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    with browser.new_context(storage_state=state) as context:
+        page = context.new_page()
+        page.goto(running.address)
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        page.keyboard.press("/")
+        expect(page.get_by_role("searchbox")).to_be_focused()
+        page.keyboard.type("code rev")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="Code review").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Code review")
+
+
+def test_reading_works_without_javascript(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    with browser.new_context(storage_state=state, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(running.address)
+        expect(page.get_by_role("region", name="Cost each day").get_by_role("row").nth(1)).to_be_visible()
+        expect(page.locator(".canvas")).to_be_hidden()
+        page.locator("summary", has_text="Last 30 days").click()
+        page.get_by_role("link", name="Last 7 days").click()
+        expect(page.get_by_text("What AI cost and emitted, last 7 days")).to_be_visible()
+
+
+def test_the_theme_stays_as_it_was_chosen(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    with browser.new_context(storage_state=state, color_scheme="light") as context:
+        page = context.new_page()
+        page.goto(running.address)
+        page.locator("summary", has_text="Account").click()
+        page.get_by_role("button", name="Dark", exact=True).click()
+        page.goto(f"{running.address}/models")
+        assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+
+
+def test_a_form_whose_session_has_ended_in_another_tab_says_what_to_do(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    del state
+    with browser.new_context() as context:
+        page, other = context.new_page(), context.new_page()
+        for tab in (page, other):
+            signing.sign_in(tab, running.address)
+            tab.goto(f"{running.address}/projects")
+        other.locator("summary", has_text="Account").click()
+        other.get_by_role("button", name="Sign out", exact=True).click()
+        page.locator("summary", has_text="Make a project").click()
+        page.get_by_role("textbox", name="Name").fill("Half written")
+        page.get_by_role("button", name="Make the project").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Your session has ended")
+        expect(page.get_by_text("Half written")).to_be_visible()
+        page.get_by_role("link", name="Sign in").click()
+        signing.fill(page)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Projects")

@@ -1,0 +1,205 @@
+"""Every page, for whoever may see it: it renders, escapes what people wrote, is kept by nobody, and says the API's numbers."""
+
+from __future__ import annotations
+
+import html
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from carbonledger.kernel import humane
+from tests.integration.entrypoints.rest.identity import conftest as kit
+from tests.integration.entrypoints.web import usage
+from tests.integration.entrypoints.web.conftest import Person
+
+READ = (
+    "/",
+    "/explore",
+    "/explore/events",
+    "/projects",
+    "/models",
+    "/models/estimate",
+    "/settings",
+    "/settings/people",
+    "/settings/you",
+    "/search?q=a",
+)
+KEPT = ("/activity", "/settings/keys")
+
+
+@pytest.mark.parametrize("path", [*READ, *KEPT])
+async def test_a_page_is_there_for_an_owner_with_and_without_usage(owner: Person, path: str) -> None:
+    empty = await owner.open(path)
+    assert empty.status_code == 200, empty.text
+    await usage.send(owner.key, usage.event("a"), usage.event("b", model="nobodys-model", days=40))
+    full = await owner.open(path)
+    assert full.status_code == 200
+    assert full.headers["content-type"] == "text/html; charset=utf-8"
+    assert full.headers["cache-control"] == "no-store", "the back button shows nothing after signing out"
+    assert "'unsafe" not in full.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in full.headers["content-security-policy"]
+    assert full.headers["x-frame-options"] == "DENY"
+    assert full.text.count("<h1") == 1
+    assert "<title>" in full.text
+
+
+async def test_a_viewer_reads_but_meets_no_way_to_act(viewer: Person) -> None:
+    for path in READ:
+        assert (await viewer.open(path)).status_code == 200, path
+    for path in KEPT:
+        assert (await viewer.open(path)).status_code == 403, path
+    for path in ("/projects", "/settings", "/settings/people"):
+        acts = set(re.findall(r'action="([^"]+)"', await viewer.read(path)))
+        own = {act for act in acts if act in {"/search", "/sign-out"} or act.endswith("/remove")}
+        assert acts == own, "what is left is searching, signing out and leaving"
+    assert 'href="/activity' not in await viewer.read("/")
+
+
+@pytest.mark.parametrize("path", [*READ, *KEPT, "/projects/01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d11"])
+async def test_who_is_not_signed_in_is_led_to_sign_in_and_back(ledger: kit.Installation, path: str) -> None:
+    answer = await ledger.client().get(path, follow_redirects=False)
+    assert answer.status_code == 303
+    address = answer.headers["location"]
+    assert address.startswith("/sign-in?next=%2F")
+    page = await ledger.client().get(address)
+    assert f'name="next" value="{html.escape(path)}"' in page.text
+
+
+@pytest.mark.parametrize("name", [usage.HOSTILE, "مشروع 🌍 تجربة", "\u202eevil", '" onmouseover="x', "{{ 7 * 7 }}"])
+async def test_what_people_write_stays_text(owner: Person, name: str) -> None:
+    created = await owner.key.post("/v1/projects", json={"name": name})
+    if created.status_code == 422:  # the domain refuses what no name may hold
+        assert name == "\u202eevil"
+        return
+    project_id = created.json()["id"]
+    properties = {usage.HOSTILE: usage.HOSTILE}
+    await usage.send(owner.key, usage.event("a", project_id=project_id, model=usage.HOSTILE, account=usage.HOSTILE, properties=properties))
+    places = ["/", "/projects", f"/projects/{project_id}", "/models", "/activity", "/explore/events"]
+    for path in [*places, "/explore?by=project", "/explore?by=account", f"/search?q={usage.HOSTILE}"]:
+        text = await owner.read(path)
+        assert "<script>alert" not in text, path
+        assert "<b>Sons" not in text
+    assert str(html.escape(name, quote=False)) in (await owner.read(f"/projects/{project_id}")).replace("&#34;", '"').replace("&#39;", "'")
+
+
+async def test_the_numbers_are_those_of_the_api(owner: Person) -> None:
+    search = await usage.project(owner.key, "Search")
+    drafts = [usage.event(str(place), days=place % 20 + 0.5, project_id=search if place % 3 else None) for place in range(30)]
+    await usage.send(owner.key, *({key: value for key, value in one.items() if value is not None} for one in drafts))
+    await usage.send(owner.key, usage.event("other", provider="anthropic", model="claude-sonnet-4-5"))
+    api = (await owner.key.get("/v1/telemetry/summary")).json()
+    page = await owner.read("/")
+    for said in figures(api["totals"]):
+        assert f'value="{said}"' in page, said
+    explored = await owner.read(f"/explore?by=model&project={search}")
+    for said in figures((await owner.key.get("/v1/telemetry/summary", params={"project_id": search})).json()["totals"]):
+        assert f'value="{said}"' in explored
+    listed = await owner.read("/models")
+    for model in api["by_model"]:
+        assert f'value="{exact(model["cost"]["amount"])} USD"' in listed
+
+
+def exact(number: str | int) -> str:
+    return humane.grouped(str(number))
+
+
+def figures(totals: dict[str, Any]) -> list[str]:
+    spread = totals["co2e_g"]
+    return [
+        f"{exact(totals['cost']['amount'])} USD",
+        exact(totals["tokens"]["total"]),
+        f"{exact(totals['energy_wh']['mid'])} Wh",
+        f"low {exact(spread['low'])}, mid {exact(spread['mid'])}, high {exact(spread['high'])} g CO2e",
+    ]
+
+
+async def test_the_plots_table_adds_up_to_the_total(owner: Person) -> None:
+    models = ("gpt-4o", "gpt-4o-mini", "o3")
+    await usage.send(owner.key, *(usage.event(f"{day} {model}", days=day, model=model) for day in range(1, 9) for model in models))
+    api = (await owner.key.get("/v1/telemetry/summary")).json()
+    cells = re.findall(r'data-value="([0-9.]+)"', await owner.read("/"))
+    unit = re.search(r'<table data-unit="([^"]+)"', await owner.read("/"))
+    assert unit is not None
+    power = {step.unit: step.power for step in humane.USD.steps}[unit[1]]
+    assert sum((Decimal(cell) for cell in cells), Decimal(0)).scaleb(power) == Decimal(api["totals"]["cost"]["amount"])
+
+
+async def test_an_event_shows_its_calculation_and_what_it_was_before(owner: Person) -> None:
+    [made] = await usage.send(owner.key, usage.event("a"))
+    again = usage.event("a")
+    again["occurred_at"] = (await owner.key.get(f"/v1/telemetry/events/{made['id']}")).json()["occurred_at"]
+    again["tokens"]["output"] = 9_500
+    await usage.send(owner.key, again)
+    text = await owner.read(f"/explore/events/{made['id']}")
+    assert "9500 tokens of output at 0.00001 USD each" in text
+    assert 'href="/methodology#source-' in text
+    assert "What it was before" in text
+    assert "output 9,000" in text
+
+
+async def test_the_table_can_be_taken_along_as_csv_that_no_spreadsheet_runs(owner: Person) -> None:
+    await usage.send(owner.key, usage.event("a", account="=1+1"), usage.event("b", account="acme"))
+    answer = await owner.open("/explore/table.csv?by=account")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = answer.text.splitlines()
+    assert rows[0].startswith("account,id,requests,tokens,cost_usd")
+    assert any(row.startswith("'=1+1,") for row in rows)
+    assert len(rows) == 3
+
+
+async def test_ten_years_are_shown_and_more_are_refused_in_words(owner: Person) -> None:
+    await usage.send(owner.key, usage.event("a"))
+    text = await owner.read("/?from=2017-01-01&to=2026-12-31")
+    assert "Cost each month" in text
+    for wrong in ("from=2001-01-01&to=2026-01-01", "from=2026-02-01&to=2026-01-01", "period=nonsense", "from=nonsense"):
+        answer = await owner.open(f"/?{wrong}")
+        assert answer.status_code == 422, wrong
+        assert answer.headers["content-type"].startswith("text/html")
+
+
+async def test_thousands_of_models_come_a_page_at_a_time(owner: Person) -> None:
+    for start in range(0, 3_000, 1_000):
+        await usage.send(owner.key, *(usage.event(str(place), model=f"model-{place:04}") for place in range(start, start + 1_000)))
+    text = await owner.read("/models?sort=tokens&page=2")
+    assert "3000 models, page 2 of 30" in text
+    assert text.count('href="/models/one?') == 100
+    explored = await owner.read("/explore")
+    assert len(explored) < 200_000
+
+
+async def test_an_address_that_nothing_serves_is_told_to_a_browser_as_a_page(ledger: kit.Installation) -> None:
+    page = await ledger.client().get("/no-such-page", headers={"accept": "text/html,*/*"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    api = await ledger.client().get("/v1/no-such", headers={"accept": "application/json"})
+    assert (api.status_code, api.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_files_may_be_kept_for_ever_by_their_changing_name(owner: Person) -> None:
+    found = re.search(r'href="(/static/app\.[0-9a-f]{12}\.css)"', await owner.read("/"))
+    assert found is not None
+    answer = await owner.open(found[1], headers={"accept-encoding": "gzip"})
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["content-encoding"] == "gzip"
+    plain = await owner.open("/static/app.css")
+    assert plain.headers["cache-control"] == "no-cache"
+    again = await owner.open("/static/app.css", headers={"if-none-match": plain.headers["etag"]})
+    assert again.status_code == 304
+    assert (await owner.open("/static/..%2fassets.py")).status_code == 404
+
+
+async def test_search_leads_straight_to_what_is_named_by_its_id(owner: Person) -> None:
+    search = await usage.project(owner.key, "Search and find")
+    [made] = await usage.send(owner.key, usage.event("a"))
+    assert (await owner.open(f"/search?q={search}")).headers["location"] == f"/projects/{search}"
+    assert (await owner.open(f"/search?q={made['id']}")).headers["location"] == f"/explore/events/{made['id']}"
+    assert f'href="/projects/{search}"' in await owner.read("/search?q=find")
+    assert "Nothing is called that" in await owner.read("/search?q=zzzz")
+
+
+async def test_nobody_sees_another_organizations_project(owner: Person, ledger: kit.Installation) -> None:
+    _, other = await ledger.open_organization(name="Other")
+    theirs = await usage.project(other, "Theirs")
+    assert (await owner.open(f"/projects/{theirs}")).status_code == 404
+    assert (await owner.send(f"/projects/{theirs}", name="Mine")).status_code == 404

@@ -1,0 +1,81 @@
+"""`python -m tools.screenshots [--out FOLDER]`: pictures of the dashboard's pages, over an organization with ninety days of usage.
+
+Starts an installation of its own, fills it through the API, and takes each page in light, some in dark and on a phone's width, as PNGs of
+less than 150 kB in ``docs/images``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final, Literal
+
+from playwright import sync_api
+
+from tests.browser import seeding, signing
+
+OUT: Final = Path(__file__).parents[1] / "docs/images"
+BYTES_MAX: Final = 150_000
+WIDTH: Final = 1280
+PHONE: Final = 390
+PAGES: Final = {
+    "overview": "/",
+    "overview-co2e": "/?metric=co2e",
+    "explore": "/explore?by=project",
+    "events": "/explore/events",
+    "projects": "/projects",
+    "models": "/models",
+    "model": "/models/one?provider=anthropic&model=claude-sonnet-4-5",
+    "what-if": "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "activity": "/activity",
+    "settings": "/settings",
+    "people": "/settings/people",
+    "keys": "/settings/keys",
+    "sign-in": "/sign-in",
+}
+DARK: Final = ("overview", "explore", "model")
+ON_A_PHONE: Final = ("overview", "projects")
+
+
+def main(arguments: list[str]) -> int:
+    """Take the pictures; 1 if one is too large to be kept."""
+    parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
+    parser.add_argument("--out", type=Path, default=OUT)
+    out: Path = parser.parse_args(arguments).out
+    out.mkdir(parents=True, exist_ok=True)
+    with seeding.seeded() as running:
+        state = signing.first_owner(running)
+        with sync_api.sync_playwright() as playwright:
+            chromium = signing.launch(playwright)
+            try:
+                taken = _every(chromium, running.address, state, out)
+            finally:
+                chromium.close()
+    heavy = [path for path in taken if path.stat().st_size > BYTES_MAX]
+    for path in taken:
+        print(f"{path.stat().st_size / 1000:6.0f} kB  {path}")
+    for path in heavy:
+        print(f"{path} is larger than {BYTES_MAX / 1000:.0f} kB", file=sys.stderr)
+    return 1 if heavy else 0
+
+
+def _every(chromium: sync_api.Browser, address: str, state: sync_api.StorageState, out: Path) -> list[Path]:
+    wanted: list[tuple[str, Literal["light", "dark"], int]] = [(name, "light", WIDTH) for name in PAGES]
+    wanted += [(name, "dark", WIDTH) for name in DARK]
+    wanted += [(name, "light", PHONE) for name in ON_A_PHONE]
+    taken = []
+    for name, scheme, width in wanted:
+        suffix = "-dark" if scheme == "dark" else "-phone" if width == PHONE else ""
+        path = out / f"{name}{suffix}.png"
+        viewport: sync_api.ViewportSize = {"width": width, "height": 844 if width == PHONE else 720}
+        with chromium.new_context(viewport=viewport, color_scheme=scheme, storage_state=state, reduced_motion="reduce") as context:
+            page = context.new_page()
+            page.goto(f"{address}{PAGES[name]}", wait_until="networkidle")
+            page.screenshot(path=path)
+        taken.append(path)
+    return taken
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
