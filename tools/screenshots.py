@@ -1,6 +1,7 @@
-"""`python -m tools.screenshots [--out FOLDER]`: pictures of the dashboard's pages, over an organization with ninety days of usage.
+"""`python -m tools.screenshots [--out FOLDER]`: pictures of the dashboard's pages, over an organization with ninety days of usage
+and three connections.
 
-Starts an installation of its own, fills it through the API, and takes each page in light, some in dark and on a phone's width, as PNGs of
+Starts an installation of its own beside the stand-ins of the providers, fills it through the API, and takes each page in light, some in dark and on a phone's width, as PNGs of
 less than 150 kB in ``docs/images``.
 """
 
@@ -8,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
 from playwright import sync_api
 
+from tests import standins
 from tests.browser import seeding, signing
 
 OUT: Final = Path(__file__).parents[1] / "docs/images"
@@ -24,6 +27,8 @@ PAGES: Final = {
     "overview-co2e": "/?metric=co2e",
     "explore": "/explore?by=project",
     "events": "/explore/events",
+    "connections": "/connections",
+    "connection": "/connections/{connection}",
     "projects": "/projects",
     "models": "/models",
     "model": "/models/one?provider=anthropic&model=claude-sonnet-4-5",
@@ -44,12 +49,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=OUT)
     out: Path = parser.parse_args(arguments).out
     out.mkdir(parents=True, exist_ok=True)
-    with seeding.seeded() as running:
+    world = standins.running(datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    with world as providers, seeding.seeded(**seeding.reading(providers)) as running:
+        seeding.connect(running, "openrouter", "Experiments")
+        seeding.connect(running, "anthropic", "Research")
+        connection = seeding.connect(running, "openai", "Production")
         state = signing.first_owner(running)
         with sync_api.sync_playwright() as playwright:
             chromium = signing.launch(playwright)
             try:
-                taken = _every(chromium, running.address, state, out)
+                taken = _every(chromium, running.address, state, out, connection)
             finally:
                 chromium.close()
     heavy = [path for path in taken if path.stat().st_size > BYTES_MAX]
@@ -60,7 +69,7 @@ def main(arguments: list[str]) -> int:
     return 1 if heavy else 0
 
 
-def _every(chromium: sync_api.Browser, address: str, state: sync_api.StorageState, out: Path) -> list[Path]:
+def _every(chromium: sync_api.Browser, address: str, state: sync_api.StorageState, out: Path, connection: str) -> list[Path]:
     wanted: list[tuple[str, Literal["light", "dark"], int]] = [(name, "light", WIDTH) for name in PAGES]
     wanted += [(name, "dark", WIDTH) for name in DARK]
     wanted += [(name, "light", PHONE) for name in ON_A_PHONE]
@@ -71,7 +80,7 @@ def _every(chromium: sync_api.Browser, address: str, state: sync_api.StorageStat
         viewport: sync_api.ViewportSize = {"width": width, "height": 844 if width == PHONE else 720}
         with chromium.new_context(viewport=viewport, color_scheme=scheme, storage_state=state, reduced_motion="reduce") as context:
             page = context.new_page()
-            page.goto(f"{address}{PAGES[name]}", wait_until="networkidle")
+            page.goto(f"{address}{PAGES[name].format(connection=connection)}", wait_until="networkidle")
             page.screenshot(path=path)
         taken.append(path)
     return taken

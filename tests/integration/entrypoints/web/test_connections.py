@@ -20,11 +20,12 @@ from tests.integration.entrypoints.worker.conftest import Bench
 
 NEW = "/connections/new"
 KEY = standins.KEYS["openai"]
+NOW = clock.now().replace(minute=0, second=0, microsecond=0)  # the stand-ins' last day is this one, so that the last 30 days hold usage
 
 
 @pytest.fixture
 def world() -> Iterator[standins.StandIns]:
-    with standins.running(clock.now().replace(minute=0, second=0, microsecond=0)) as served:
+    with standins.running(NOW) as served:
         yield served
 
 
@@ -158,11 +159,10 @@ async def test_the_same_key_twice_and_a_provider_that_nobody_reads_are_refused(o
 
 async def test_it_is_read_on_request_at_most_once_in_five_minutes(owner: Person) -> None:
     address = await connect(owner)
-    await owner.ledger.run_jobs()
     assert (await owner.send(f"{address}/sync")).headers["location"] == f"{address}?done=sync"
     again = await owner.send(f"{address}/sync")
     assert again.status_code == 429
-    assert "at most once in five minutes on request. Ask again in 4 minutes." in again.text
+    assert re.search("at most once in five minutes on request. Ask again in [45] minutes.", again.text)
     assert f'action="{address}"' in again.text, "other periods are shown by the page itself, not by where the form went"
 
 
@@ -177,20 +177,20 @@ async def test_after_it_moved_new_usage_is_booked_elsewhere_and_history_stays(ow
     assert f'href="/projects/{search}?' in await owner.read(address)
     assert await booked(owner) == before
     same = await owner.send(f"{address}/project", project_id=search)
-    assert same.status_code == 409 or same.status_code == 422
+    assert same.status_code == 422
     assert 'id="project_id-wrong"' in same.text
 
 
 async def booked(owner: Person) -> dict[str, Any]:
     answer = (await owner.key.get("/v1/telemetry/breakdown", params={"group_by": "project"})).json()
-    return {str(group["key"]): group for group in answer["groups"] if group["tokens"]["total"]}
+    return {str(group["label"]): group for group in answer["groups"] if group["tokens"]["total"]}
 
 
 async def test_a_connection_that_fails_and_stops_says_why_and_a_new_key_revives_it(owner: Person, world: standins.StandIns) -> None:
-    key = standins.new_key("openai", anchor=world.state.anchor)
+    key = standins.new_key("openai", anchor=NOW)
     address = await connect(owner, api_key=key)
     await owner.ledger.run_jobs()
-    del world.state.keys[key]
+    world.state.keys[key].revoked = True
     await fail(owner, address, 1)
     for path in (address, "/connections", "/"):
         text = await owner.read(path)
@@ -262,7 +262,7 @@ async def test_nobody_sees_another_organizations_connection(owner: Person, ledge
 
 
 async def test_a_hostile_label_stays_text_and_search_finds_the_connection(owner: Person) -> None:
-    address = await connect(owner, label=usage.HOSTILE)
+    address = await connect(owner, provider="openrouter", label=usage.HOSTILE)
     await owner.ledger.run_jobs()
     for path in (address, "/connections", "/", "/explore?by=connection", "/search?q=script"):
         text = await owner.read(path)
