@@ -1,14 +1,15 @@
 """`python -m tools.screenshots [--out FOLDER]`: pictures of the dashboard's pages, over an organization with ninety days of usage
 and three connections.
 
-Starts an installation of its own beside the stand-ins of the providers, fills it through the API, and takes each page in light, some in dark and on a phone's width, as PNGs of
-less than 150 kB in ``docs/images``.
+Starts an installation of its own beside the stand-ins of the providers, fills it through the API, and takes each page in light, some in
+dark and on a phone's width, as PNGs of less than 150 kB in ``docs/images``. ``--only`` takes the named ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -47,18 +48,21 @@ def main(arguments: list[str]) -> int:
     """Take the pictures; 1 if one is too large to be kept."""
     parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
-    out: Path = parser.parse_args(arguments).out
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", choices=list(PAGES))
+    given = parser.parse_args(arguments)
+    out, only = Path(given.out), frozenset(given.only or PAGES)
     out.mkdir(parents=True, exist_ok=True)
     world = standins.running(datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
     with world as providers, seeding.seeded(**seeding.reading(providers)) as running:
         seeding.connect(running, "openrouter", "Experiments")
         seeding.connect(running, "anthropic", "Research")
         connection = seeding.connect(running, "openai", "Production")
+        addresses = {name: running.address + path.format(connection=connection) for name, path in PAGES.items() if name in only}
         state = signing.first_owner(running)
         with sync_api.sync_playwright() as playwright:
             chromium = signing.launch(playwright)
             try:
-                taken = _every(chromium, running.address, state, out, connection)
+                taken = _every(chromium, addresses, state, out)
             finally:
                 chromium.close()
     heavy = [path for path in taken if path.stat().st_size > BYTES_MAX]
@@ -69,18 +73,18 @@ def main(arguments: list[str]) -> int:
     return 1 if heavy else 0
 
 
-def _every(chromium: sync_api.Browser, address: str, state: sync_api.StorageState, out: Path, connection: str) -> list[Path]:
+def _every(chromium: sync_api.Browser, addresses: Mapping[str, str], state: sync_api.StorageState, out: Path) -> list[Path]:
     wanted: list[tuple[str, Literal["light", "dark"], int]] = [(name, "light", WIDTH) for name in PAGES]
     wanted += [(name, "dark", WIDTH) for name in DARK]
     wanted += [(name, "light", PHONE) for name in ON_A_PHONE]
     taken = []
-    for name, scheme, width in wanted:
+    for name, scheme, width in (one for one in wanted if one[0] in addresses):
         suffix = "-dark" if scheme == "dark" else "-phone" if width == PHONE else ""
         path = out / f"{name}{suffix}.png"
         viewport: sync_api.ViewportSize = {"width": width, "height": 844 if width == PHONE else 720}
         with chromium.new_context(viewport=viewport, color_scheme=scheme, storage_state=state, reduced_motion="reduce") as context:
             page = context.new_page()
-            page.goto(f"{address}{PAGES[name].format(connection=connection)}", wait_until="networkidle")
+            page.goto(addresses[name], wait_until="networkidle")
             page.screenshot(path=path)
         taken.append(path)
     return taken

@@ -1,4 +1,4 @@
-"""The stories of a connection in a real browser: from a first sign-in to a first chart, moved while history stays, failing in plain sight."""
+"""The stories of a connection in a real browser: from the first sign-in to a chart, moved while history stays, failing in plain sight."""
 
 from __future__ import annotations
 
@@ -34,10 +34,16 @@ def running(world: standins.StandIns) -> Iterator[installation.Installation]:
         yield started
 
 
+@pytest.fixture
+def state(running: installation.Installation) -> sync_api.StorageState:
+    """Return the cookies of the owner; asked for before ``browser``, because it starts one of its own."""
+    return signing.first_owner(running)
+
+
 def test_from_the_first_sign_in_to_the_first_chart_and_moved_while_history_stays(
-    browser: sync_api.Browser, running: installation.Installation
+    state: sync_api.StorageState, browser: sync_api.Browser, running: installation.Installation
 ) -> None:
-    with browser.new_context(storage_state=signing.first_owner(running)) as context:
+    with browser.new_context(storage_state=state) as context:
         page = context.new_page()
         page.on("console", lambda said: pytest.fail(said.text) if "Content Security Policy" in said.text else None)
         page.goto(running.address)
@@ -68,7 +74,7 @@ def test_from_the_first_sign_in_to_the_first_chart_and_moved_while_history_stays
 def move(page: sync_api.Page, running: installation.Installation, own: str) -> None:
     """Move the connection to another project; what was booked is found where it was."""
     page.goto(f"{running.address}/explore?by=project")
-    before = page.get_by_role("region", name="By project").inner_text()
+    before = page.get_by_role("table", name="By project").inner_text()
     status, made = running.request("POST", "/v1/projects", headers=seeding.HEADERS, body={"name": "Search"})
     assert status == 201
     page.goto(own)
@@ -77,18 +83,17 @@ def move(page: sync_api.Page, running: installation.Installation, own: str) -> N
     expect(page.get_by_role("status")).to_contain_text("history stays where it was")
     expect(page.locator("dl.facts").get_by_role("link", name="Search")).to_be_visible()
     page.goto(f"{running.address}/explore?by=project")
-    assert page.get_by_role("region", name="By project").inner_text() == before
+    assert page.get_by_role("table", name="By project").inner_text() == before
     page.goto(f"{running.address}/explore?by=workload")
-    expect(page.get_by_role("region", name="By workload").get_by_role("link")).to_have_text(["Production"])
+    expect(page.get_by_role("table", name="By workload").get_by_role("link")).to_have_text(["Production"])
     page.goto(own)
     page.get_by_role("link", name="Explore its usage").click()
     expect(page.locator(".chips")).to_contain_text("Production")
 
 
 def test_a_failing_connection_is_in_plain_sight_on_pages_that_axe_passes_and_a_viewer_cant_act(
-    browser: sync_api.Browser, running: installation.Installation, world: standins.StandIns
+    state: sync_api.StorageState, browser: sync_api.Browser, running: installation.Installation, world: standins.StandIns
 ) -> None:
-    state = signing.first_owner(running)
     key = standins.new_key("openrouter", anchor=NOW)
     connection = seeding.connect(running, "openrouter", "Experiments", api_key=key)
     world.state.keys[key].revoked = True
