@@ -53,8 +53,9 @@ async def test_a_viewer_reads_but_meets_no_way_to_act(viewer: Person) -> None:
         assert (await viewer.open(path)).status_code == 403, path
     for path in ("/connections", "/projects", "/settings", "/settings/people"):
         acts = set(re.findall(r'action="([^"]+)"', await viewer.read(path)))
-        own = {act for act in acts if act in {"/search", "/sign-out"} or act.endswith("/remove")}
-        assert acts == own, "what is left is searching, signing out and leaving"
+        own = {act for act in acts if act in {path, "/search", "/sign-out"} or act.endswith("/remove")}
+        assert acts == own, "what is left is choosing days, searching, signing out and leaving"
+        assert f'method="post" action="{path}"' not in await viewer.read(path)
     assert 'href="/activity' not in await viewer.read("/")
 
 

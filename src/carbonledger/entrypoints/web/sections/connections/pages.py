@@ -44,7 +44,8 @@ async def connections(call: routing.CallDep) -> exchange.Answer:
         used = await answering.breakdown(
             uow, organization_id=organization_id, asked=chosen.asked, filters=Filters(), group_by=[Dimension.CONNECTION]
         )
-        by_connection = {group.labels[0]: group.measures for group in used.groups}
+        listed = {view.connection.id for view in found.data}
+        by_connection: dict[names.Label, Measures] = {group.labels[0]: group.measures for group in used.groups if group.labels[0] in listed}
         rows = await _rows(call, uow, [view.connection for view in found.data], by_connection)
         return await screens.show(
             call,
