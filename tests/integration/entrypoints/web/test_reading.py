@@ -61,6 +61,8 @@ async def test_a_viewer_reads_but_meets_no_way_to_act(viewer: Person) -> None:
 async def test_who_is_not_signed_in_is_led_to_sign_in_and_back(ledger: kit.Installation, path: str) -> None:
     answer = await ledger.client().get(path, follow_redirects=False)
     assert answer.status_code == 303
+    part = await ledger.client().get(path, headers={"hx-request": "true"})
+    assert part.headers["hx-redirect"] == answer.headers["location"]
     address = answer.headers["location"]
     assert address.startswith("/sign-in?next=%2F")
     page = await ledger.client().get(address)
