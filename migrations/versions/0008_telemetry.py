@@ -179,8 +179,7 @@ def _partitions() -> list[str]:
         name = f"telemetry_events_p{number}"
         statements += [
             f"CREATE TABLE {name} PARTITION OF telemetry_events FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {number})",
-            f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
-            f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY",
+            *ddl.partition_policy(name),
             f"CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON {name} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
         ]
     return statements
@@ -191,6 +190,7 @@ _STATEMENTS: tuple[str, ...] = (
     *ddl.tenant_policy("telemetry_series"),
     *ddl.grant_app("telemetry_series", "SELECT", "INSERT"),
     *ddl.append_only("telemetry_series"),
+    f"GRANT SELECT ON SEQUENCE telemetry_series_id_seq TO {ddl.MAINTENANCE}",  # pg_dump reads where it stands
     _EVENTS,
     "CREATE INDEX telemetry_events_organization_id_occurred_at_id_idx ON telemetry_events (organization_id, occurred_at, id)",
     *ddl.tenant_policy("telemetry_events"),

@@ -36,6 +36,17 @@ def tenant_policy(table: str, *, column: str = "organization_id") -> list[str]:
     ]
 
 
+def partition_policy(table: str) -> list[str]:
+    """Return the statements that close a partition to all but dumps and operators, who read it by itself; the rest goes by its parent."""
+    entered = is_user(MAINTENANCE)
+    return [
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"CREATE POLICY maintenance ON {table} TO {MAINTENANCE} USING ({entered}) WITH CHECK ({entered})",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {MAINTENANCE}",
+    ]
+
+
 def grant_app(table: str, *rights: str) -> list[str]:
     """Grant the running service these rights; an append-only table gets no UPDATE or DELETE."""
     return [f"GRANT {', '.join(rights)} ON {table} TO {APP}"]

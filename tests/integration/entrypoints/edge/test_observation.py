@@ -137,6 +137,7 @@ async def test_health_needs_no_database(tmp_path: Path, worker_database: conftes
         "/parts/database": "database_unwell",
         "/parts/schema": "schema_unwell",
         "/parts/queue": "queue_unwell",
+        "/parts/polls": "polls_unwell",
     }
     assert "asyncpg" not in ready.text
     assert worker_database.name not in ready.text
@@ -146,8 +147,9 @@ async def test_ready_tells_of_every_part(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/health/ready")
     assert answer.status_code == 200
     parts = answer.json()["parts"]
-    assert {name: part["status"] for name, part in parts.items()} == {"database": "ok", "schema": "ok", "queue": "ok"}
+    assert {name: part["status"] for name, part in parts.items()} == {"database": "ok", "schema": "ok", "queue": "ok", "polls": "ok"}
     assert parts["queue"]["numbers"].keys() == {"waiting", "oldest_s"}
+    assert "connections" in parts["polls"]["numbers"]
 
 
 async def test_a_database_of_another_version_is_not_ready(fresh_database: conftest.TestDatabase, tmp_path: Path) -> None:

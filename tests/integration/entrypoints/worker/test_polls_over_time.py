@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import prometheus_client
 import pytest
 import structlog
 
@@ -335,6 +336,36 @@ async def test_a_cursor_that_leads_in_a_circle_ends_the_walk(bench: Bench, curso
     result = await one.account.poll(connection_id)
     assert (result["outcome"], result["code"]) == ("failed", {"0": "provider_page_repeated", "8": "provider_cursor_looped"}[cursor])
     assert one.provider.asked - asked == 2 * service.POLL_ATTEMPTS
+
+
+async def test_a_provider_that_asks_us_to_wait_is_left_alone_so_long(bench: Bench) -> None:
+    one, connection_id = await opened(bench)
+    asked = one.provider.asked
+    one.provider.before = limited
+    job_id = await bench.ask(service.POLL_JOB, organization_id=one.account.organization_id, connection_id=str(connection_id))
+    await bench.run_once()
+    assert one.provider.asked - asked == 1
+    row = await bench.queue_row(job_id)
+    assert row is not None
+    assert 110 < row["wait_s"] <= 120
+    assert (await one.account.show(connection_id)).connection.state is types.State.ACTIVE  # it has not failed yet
+
+
+def limited() -> None:
+    raise types.ProviderLimited("OpenAI answered 429.", retry_after_s=120)
+
+
+async def test_what_a_poll_did_is_measured(bench: Bench) -> None:
+    def measured(name: str, **labels: str) -> float:
+        return prometheus_client.REGISTRY.get_sample_value(name, labels) or 0.0
+
+    polls, pages = (
+        measured("carbonledger_polls_total", provider="openai", outcome="read"),
+        measured("carbonledger_poll_pages_total", provider="openai"),
+    )
+    one, _ = await opened(bench, page_size=1000)
+    assert measured("carbonledger_polls_total", provider="openai", outcome="read") - polls == 1
+    assert measured("carbonledger_poll_pages_total", provider="openai") - pages == one.provider.asked == 3
 
 
 async def test_a_poll_that_is_running_is_the_one_that_is_asked_for(bench: Bench) -> None:
