@@ -35,6 +35,7 @@ PAGES: Final = {
     "sign-in": "/sign-in",
 }
 DARK: Final = ("overview", "explore", "model")
+TALL: Final = {"overview": 900}  # down to the names of its series
 ON_A_PHONE: Final = ("overview", "projects")
 
 
@@ -68,7 +69,7 @@ def _every(chromium: sync_api.Browser, address: str, state: sync_api.StorageStat
     for name, scheme, width in wanted:
         suffix = "-dark" if scheme == "dark" else "-phone" if width == PHONE else ""
         path = out / f"{name}{suffix}.png"
-        viewport: sync_api.ViewportSize = {"width": width, "height": 844 if width == PHONE else 720}
+        viewport: sync_api.ViewportSize = {"width": width, "height": 844 if width == PHONE else TALL.get(name, 720)}
         with chromium.new_context(viewport=viewport, color_scheme=scheme, storage_state=state, reduced_motion="reduce") as context:
             page = context.new_page()
             page.goto(f"{address}{PAGES[name]}", wait_until="networkidle")
