@@ -1,18 +1,22 @@
-"""`python -m tools.screenshots [--out FOLDER]`: pictures of the dashboard's pages, over an organization with ninety days of usage.
+"""`python -m tools.screenshots [--out FOLDER]`: pictures of the dashboard's pages, over an organization with ninety days of usage
+and three connections.
 
-Starts an installation of its own, fills it through the API, and takes each page in light, some in dark and on a phone's width, as PNGs of
-less than 150 kB in ``docs/images``.
+Starts an installation of its own beside the stand-ins of the providers, fills it through the API, and takes each page in light, some in
+dark and on a phone's width, as PNGs of less than 150 kB in ``docs/images``. ``--only`` takes the named ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
 from playwright import sync_api
 
+from tests import standins
 from tests.browser import seeding, signing
 
 OUT: Final = Path(__file__).parents[1] / "docs/images"
@@ -24,6 +28,8 @@ PAGES: Final = {
     "overview-co2e": "/?metric=co2e",
     "explore": "/explore?by=project",
     "events": "/explore/events",
+    "connections": "/connections",
+    "connection": "/connections/{connection}",
     "projects": "/projects",
     "models": "/models",
     "model": "/models/one?provider=anthropic&model=claude-sonnet-4-5",
@@ -43,14 +49,21 @@ def main(arguments: list[str]) -> int:
     """Take the pictures; 1 if one is too large to be kept."""
     parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
-    out: Path = parser.parse_args(arguments).out
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", choices=list(PAGES))
+    given = parser.parse_args(arguments)
+    out, only = Path(given.out), frozenset(given.only or PAGES)
     out.mkdir(parents=True, exist_ok=True)
-    with seeding.seeded() as running:
+    world = standins.running(datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+    with world as providers, seeding.seeded(**seeding.reading(providers)) as running:
+        seeding.connect(running, "openrouter", "Experiments")
+        seeding.connect(running, "anthropic", "Research")
+        connection = seeding.connect(running, "openai", "Production")
+        addresses = {name: running.address + path.format(connection=connection) for name, path in PAGES.items() if name in only}
         state = signing.first_owner(running)
         with sync_api.sync_playwright() as playwright:
             chromium = signing.launch(playwright)
             try:
-                taken = _every(chromium, running.address, state, out)
+                taken = _every(chromium, addresses, state, out)
             finally:
                 chromium.close()
     heavy = [path for path in taken if path.stat().st_size > BYTES_MAX]
@@ -61,18 +74,18 @@ def main(arguments: list[str]) -> int:
     return 1 if heavy else 0
 
 
-def _every(chromium: sync_api.Browser, address: str, state: sync_api.StorageState, out: Path) -> list[Path]:
+def _every(chromium: sync_api.Browser, addresses: Mapping[str, str], state: sync_api.StorageState, out: Path) -> list[Path]:
     wanted: list[tuple[str, Literal["light", "dark"], int]] = [(name, "light", WIDTH) for name in PAGES]
     wanted += [(name, "dark", WIDTH) for name in DARK]
     wanted += [(name, "light", PHONE) for name in ON_A_PHONE]
     taken = []
-    for name, scheme, width in wanted:
+    for name, scheme, width in (one for one in wanted if one[0] in addresses):
         suffix = "-dark" if scheme == "dark" else "-phone" if width == PHONE else ""
         path = out / f"{name}{suffix}.png"
         viewport: sync_api.ViewportSize = {"width": width, "height": 844 if width == PHONE else TALL.get(name, 720)}
         with chromium.new_context(viewport=viewport, color_scheme=scheme, storage_state=state, reduced_motion="reduce") as context:
             page = context.new_page()
-            page.goto(f"{address}{PAGES[name]}", wait_until="networkidle")
+            page.goto(addresses[name], wait_until="networkidle")
             page.screenshot(path=path)
         taken.append(path)
     return taken

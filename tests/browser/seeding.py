@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests import installation
+from tests import installation, standins, until
 
 KEY = "cl_live_" + "b" * 40
 EMAIL = "ada@example.org"
 PASSWORD = "correct horse battery staple"
+HEADERS = {"Authorization": f"Bearer {KEY}"}
 DAYS = 90
 PROJECTS = ("Search", "Support assistant", "Code review", "Nightly reports", "مساعد العملاء")
 # Provider, model, tokens of a usual day in thousands, share of input that a cache served, projects that use it.
@@ -32,27 +33,52 @@ BATCH = 1_000
 
 
 @contextlib.contextmanager
-def seeded() -> Iterator[installation.Installation]:
+def seeded(**settings: str) -> Iterator[installation.Installation]:
     """Run an installation with this usage while the block runs."""
-    with (
-        installation.new_home() as home,
-        installation.up(home, CARBONLEDGER_BOOTSTRAP_EMAIL=EMAIL, CARBONLEDGER_BOOTSTRAP_API_KEY=KEY) as running,
-    ):
+    with started(**settings) as running:
         seed(running)
         yield running
 
 
+@contextlib.contextmanager
+def started(**settings: str) -> Iterator[installation.Installation]:
+    """Run an installation whose first owner and key are known while the block runs."""
+    known = {"CARBONLEDGER_BOOTSTRAP_EMAIL": EMAIL, "CARBONLEDGER_BOOTSTRAP_API_KEY": KEY}
+    with installation.new_home() as home, installation.up(home, **known, **settings) as running:
+        yield running
+
+
+def reading(world: standins.StandIns) -> dict[str, str]:
+    """Return the settings with which an installation reads the stand-ins."""
+    return {f"CARBONLEDGER_{name.upper()}": value for name, value in world.settings.items()}
+
+
+def connect(running: installation.Installation, provider: str, label: str, **more: str) -> str:
+    """Connect the stand-in's account by the API and return its id as soon as it has been read."""
+    body = {"provider": provider, "label": label, "api_key": standins.KEYS[provider], **more}
+    status, made = running.request("POST", "/v1/connections", headers=HEADERS, body=body)
+    assert status == 201, made
+    await_state(running, made["id"], "active")
+    return str(made["id"])
+
+
+def await_state(running: installation.Installation, connection_id: str, state: str) -> None:
+    """Return as soon as the connection is in this state."""
+    until.holds_now(
+        lambda: running.request("GET", f"/v1/connections/{connection_id}", headers=HEADERS)[1]["state"] == state, deadline_s=120
+    )
+
+
 def seed(running: installation.Installation) -> None:
     """Make the projects and send the usage, up to this moment."""
-    headers = {"Authorization": f"Bearer {KEY}"}
     projects = []
     for name in PROJECTS:
-        status, made = running.request("POST", "/v1/projects", headers=headers, body={"name": name})
+        status, made = running.request("POST", "/v1/projects", headers=HEADERS, body={"name": name})
         assert status == 201, made
         projects.append(made["id"])
     events = list(usage(datetime.now(UTC), projects))
     for start in range(0, len(events), BATCH):
-        status, answer = running.request("POST", "/v1/telemetry/events", headers=headers, body={"events": events[start : start + BATCH]})
+        status, answer = running.request("POST", "/v1/telemetry/events", headers=HEADERS, body={"events": events[start : start + BATCH]})
         assert status == 202, answer
         assert answer["rejected"] == 0, answer["results"][:3]
 

@@ -23,6 +23,8 @@ PAGES = (
     "/?metric=co2e",
     "/explore?by=project",
     "/explore/events",
+    "/connections",
+    "/connections/new?provider=anthropic",
     "/projects",
     "/models",
     "/models/one?provider=openai&model=gpt-5",

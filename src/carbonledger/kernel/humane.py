@@ -22,6 +22,8 @@ RANGE_DIGITS: Final = 2
 _HUNDRED: Final = Decimal(100)
 _ONE: Final = Decimal(1)
 _PLACES_MAX: Final = 30
+_MINUTE_S: Final = 60
+_SPANS: Final = ((86_400, "day"), (3_600, "hour"), (_MINUTE_S, "minute"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,15 @@ def number(value: Decimal, *, least_places: int = 0) -> str:
         rounded = decimals.rounded(value, places=least_places, mode=Rounding.HALF_UP)
         return grouped(f"{rounded:.{least_places}f}")
     return significant(value)
+
+
+def span(seconds: int) -> str:
+    """Return a stretch of time in words, in whole units of the largest that fits: ``4 minutes``, ``2 days``."""
+    if seconds < _MINUTE_S:
+        return "less than a minute"
+    unit, words = next((size, name) for size, name in _SPANS if seconds >= size)
+    count = seconds // unit
+    return f"{count:,} {words}{'' if count == 1 else 's'}"
 
 
 def grouped(plain: str) -> str:

@@ -114,3 +114,21 @@ def test_pages_hold_every_row_once_in_order() -> None:
     pages = humane.batched(list(range(7)), 3)
     assert pages == {1: [0, 1, 2], 2: [3, 4, 5], 3: [6]}
     assert humane.batched([], 3) == {}
+
+
+@pytest.mark.parametrize(
+    "seconds,words",
+    [
+        (0, "less than a minute"),
+        (59, "less than a minute"),
+        (60, "1 minute"),
+        (3_599, "59 minutes"),
+        (3_600, "1 hour"),
+        (86_399, "23 hours"),
+        (86_400, "1 day"),
+        (200_000, "2 days"),
+        (86_400 * 1_200, "1,200 days"),
+    ],
+)
+def test_a_stretch_of_time_is_said_in_the_largest_unit_that_fits(seconds: int, words: str) -> None:
+    assert humane.span(seconds) == words

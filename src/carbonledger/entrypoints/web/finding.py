@@ -1,4 +1,4 @@
-"""Jumping by name or id: sections, projects and models whose name holds the words, and anything whose id is given whole."""
+"""Jumping by name or id: sections, projects, connections and models whose name holds the words, and anything whose id is given whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from carbonledger.domains.connections import service as connections
+from carbonledger.domains.connections import types as connection_types
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.projects import types as project_types
 from carbonledger.domains.telemetry import types as telemetry_types
@@ -44,6 +46,8 @@ async def find(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
         return [*hits, *await _by_id(call, uow, asked)]
     if "projects:read" in call.actor.scopes:
         hits += await _projects(call, uow, words)
+    if "connections:read" in call.actor.scopes:
+        hits += await _connections(call, uow, folded)
     if "telemetry:read" in call.actor.scopes:
         hits += await _models(call, uow, folded)
     return hits
@@ -64,6 +68,12 @@ async def _by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hi
             found = await projects.find_project(uow, organization_id=organization_id, project_id=asked)
             hits.append(Hit("Project", found.name, f"/projects/{found.id}", is_exact=True))
         except project_types.ProjectNotFound:
+            hits = []
+    if "connections:read" in call.actor.scopes and not hits:
+        try:
+            view = await connections.show(uow, organization_id=organization_id, connection_id=asked)
+            hits.append(Hit("Connection", view.connection.label, f"/connections/{asked}", is_exact=True))
+        except connection_types.ConnectionNotFound:
             hits = []
     if "telemetry:read" in call.actor.scopes and not hits:
         try:
@@ -87,6 +97,13 @@ async def _projects(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[
         if cursor is None or len(hits) >= SHOWN_MAX:
             break
     return hits[:SHOWN_MAX]
+
+
+async def _connections(call: routing.Call, uow: db.UnitOfWork, folded: str) -> list[Hit]:
+    request = call.page(limit=page.LIMIT_MAX, cursor=None, parts=1)
+    some = await connections.list_connections(uow, organization_id=call.caller.organization_id, provider=None, page=request)
+    named = [view.connection for view in some.data if folded in view.connection.label.casefold()]
+    return [Hit("Connection", one.label, f"/connections/{one.id}") for one in named[:SHOWN_MAX]]
 
 
 async def _models(call: routing.Call, uow: db.UnitOfWork, folded: str) -> list[Hit]:

@@ -1,4 +1,4 @@
-"""Names of what the ledger knows by id: projects, workloads, agents. An id that leads nowhere is shown as it is."""
+"""Names of what the ledger knows by id: projects, workloads, agents, connections. An id that leads nowhere is shown as it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from uuid import UUID
 
+from carbonledger.domains.connections import service as connections
+from carbonledger.domains.connections import types as connection_types
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.projects import types as project_types
 from carbonledger.domains.telemetry.types.answers import Dimension
@@ -13,16 +15,19 @@ from carbonledger.infra import db
 
 Label = str | UUID | bool | None
 NAMED_MAX: Final = 200  # a page shows no more rows of them; each is a look-up
-_FIND: Final[dict[Dimension, tuple[Callable[..., Any], str]]] = {
-    Dimension.PROJECT: (projects.find_project, "project_id"),
-    Dimension.WORKLOAD: (projects.find_workload, "workload_id"),
-    Dimension.AGENT: (projects.find_agent, "agent_id"),
+_Find = tuple[Callable[..., Any], str, Callable[[Any], str]]
+_FIND: Final[dict[Dimension, _Find]] = {
+    Dimension.PROJECT: (projects.find_project, "project_id", lambda found: found.name),
+    Dimension.WORKLOAD: (projects.find_workload, "workload_id", lambda found: found.name),
+    Dimension.AGENT: (projects.find_agent, "agent_id", lambda found: found.name),
+    Dimension.CONNECTION: (connections.show, "connection_id", lambda found: found.connection.label),
 }
 _WITHOUT: Final = {
     Dimension.PROJECT: "No project",
     Dimension.WORKLOAD: "No workload",
     Dimension.AGENT: "No agent",
     Dimension.ACCOUNT: "No account",
+    Dimension.CONNECTION: "No connection",
     Dimension.MODEL: "No model",
     Dimension.PROVIDER: "No provider",
 }
@@ -49,9 +54,9 @@ def words(dimension: Dimension, label: Label) -> str:
     return str(label)
 
 
-async def _name(uow: db.UnitOfWork, organization_id: UUID, find: tuple[Callable[..., Any], str], label: UUID) -> str:
-    look_up, argument = find
+async def _name(uow: db.UnitOfWork, organization_id: UUID, find: _Find, label: UUID) -> str:
+    look_up, argument, name = find
     try:
-        return str((await look_up(uow, organization_id=organization_id, **{argument: label})).name)
-    except project_types.ProjectsFault:
+        return name(await look_up(uow, organization_id=organization_id, **{argument: label}))
+    except (project_types.ProjectsFault, connection_types.ConnectionNotFound):
         return str(label)

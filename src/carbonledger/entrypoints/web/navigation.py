@@ -24,6 +24,7 @@ class Section:
 SECTIONS: Final = (
     Section("overview", "Overview", "/", "telemetry:read"),
     Section("explore", "Explore", "/explore", "telemetry:read"),
+    Section("connections", "Connections", "/connections", "connections:read"),
     Section("projects", "Projects", "/projects", "projects:read"),
     Section("models", "Models", "/models", "telemetry:read"),
     Section("activity", "Activity", "/activity", "events:read", is_apart=True),

@@ -20,7 +20,7 @@ from carbonledger.kernel import errors
 FORM: Final = "application/x-www-form-urlencoded"
 FORM_BYTES_MAX: Final = 256 * 1024  # a name of 10,000 characters, each of them four bytes that are written as twelve
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
-_SECRET: Final = frozenset({"password", "current_password", "new_password", csrf.FIELD, "page", "token"})
+_SECRET: Final = frozenset({"password", "current_password", "new_password", "api_key", csrf.FIELD, "page", "token"})
 _SIGN_IN: Final = "/sign-in"
 
 

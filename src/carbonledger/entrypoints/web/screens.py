@@ -55,7 +55,10 @@ def sent(call: routing.Call) -> forms.Fields:
 async def show(
     call: routing.Call, uow: db.UnitOfWork, template: str, *, section: str, title: str, status: int = 200, **given: Any
 ) -> exchange.Answer:
-    """Return a page inside the shell. ``given`` is what its template shows."""
+    """Return a page inside the shell. ``given`` is what its template shows.
+
+    ``path`` in it is the page's own address, where a form was sent to another one.
+    """
     fields = query(call)
     chosen: periods.Chosen = given.pop("chosen", None) or periods.read(call, fields.named(periods.NAMES))
     caller = call.caller

@@ -6,6 +6,7 @@ from typing import Final
 
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.web.sections.activity import pages as activity
+from carbonledger.entrypoints.web.sections.connections import pages as connections
 from carbonledger.entrypoints.web.sections.entrance import pages as entrance
 from carbonledger.entrypoints.web.sections.explore import pages as explore
 from carbonledger.entrypoints.web.sections.models import pages as models
@@ -17,6 +18,7 @@ ROUTERS: Final = (
     entrance.router,
     overview.router,
     explore.router,
+    connections.router,
     projects.router,
     models.router,
     activity.router,

@@ -6,7 +6,7 @@ touches pgqueuer. It does not own the running of a job (``entrypoints.worker``) 
 
 from __future__ import annotations
 
-from carbonledger.infra.queue.jobs import NoOrganization, cancel, depth, enqueue, job, unpark
+from carbonledger.infra.queue.jobs import NoOrganization, cancel, depth, enqueue, job, live, unpark
 from carbonledger.infra.queue.registry import handler, schedule, steps, subscriber
 from carbonledger.infra.queue.types import Job, JobArgs, JobMissing, JobNotParked, JobState, NotLoaded
 
@@ -23,6 +23,7 @@ __all__ = [
     "enqueue",
     "handler",
     "job",
+    "live",
     "schedule",
     "steps",
     "subscriber",

@@ -5,6 +5,7 @@ It does not own what a worker does to a job while running it (``attempts``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -143,6 +144,12 @@ async def job(uow: db.UnitOfWork, *, job_id: UUID, lock: bool = False) -> types.
     if row is None:
         raise types.JobMissing(f"No job {job_id}.")
     return to_job(row)
+
+
+async def live(uow: db.UnitOfWork, *, name: str, dedupe_keys: Iterable[str]) -> dict[str, types.Job]:
+    """Return the jobs of this name that are queued or run, by dedupe key; none for a key that no live job has."""
+    wanted = (_jobs.c.organization_id == uow.organization_id, _jobs.c.name == name, _jobs.c.dedupe_key.in_(list(dedupe_keys)), _LIVE)
+    return {row["dedupe_key"]: to_job(row) for row in await uow.fetch(select(_jobs).where(*wanted))}
 
 
 async def cancel(uow: db.UnitOfWork, *, job_id: UUID) -> types.Job:

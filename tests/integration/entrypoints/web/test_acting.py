@@ -11,7 +11,7 @@ from tests.integration.entrypoints.rest.identity import conftest as kit
 from tests.integration.entrypoints.web import usage
 from tests.integration.entrypoints.web.conftest import Person
 
-ACTS = ("/projects", "/settings", "/settings/people", "/settings/keys")
+ACTS = ("/connections/new", "/projects", "/settings", "/settings/people", "/settings/keys")
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", csrf.masked("A" * 43)])

@@ -18,6 +18,7 @@ READ = (
     "/",
     "/explore",
     "/explore/events",
+    "/connections",
     "/projects",
     "/models",
     "/models/estimate",
@@ -26,7 +27,7 @@ READ = (
     "/settings/you",
     "/search?q=a",
 )
-KEPT = ("/activity", "/settings/keys")
+KEPT = ("/activity", "/settings/keys", "/connections/new")
 
 
 @pytest.mark.parametrize("path", [*READ, *KEPT])
@@ -50,7 +51,7 @@ async def test_a_viewer_reads_but_meets_no_way_to_act(viewer: Person) -> None:
         assert (await viewer.open(path)).status_code == 200, path
     for path in KEPT:
         assert (await viewer.open(path)).status_code == 403, path
-    for path in ("/projects", "/settings", "/settings/people"):
+    for path in ("/connections", "/projects", "/settings", "/settings/people"):
         acts = set(re.findall(r'action="([^"]+)"', await viewer.read(path)))
         own = {act for act in acts if act in {"/search", "/sign-out"} or act.endswith("/remove")}
         assert acts == own, "what is left is searching, signing out and leaving"

@@ -118,6 +118,7 @@ def test_the_navigation_leads_to_pages_that_are_there_and_shows_a_viewer_what_a_
     assert [section.key for section in navigation.seen_by(access.scopes_of(Role.VIEWER))] == [
         "overview",
         "explore",
+        "connections",
         "projects",
         "models",
         "settings",

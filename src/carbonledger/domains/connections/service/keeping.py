@@ -26,6 +26,7 @@ from carbonledger.kernel import page as pages
 from carbonledger.kernel.actor import Actor
 
 SYNC_EVERY: Final = timedelta(minutes=5)
+AILING_MAX: Final = 3  # named at a glance; the list has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,14 @@ async def list_connections(
     )
     views = [ConnectionView(one, workloads[one.workload_id].project_id, tuple(states.get(one.id, ()))) for one in cut.data]
     return pages.Page(data=tuple(views), next_cursor=cut.next_cursor)
+
+
+async def health(uow: db.UnitOfWork, *, organization_id: UUID) -> types.Health:
+    """Return how many connections are in each state, and the first of those that fail or are stopped."""
+    counts = await connections.counts(uow, organization_id=organization_id)
+    is_ailing = any(counts.get(state) for state in types.AILING)
+    ailing = await connections.ailing(uow, organization_id=organization_id, limit=AILING_MAX) if is_ailing else ()
+    return types.Health(counts=counts, ailing=ailing)
 
 
 async def show(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID) -> ConnectionView:

@@ -6,7 +6,7 @@ where it stood. It ends in one of two ways, both written here: read, or failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -60,13 +60,24 @@ async def polls(uow: db.UnitOfWork) -> types.Polls:
 async def ask(uow: db.UnitOfWork, *, actor: Actor, now: datetime, connection_id: UUID, everything: bool = False) -> UUID:
     """Ask for a poll and return its job; while one is queued or running, that one."""
     args = {"connection_id": str(connection_id), "everything": everything}
-    return await queue.enqueue(uow, name=POLL_JOB, args=args, now=now, actor=actor, dedupe_key=f"connection:{connection_id}")
+    return await queue.enqueue(uow, name=POLL_JOB, args=args, now=now, actor=actor, dedupe_key=_dedupe_key(connection_id))
+
+
+async def running(uow: db.UnitOfWork, *, connection_ids: Iterable[UUID]) -> dict[UUID, queue.Job]:
+    """Return the polls that are queued or run, by connection."""
+    keys = {_dedupe_key(connection_id): connection_id for connection_id in connection_ids}
+    found = await queue.live(uow, name=POLL_JOB, dedupe_keys=keys)
+    return {keys[key]: job for key, job in found.items()}
+
+
+def _dedupe_key(connection_id: UUID) -> str:
+    return f"connection:{connection_id}"
 
 
 async def ask_reconciliation(uow: db.UnitOfWork, *, actor: Actor, now: datetime, connection_id: UUID) -> UUID:
     """Ask for the last 24 hours to be read again and compared."""
     args = {"connection_id": str(connection_id)}
-    return await queue.enqueue(uow, name=RECONCILE_JOB, args=args, now=now, actor=actor, dedupe_key=f"connection:{connection_id}")
+    return await queue.enqueue(uow, name=RECONCILE_JOB, args=args, now=now, actor=actor, dedupe_key=_dedupe_key(connection_id))
 
 
 async def poll_if_due(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, connection_id: UUID) -> bool:

@@ -83,6 +83,27 @@ async def some(
     return tuple(_from_row(row) for row in await uow.fetch(statement.order_by(connections.c.id.desc()).limit(limit)))
 
 
+async def counts(uow: db.UnitOfWork, *, organization_id: UUID) -> dict[State, int]:
+    """Return how many connections are in each state, without those that were deleted."""
+    statement = (
+        select(connections.c.state, func.count().label("count"))
+        .where(connections.c.organization_id == organization_id, connections.c.deleted_at.is_(None))
+        .group_by(connections.c.state)
+    )
+    return {State(row["state"]): row["count"] for row in await uow.fetch(statement)}
+
+
+async def ailing(uow: db.UnitOfWork, *, organization_id: UUID, limit: int) -> tuple[Connection, ...]:
+    """Return connections that fail or are stopped, those that have failed longest ago first, at most ``limit``."""
+    states = [state.value for state in types.AILING]
+    statement = (
+        select(connections)
+        .where(connections.c.organization_id == organization_id, connections.c.state.in_(states))
+        .order_by(connections.c.last_error_at, connections.c.id)
+    )
+    return tuple(_from_row(row) for row in await uow.fetch(statement.limit(limit)))
+
+
 async def due(uow: db.UnitOfWork, *, at: datetime, after: UUID, at_most: int) -> list[tuple[UUID, UUID]]:
     """Return (organization, connection) of what is due in any organization but sandboxes, by id, through the look-up function."""
     query = "SELECT organization_id, connection_id FROM due_connections($1, $2, $3)"

@@ -54,6 +54,7 @@ from carbonledger.domains.connections.types.records import (
     WORDS_CHARS_MAX,
     Connection,
     ConnectionView,
+    Health,
     LastError,
     Polls,
     StoredBucket,
@@ -61,9 +62,10 @@ from carbonledger.domains.connections.types.records import (
     StreamState,
     ToldRow,
 )
-from carbonledger.domains.connections.types.states import FAILURES_MAX, POLLED, TRANSITIONS, State, Step, allowed
+from carbonledger.domains.connections.types.states import AILING, FAILURES_MAX, POLLED, TRANSITIONS, State, Step, allowed
 
 __all__ = [
+    "AILING",
     "FAILURES_MAX",
     "LABEL_CHARS_MAX",
     "PAGES_MAX",
@@ -90,6 +92,7 @@ __all__ = [
     "CountsContradict",
     "CursorLooped",
     "Dimensions",
+    "Health",
     "KeyCheck",
     "KeyInsufficient",
     "KeyRefused",

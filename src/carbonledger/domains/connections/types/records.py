@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -124,6 +125,29 @@ class ConnectionView:
     connection: Connection
     project_id: UUID
     streams: tuple[StreamState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an organization's connections are: how many in each state, and some of those that fail or are stopped, oldest error first."""
+
+    counts: Mapping[State, int]
+    ailing: tuple[Connection, ...]
+
+    @property
+    def read(self) -> int:
+        """How many are read as they should be."""
+        return self.counts.get(State.ACTIVE, 0)
+
+    @property
+    def reading_back(self) -> int:
+        """Of how many the past is being read."""
+        return self.counts.get(State.READING_BACK, 0)
+
+    @property
+    def failing(self) -> int:
+        """How many somebody should look at."""
+        return self.counts.get(State.ERROR, 0) + self.counts.get(State.STOPPED, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Step(enum.Enum):
 
 
 POLLED: Final = frozenset({State.READING_BACK, State.ACTIVE, State.ERROR})
+AILING: Final = frozenset({State.ERROR, State.STOPPED})
+"""What somebody should look at: the last poll failed, or too many did."""
 TRANSITIONS: Final[Mapping[Step, tuple[frozenset[State], State]]] = {
     Step.READ: (POLLED, State.ACTIVE),
     Step.FAIL: (POLLED, State.ERROR),

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from carbonledger.domains.connections import service as connections
+from carbonledger.domains.connections import types as connection_types
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types.answers import Breakdown, Dimension, Filters, Group, Measures, Timeseries
 from carbonledger.entrypoints.rest import routing
@@ -64,9 +66,18 @@ async def overview(call: routing.CallDep) -> exchange.Answer:
             projects=_projects(found, chosen, metric),
             project_columns=figures.columns([group.measures for group in found.by_project.groups], shown),
             is_new=found.is_new,
+            health=await _health(call, uow),
             today=call.now.date(),
             address=call.services.settings.address,
         )
+
+
+async def _health(call: routing.Call, uow: db.UnitOfWork) -> connection_types.Health | None:
+    """Return how the connections are, to who may see them; None where there is none."""
+    if "connections:read" not in call.actor.scopes:
+        return None
+    found = await connections.health(uow, organization_id=call.caller.organization_id)
+    return found if found.counts else None
 
 
 async def _find(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chosen, now: datetime) -> _Found:

@@ -1,0 +1,1 @@
+"""Connections: accounts at AI providers whose usage is read."""
