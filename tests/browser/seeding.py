@@ -43,8 +43,8 @@ def seeded(**settings: str) -> Iterator[installation.Installation]:
 @contextlib.contextmanager
 def started(**settings: str) -> Iterator[installation.Installation]:
     """Run an installation whose first owner and key are known while the block runs."""
-    known = {"CARBONLEDGER_BOOTSTRAP_EMAIL": EMAIL, "CARBONLEDGER_BOOTSTRAP_API_KEY": KEY}
-    with installation.new_home() as home, installation.up(home, **known, **settings) as running:
+    known: dict[str, Any] = {"CARBONLEDGER_BOOTSTRAP_EMAIL": EMAIL, "CARBONLEDGER_BOOTSTRAP_API_KEY": KEY, **settings}
+    with installation.new_home() as home, installation.up(home, **known) as running:
         yield running
 
 
