@@ -40,7 +40,12 @@ async def project_id(owner: Person) -> str:
 
 
 async def add(owner: Person, *, provider: str = "openai", **more: str) -> httpx2.Response:
-    fields: dict[str, Any] = {"provider": provider, "label": "Production", "api_key": standins.KEYS[provider], "project_id": await project_id(owner)}
+    fields: dict[str, Any] = {
+        "provider": provider,
+        "label": "Production",
+        "api_key": standins.KEYS[provider],
+        "project_id": await project_id(owner),
+    }
     return await owner.send(NEW, **{**fields, **more})
 
 
