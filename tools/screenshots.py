@@ -41,6 +41,7 @@ PAGES: Final = {
     "sign-in": "/sign-in",
 }
 DARK: Final = ("overview", "explore", "model")
+TALL: Final = {"overview": 900}  # down to the names of its series
 ON_A_PHONE: Final = ("overview", "projects")
 
 
@@ -81,7 +82,7 @@ def _every(chromium: sync_api.Browser, addresses: Mapping[str, str], state: sync
     for name, scheme, width in (one for one in wanted if one[0] in addresses):
         suffix = "-dark" if scheme == "dark" else "-phone" if width == PHONE else ""
         path = out / f"{name}{suffix}.png"
-        viewport: sync_api.ViewportSize = {"width": width, "height": 844 if width == PHONE else 720}
+        viewport: sync_api.ViewportSize = {"width": width, "height": 844 if width == PHONE else TALL.get(name, 720)}
         with chromium.new_context(viewport=viewport, color_scheme=scheme, storage_state=state, reduced_motion="reduce") as context:
             page = context.new_page()
             page.goto(addresses[name], wait_until="networkidle")

@@ -129,6 +129,23 @@ def test_the_keyboard_reaches_the_content_and_the_search(
         expect(page.get_by_role("heading", level=1)).to_have_text("Code review")
 
 
+def test_what_is_copied_is_exact(browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState) -> None:
+    with browser.new_context(storage_state=state, permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        page.goto(running.address)
+        cost = page.locator(".figure data.exact").first
+        exact = cost.get_attribute("value")
+        cost.evaluate("figure => getSelection().selectAllChildren(figure)")
+        page.keyboard.press("ControlOrMeta+c")
+        assert page.evaluate("navigator.clipboard.readText()") == exact
+        page.get_by_role("table", name="Top projects").evaluate("table => getSelection().selectAllChildren(table.tBodies[0])")
+        page.keyboard.press("ControlOrMeta+c")
+        rows = page.evaluate("navigator.clipboard.readText()").splitlines()
+        assert rows[0].startswith("Code review\t")
+        assert rows[0].count("\t") == 4
+        assert " USD\t" in rows[0]
+
+
 def test_reading_works_without_javascript(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:

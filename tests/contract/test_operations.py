@@ -305,9 +305,14 @@ async def test_a_list_is_read_in_pages(operation: Operation, ledger: kit.Install
         assert len(page["data"]) <= 1
         paged += page["data"]
         cursor = page["next_cursor"]
-    assert paged == whole["data"]
+    assert unused(paged) == unused(whole["data"])
     ids = [row["id"] for row in whole["data"] if "id" in row]
     assert len(set(ids)) == len(ids)
+
+
+def unused(rows: list[Any]) -> list[Any]:
+    """Rows without when they were last used, which is this very moment."""
+    return [{name: value for name, value in row.items() if name != "last_used_at"} for row in rows]
 
 
 async def fill(world: worlds.World) -> None:

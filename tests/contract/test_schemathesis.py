@@ -41,7 +41,18 @@ CHECKS: list[CheckFunction] = [
 # What may refuse input that breaks its schema: the library's own list knows neither 413 nor 414.
 REFUSALS = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 431]
 CONFIGURATION = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}})
-SCHEMA = schemathesis.openapi.from_dict(openapi.document(), config=CONFIGURATION)
+
+
+def generated() -> dict[str, Any]:
+    """The document without protobuf bodies: random bytes are mostly none, and nothing that breaks their schema can be written in them."""
+    document = openapi.document()
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation.get("requestBody", {}).get("content", {}).pop("application/x-protobuf", None)
+    return document
+
+
+SCHEMA = schemathesis.openapi.from_dict(generated(), config=CONFIGURATION)
 
 
 @SCHEMA.auth()

@@ -78,12 +78,18 @@ class Scale:
         return self.step(max((abs(decimals.of(value)) for value in values if value is not None), default=Decimal(0)))
 
     def show(self, value: Decimal | int, *, step: Step | None = None) -> Shown:
-        """Return ``value`` (in the base unit) in a unit that suits it, or in ``step``."""
+        """Return ``value`` (in the base unit) in a unit that suits it, or in ``step``, the unit of its column.
+
+        In a column an amount that is no count keeps its zeros (18.0 above 16.3), so that digits can be compared by their place.
+        """
         exact = decimals.of(value)
         chosen = step or self.step(exact)
         scaled = self.in_unit(exact, chosen)
         least = self.least_places if chosen.power == 0 else 0
-        return Shown(number(scaled, least_places=least), chosen.unit, f"{grouped(decimals.to_api_decimal(exact))} {self.base}".rstrip())
+        places = least
+        if step is not None and not least and isinstance(value, Decimal) and abs(scaled) >= _ONE:
+            places = max(DIGITS - 1 - scaled.adjusted(), 0)
+        return Shown(number(scaled, least_places=places), chosen.unit, f"{grouped(decimals.to_api_decimal(exact))} {self.base}".rstrip())
 
     def in_unit(self, value: Decimal | int, step: Step) -> Decimal:
         """Return ``value`` (in the base unit) as so many of ``step``, exactly."""

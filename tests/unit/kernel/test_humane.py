@@ -45,10 +45,10 @@ def test_an_amount_is_shown_in_the_unit_that_suits_it(
 
 
 def test_a_column_has_one_unit_that_of_its_largest_value() -> None:
-    values = [D("1940"), D("0.5"), None]
+    values = [D("1940"), D("0.5"), D("12000"), D("7300"), None]
     step = humane.ENERGY.of(values)
     assert step.unit == "kWh"
-    assert [humane.ENERGY.show(value, step=step).number for value in values if value is not None] == ["1.94", "0.0005"]
+    assert [humane.ENERGY.show(value, step=step).number for value in values if value is not None] == ["1.94", "0.0005", "12.0", "7.30"]
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,10 @@ def _value(value: common_pb2.AnyValue) -> object:
 
 
 def _from_json(body: bytes) -> list[Span]:
-    document = _Node(strict_json.loads(body, items_max=SPANS_MAX), "")
+    found = strict_json.loads(body, items_max=SPANS_MAX)
+    if found is None:  # a member may be null, the message itself may not
+        raise _unreadable("", "type_wrong", "An object is expected here.")
+    document = _Node(found, "")
     groups = [(one, scope) for one in document.list("resourceSpans") for scope in one.list("scopeSpans")]
     spans = [(one, span) for one, scope in groups for span in scope.list("spans")]
     _bounded(len(spans), SPANS_MAX, "spans in one request")

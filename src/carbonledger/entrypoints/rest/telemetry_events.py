@@ -37,6 +37,8 @@ _EVENT: Final[dict[str, Any]] = {
     "batch": False,
     "service_tier": None,
     "region": None,
+    "size_above": None,
+    "size_up_to": None,
     "event": None,
     "quantity": None,
     "tokens": {

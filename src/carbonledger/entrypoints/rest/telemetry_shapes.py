@@ -46,6 +46,8 @@ class TelemetryEventOut(shapes.Out):
     batch: bool
     service_tier: str | None
     region: str | None
+    size_above: int | None = Field(description="The input of each request was more than so many tokens, where the source tells.")
+    size_up_to: int | None = Field(description="And at most so many; null: no bound.")
     event: str | None = Field(description="Of a metered event: what was counted.")
     quantity: str | None = Field(description="Of a metered event: how much.")
     tokens: EventTokensOut

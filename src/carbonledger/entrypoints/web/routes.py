@@ -99,7 +99,7 @@ def _named(endpoint: Callable[..., Any]) -> _Named:
 def refusal(request: exchange.Exchange, fault: errors.Fault, fields: forms.Fields | None = None) -> exchange.Answer:
     """Return the page that tells what happened, why, and what to do; or the way to sign in."""
     if isinstance(fault, errors.Unauthenticated) and fields is None and not request.path.startswith(_SIGN_IN):
-        return screens.go(f"{_SIGN_IN}?{urllib.parse.urlencode({'next': _whole_path(request)})}")
+        return _led(request, f"{_SIGN_IN}?{urllib.parse.urlencode({'next': _whole_path(request)})}")
     told = problems.document(fault, request_id=request.request_id)
     back = screens.own_path(fields.text("page")) if fields is not None else "/"
     is_signed_out = isinstance(fault, errors.Unauthenticated)
@@ -122,6 +122,13 @@ def anywhere(request: exchange.Exchange, fault: errors.Fault) -> exchange.Answer
     """Return what is told of an address that nothing serves: a page to a browser, a problem document to everybody else."""
     is_browser = request.method in gate.SAFE_METHODS and "text/html" in request.headers.get("accept", "")
     return refusal(request, fault) if is_browser else problems.answer(fault, request_id=request.request_id)
+
+
+def _led(request: exchange.Exchange, to: str) -> exchange.Answer:
+    """Return what leads on; htmx, which asks for a part of a page, is told to leave the whole page."""
+    if "hx-request" in request.headers:
+        return exchange.Answer(200, media_type=None, headers=[(b"hx-redirect", to.encode())])
+    return screens.go(to)
 
 
 def _whole_path(request: exchange.Exchange) -> str:

@@ -48,6 +48,25 @@ async function copyFrom(button) {
   }
 }
 
+// What is copied is exact: a rounded figure gives its exact value, a table its cells with tabs between them.
+document.addEventListener("copy", (event) => {
+  const selection = getSelection();
+  if (!selection || selection.isCollapsed || !event.clipboardData) return;
+  const range = selection.getRangeAt(0);
+  const around = range.commonAncestorContainer.nodeType === 1 ? range.commonAncestorContainer : range.commonAncestorContainer.parentElement;
+  const one = around.closest("data.exact");
+  if (one) { event.clipboardData.setData("text/plain", one.value); event.preventDefault(); return; }
+  const part = range.cloneContents();
+  const figures = all("data.exact", part);
+  if (!figures.length) return;
+  for (const figure of figures) figure.textContent = figure.value;
+  const rows = all("tr", part);
+  const text = (node) => node.textContent.trim().replace(/\s+/g, " ");
+  const copied = rows.length ? rows.map((row) => [...row.children].map(text).join("\t")).join("\n") : text(part);
+  event.clipboardData.setData("text/plain", copied);
+  event.preventDefault();
+});
+
 // --- plots: drawn from the table beside them, so that both always say the same
 
 let plots = [];

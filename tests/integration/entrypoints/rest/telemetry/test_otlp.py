@@ -123,10 +123,11 @@ async def whole_database(dsn: str) -> str:
     [
         (b"\xff\xff\xff", "application/x-protobuf", 400),
         (b"{", "application/json", 400),
+        (b"null", "application/json", 400),
         (b"{}", "text/plain", 415),
         (b'{"resourceSpans": 5}', "application/json", 400),
     ],
-    ids=["no protobuf", "half", "text", "shape"],
+    ids=["no protobuf", "half", "null", "text", "shape"],
 )
 async def test_what_is_no_otlp_is_refused(ledger: Installation, body: bytes, content_type: str, status: int) -> None:
     answer = await ledger.client(KEY).post(PATH, content=body, headers={"content-type": content_type})
