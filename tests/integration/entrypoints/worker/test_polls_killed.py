@@ -63,7 +63,7 @@ class Watched:
         return watched
 
 
-STATEMENTS = frozenset({"execute", "executemany", "fetch", "fetchrow", "fetchval", "copy_records_to_table"})
+STATEMENTS = frozenset({"execute", "executemany", "fetch", "fetchrow", "fetchval", "copy_to_table"})
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ async def test_a_first_read_is_killed_at_every_step(bench: Bench, fate: Fate) ->
         assert (await one.account.show(connection_id)).connection.state.value == "active"
     assert killed > 150, killed
     waits = {"before BEGIN", "before COMMIT", "after COMMIT", "question", "before file", "after file"}
-    assert waits | {"execute", "executemany", "fetch", "fetchrow", "copy_records_to_table"} <= set(fate.places)
+    assert waits | {"execute", "executemany", "fetch", "fetchrow", "copy_to_table"} <= set(fate.places)
     await all_is_told(one, bench, connection_id)
 
 
