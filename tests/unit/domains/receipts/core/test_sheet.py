@@ -1,0 +1,127 @@
+"""The words on a printed receipt, each worked out by hand from its milligrams."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from carbonledger.domains.receipts.core import sheet
+from carbonledger.domains.receipts.types import printing
+from carbonledger_proof import bundle, measures, statement
+from tests.unit.proof import worlds
+
+URL = "https://ledger.example/verify"
+
+
+def page(**changes: object) -> printing.Sheet:
+    return sheet.sheet(worlds.world(**changes).bundle(), organization="Acme Robotics", verify_url=URL)
+
+
+def only(entries: tuple[measures.Range | None, measures.Range | None]) -> tuple[measures.Gross, ...]:
+    bases = (measures.Basis.LOCATION, measures.Basis.MARKET)
+    return tuple(
+        measures.Gross(scope=measures.Scope.SCOPE_3, basis=basis, co2e_mg=found) for basis, found in zip(bases, entries, strict=True)
+    )
+
+
+def test_figures_are_ranges_in_units_that_suit_them() -> None:
+    made = page()
+
+    assert made.gross == printing.Gross("location-based", "400 g CO₂e", "1.2 kg CO₂e", "3.6 kg CO₂e", start=1111, at=3333)
+    assert made.parties[1] == printing.Figure("Period", "1 to 30 November 2026", "Europe/Berlin")
+    assert made.parties[2].value == "3 December 2026, 00:05 UTC"
+    assert [(one.label, one.value, one.detail) for one in made.measures] == [
+        ("Energy", "2 µWh", "1 to 3 µWh"),
+        ("Tokens covered", "3,753", "100 % of all"),  # 3,003 + 600 + 150
+        ("Tokens not covered", "0", None),
+        ("Cost of the usage", "0.0045 USD", None),  # 4,500,000,003 x 10^-12
+    ]
+    assert [(row.interval, row.amount) for row in made.credits] == [
+        ("0 to 3,000,000 mg", "3 kg CO₂e"),
+        ("5,000,000 to 5,600,000 mg", "600 g CO₂e"),
+    ]
+
+
+def test_it_says_compensation_claim_and_never_net_zero() -> None:
+    made = page()
+
+    assert "compensation claim" in made.wording
+    assert "net zero" not in repr(made).lower()
+    assert "offset" not in repr(made).lower()
+
+
+def test_what_is_not_covered_is_said_to_be_unknown_and_not_zero() -> None:
+    made = page(gross=only((None, None)), projects=(), compensation=None, allocations=(), energy_uwh=None)
+
+    assert made.gross is None
+    assert made.story.endswith("They are not zero.")
+    assert made.compensation == "Nothing is compensated by this receipt."
+
+
+def test_the_market_basis_stands_in_where_the_other_is_not_known() -> None:
+    made = page(gross=only((None, measures.Range(1_000, 2_000, 3_000))), projects=(), compensation=None, allocations=())
+
+    assert made.gross == printing.Gross("market-based", "1 g CO₂e", "2 g CO₂e", "3 g CO₂e", start=3333, at=6666)
+
+
+@pytest.mark.parametrize(
+    "state,by,said",
+    [
+        (bundle.State.VALID, None, None),
+        (bundle.State.REVOKED, None, "This receipt was revoked and is no longer valid."),
+        (bundle.State.SUPERSEDED, worlds.serial(7), f"This receipt was superseded by {worlds.serial(7)} and is no longer valid."),
+    ],
+)
+def test_a_receipt_that_no_longer_stands_says_so(state: bundle.State, by: str | None, said: str | None) -> None:
+    made = worlds.world().bundle(status=bundle.Status(state=state, by=by))
+
+    assert sheet.sheet(made, organization="Acme", verify_url=URL).standing == said
+
+
+@pytest.mark.parametrize(
+    "given,shown",
+    [
+        ("Grünes Tal", "Grünes Tal"),
+        ("Проект", "Проект"),
+        ("名前 🎉", "▯▯ ▯"),
+        ("a\nb", "a▯b"),
+        ("‮evil", "▯evil"),
+        ("x" * 36, "x" * 36),
+        ("x" * 37, "x" * 35 + "…"),
+    ],
+)
+def test_names_are_shown_as_far_as_the_font_goes(given: str, shown: str) -> None:
+    assert sheet.seen(given) == shown
+
+
+def test_rows_beyond_the_page_are_added_up_and_counted() -> None:
+    def share(number: int) -> statement.Project:
+        gross = only((measures.Range(1_000, 2_000, 3_000), None))
+        cost = (measures.Cost(currency="USD", amount=250, scale=2),)
+        return statement.Project(project=f"018f0000-0000-7000-8000-{number:012d}", name=f"P{number}", gross=gross, cost=cost)
+
+    projects = tuple(share(number) for number in range(7))
+    made = page(
+        projects=projects,
+        gross=only((measures.Range(7_000, 14_000, 21_000), None)),
+        cost=(measures.Cost(currency="USD", amount=1750, scale=2),),
+        compensation=None,
+        allocations=(),
+    )
+
+    assert [row.name for row in made.projects] == ["P0", "P1", "P2", "P3", "3 more (all are in the attached bundle)"]
+    assert made.projects[-1] == printing.ProjectRow(made.projects[-1].name, "6.00 g CO₂e", "3 to 9 g CO₂e", "7.50 USD")
+
+
+def test_adjustments_say_which_way_they_go() -> None:
+    given = statement.Adjustment(
+        month="2026-10", receipt=None, events=1, gross=only((measures.Range(-3_000, -2_000, -1_000), None)), cost=()
+    )
+
+    made = page(adjustments=(given, dataclasses.replace(given, month="2026-09", events=1200, receipt=worlds.serial(1, "2026-09"))))
+
+    assert made.adjustments == (
+        "October 2026: -2 g CO₂e from 1 late or revised event.",
+        f"September 2026: -2 g CO₂e from 1,200 late or revised events, after receipt {worlds.serial(1, '2026-09')}.",
+    )
