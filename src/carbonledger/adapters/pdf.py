@@ -10,7 +10,7 @@ import dataclasses
 from functools import cache
 from importlib import resources
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import segno
@@ -20,7 +20,7 @@ from carbonledger.domains.receipts.types import printing
 from carbonledger_proof import bundle as bundles
 from carbonledger_proof import pdf
 
-_STANDARD = "a-3a"  # archivable, accessible, with attachments
+_STANDARD: Final = "a-3a"  # archivable, accessible, with attachments
 
 
 class TypstPrinter:
@@ -29,16 +29,13 @@ class TypstPrinter:
     def printed(self, sheet: printing.Sheet, *, bundle: bytes) -> bytes:
         """Return the PDF, with a placeholder for its seal."""
         data = orjson.dumps(_data(sheet)).decode()
-        made = typst.compile(
+        return typst.compile(
             _template(),
             sys_inputs={"sheet": data, "bundle": bundle.decode()},
-            pdf_standards=[_STANDARD],
+            pdf_standards=_STANDARD,
             ignore_system_fonts=True,
             format="pdf",
         )
-        if not isinstance(made, bytes):
-            raise TypeError("typst gave several files for one page")
-        return made
 
 
 @cache

@@ -25,7 +25,9 @@ NAME_CHARS_MAX: Final = 36
 _BAR: Final = 10_000
 _MG_TO_G: Final = -3
 _UWH_TO_WH: Final = -6
-_MONTHS: Final = tuple("January February March April May June July August September October November December".split())
+_MONTHS: Final = tuple(
+    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
+)
 _UNSEEN: Final = "▯"  # a character that the page's font may not have; the bundle has it
 # Blocks that the page's font covers: Latin with its extensions, Greek, Cyrillic, and common punctuation and currency signs.
 _SEEN: Final = ((0x20, 0x7E), (0xA0, 0x24F), (0x386, 0x3CE), (0x400, 0x45F), (0x2010, 0x2027), (0x20AC, 0x20AC), (0x2082, 0x2082))
@@ -55,8 +57,8 @@ def sheet(bundle: bundles.Bundle, *, organization: str, verify_url: str) -> prin
         wording=receipt.wording,
         verify_url=verify_url,
         checking=(
-            "This PDF carries its own proof. Drop it on the page above, or run “carbonledger verify” with it anywhere, without asking us: that "
-            "checks the signatures, that the receipt stands in the public log, and that not a byte of this page was changed."
+            "This PDF carries its own proof. Drop it on the page above, or run “carbonledger verify” with it anywhere, without asking us: "
+            "that checks the signatures, that the receipt stands in the public log, and that not a byte of this page was changed."
         ),
         proof=_proof(bundle),
     )
@@ -147,10 +149,12 @@ def _standing(status: bundles.Status) -> str | None:
 
 def _story(receipt: statement.Receipt, gross: printing.Gross | None) -> str:
     if gross is None:
-        return f"For {_days(receipt.period)} no factor is known for any of the usage, so its emissions can't be estimated. They are not zero."
+        return (
+            f"For {_days(receipt.period)} no factor is known for any of the usage, so its emissions can't be estimated. They are not zero."
+        )
     return (
-        f"From {_days(receipt.period)}, this organization's use of AI models emitted an estimated {gross.mid}, most likely between {gross.low} and "
-        f"{gross.high}. It is an estimate with a range, because providers do not publish what a model uses."
+        f"From {_days(receipt.period)}, this organization's use of AI models emitted an estimated {gross.mid}, most likely between "
+        f"{gross.low} and {gross.high}. It is an estimate with a range, because providers do not publish what a model uses."
     )
 
 
