@@ -25,9 +25,7 @@ NAME_CHARS_MAX: Final = 36
 _BAR: Final = 10_000
 _MG_TO_G: Final = -3
 _UWH_TO_WH: Final = -6
-_MONTHS: Final = tuple(
-    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
-)
+_MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 _UNSEEN: Final = "▯"  # a character that the page's font may not have; the bundle has it
 # Blocks that the page's font covers: Latin with its extensions, Greek, Cyrillic, and common punctuation and currency signs.
 _SEEN: Final = ((0x20, 0x7E), (0xA0, 0x24F), (0x386, 0x3CE), (0x400, 0x45F), (0x2010, 0x2027), (0x20AC, 0x20AC), (0x2082, 0x2082))
