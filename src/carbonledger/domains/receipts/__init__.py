@@ -1,1 +1,1 @@
-"""Periods, credits, receipts and the log that proves them."""
+"""Periods, credits, signed receipts and the public log that they stand in."""

@@ -1,1 +1,1 @@
-"""Periods, credits, receipts and the log that proves them."""
+"""Arithmetic and decisions of receipts. Pure."""

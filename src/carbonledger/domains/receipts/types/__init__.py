@@ -1,1 +1,1 @@
-"""Periods, credits, receipts and the log that proves them."""
+"""Words of receipts."""
