@@ -21,8 +21,10 @@ SOURCE = conftest.ROOT / "src" / "carbonledger"
 
 def declared() -> list[Table]:
     """Every declared table, parents first."""
-    files = [*SOURCE.glob("domains/*/tables.py"), *SOURCE.glob("domains/*/tables/[a-z]*.py")]
-    modules = ["carbonledger.infra.tables", *(_module(path) for path in sorted(files))]
+    modules = [
+        "carbonledger.infra.tables",
+        *(_module(path) for path in sorted([*SOURCE.glob("domains/*/tables.py"), *SOURCE.glob("domains/*/tables/[a-z]*.py")])),
+    ]
     for module in modules:
         importlib.import_module(module)
     return columns.metadata.sorted_tables

@@ -25,6 +25,7 @@ class Purpose(enum.Enum):
 
     LLM_KEY = "llm_key"
     CONNECTION = "connection"
+    SIGNING_KEY = "signing_key"
 
 
 class Place(enum.Enum):
