@@ -24,6 +24,7 @@ from carbonledger.entrypoints.rest import (
     otlp,
     prices,
     projects,
+    public_log,
     routing,
     telemetry,
     telemetry_events,
@@ -59,6 +60,8 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     prices.router,
     carbon_factors.router,
     methodology.router,
+    public_log.router,
+    public_log.well_known,
 )
 
 

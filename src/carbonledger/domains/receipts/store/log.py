@@ -127,3 +127,9 @@ async def hashes(uow: db.UnitOfWork, *, level: int, first: int, count: int) -> b
     arguments = (first, first + count)
     found = await uow.conn.fetchval(_NODE_HASHES, *arguments, level) if level else await uow.conn.fetchval(_LEAF_HASHES, *arguments)
     return found or b""
+
+
+async def nodes(uow: db.UnitOfWork, *, level: int, first: int, last: int) -> dict[tuple[int, int], bytes]:
+    """Return the nodes of a level that are kept, from the index ``first`` to ``last``, by level and index."""
+    wanted = (_nodes.c.level == level, _nodes.c.index >= first, _nodes.c.index <= last)
+    return {(level, row["index"]): row["hash"] for row in await uow.fetch(select(_nodes.c.index, _nodes.c.hash).where(*wanted))}
