@@ -1,0 +1,257 @@
+"""Receipts: issued of a closed period, deferred while there are too few credits, superseded, revoked.
+
+Issuing is one transaction of the organization: the credits, their leaves, the serial, what is signed, its leaf and the row stand or fall
+together. Locks are taken in one order: the period's receipt, the counter of serials, the key, the head of the log, which orders the
+inventory too. Asked again it finds what stands. Bundles and documents are made in ``proving``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from carbonledger.domains.identity.service import entitlements
+from carbonledger.domains.projects import service as projects
+from carbonledger.domains.receipts.core import stating
+from carbonledger.domains.receipts.service import closing, credits, log, salts, signing
+from carbonledger.domains.receipts.store import receipts as store
+from carbonledger.domains.receipts.types import credits as credit_types
+from carbonledger.domains.receipts.types import receipts as types
+from carbonledger.domains.receipts.types.receipts import Receipt, Signed, State
+from carbonledger.domains.receipts.types.totals import ClosedPeriod
+from carbonledger.infra import db, outbox, queue
+from carbonledger.kernel import ids
+from carbonledger.kernel import page as pages
+from carbonledger.kernel.actor import Actor, Role
+from carbonledger_proof import errors as proof_errors
+from carbonledger_proof import keys, leaves, serials, signature, statement
+
+PROVE_JOB: Final = "receipts.prove"
+ISSUED: Final = "receipts.issued"
+DEFERRED: Final = "receipts.deferred"
+SUPERSEDED: Final = "receipts.superseded"
+REVOKED: Final = "receipts.revoked"
+READERS: Final = (Role.OWNER, Role.BILLING)
+"""Who is told of a receipt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Who acts, when (business time and real time), and for which organization."""
+
+    actor: Actor
+    now: datetime
+    at: datetime
+    organization_id: UUID
+
+
+async def issue(
+    uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, period_id: UUID
+) -> Receipt | None:
+    """Issue the receipt of a closed period, or defer it while there are too few credits; None where the plan has no receipts.
+
+    Raises ``PeriodNotFound``, ``ReceiptNotDue``, ``SerialsExhausted``, ``SigningKeyClosed``, ``SigningKeyMissing``.
+    """
+    turn = Turn(actor=actor, now=now, at=at, organization_id=organization_id)
+    if not await entitlements.has(uow, organization_id=organization_id, key=types.RECEIPTS):
+        return None
+    closed = await closing.closed(uow, organization_id=organization_id, period_id=period_id)
+    standing = await store.standing(uow, organization_id=organization_id, period_id=period_id)
+    if standing is not None and standing.state is State.ISSUED:
+        return standing
+    due = standing or _due(closed, at=at)
+    put = store.add if standing is None else store.put
+    try:
+        async with uow.savepoint():
+            made = await _signed(uow, due, closed, turn)
+            await put(uow, organization_id=organization_id, receipt=made)
+    except credit_types.InventoryShort as short:
+        waits = replace(due, required_mg=short.needed_mg, updated_at=at)
+        await put(uow, organization_id=organization_id, receipt=waits)
+        if standing is None:  # told once, however often it is tried again
+            await _tell(uow, turn, waits, action=DEFERRED, audience=(outbox.OPERATORS,), severity="warning")
+        return waits
+    await _ask_for_proof(uow, turn, made)
+    await _tell(uow, turn, made, action=ISSUED, audience=READERS, severity="info")
+    return made
+
+
+def _due(closed: ClosedPeriod, *, at: datetime, supersedes: UUID | None = None) -> Receipt:
+    return Receipt(
+        id=ids.new_id(at),
+        period_id=closed.period.id,
+        state=State.DEFERRED,
+        required_mg=0,
+        signed=None,
+        supersedes=supersedes,
+        superseded_by=None,
+        revocation=None,
+        deferred_at=at,
+        ended_at=None,
+        bundle=None,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+async def _signed(uow: db.UnitOfWork, due: Receipt, closed: ClosedPeriod, turn: Turn, *, supersedes: str | None = None) -> Receipt:
+    """Return the receipt as issued: with its serial, its credits, its signature and its leaf. Raises ``InventoryShort``."""
+    serial = await _serial(uow, closed)
+    by = await signing.current(uow, purpose=keys.Purpose.RECEIPTS, at=turn.at)
+    policy = await credits.offset_policy(uow, organization_id=turn.organization_id)
+    required_mg = stating.required_mg(closed, policy) or 0
+    given = await credits.allocate(
+        uow,
+        actor=turn.actor,
+        now=turn.now,
+        at=turn.at,
+        organization_id=turn.organization_id,
+        receipt_id=due.id,
+        serial=serial,
+        milligrams=required_mg,
+    )
+    facts = await _facts(uow, closed, turn, serial=serial, kid=by.key.kid, supersedes=supersedes)
+    receipt = stating.receipt(closed, facts, policy=policy, allocations=given)
+    entry = await log.append(uow, statement=leaves.of_receipt(receipt), at=turn.at)
+    signed = Signed(
+        receipt=receipt,
+        signature=signature.sign(signature.RECEIPT, receipt.to_json(), by.sign),
+        digest=bytes.fromhex(receipt.sha256),
+        log_index=entry.index,
+    )
+    return replace(due, state=stating.move(due.state, State.ISSUED), required_mg=required_mg, signed=signed, updated_at=turn.at)
+
+
+async def _facts(uow: db.UnitOfWork, closed: ClosedPeriod, turn: Turn, *, serial: str, kid: str, supersedes: str | None) -> stating.Facts:
+    origin = await log.origin(uow)
+    if origin is None:
+        raise RuntimeError("there is a key, and the log has no name")
+    mine = turn.organization_id
+    project_ids = [part.key for part in closed.projects if isinstance(part.key, UUID)]
+    return stating.Facts(
+        serial=serial,
+        issuer=origin,
+        organization=stating.pseudonym(await salts.salt(uow, organization_id=mine), mine),
+        issued_at=await log.turn(uow, at=turn.at),
+        kid=kid,
+        names=await projects.names(uow, organization_id=mine, project_ids=project_ids),
+        receipts=await store.serials_of(uow, organization_id=mine),
+        supersedes=supersedes,
+    )
+
+
+async def _serial(uow: db.UnitOfWork, closed: ClosedPeriod) -> str:
+    # The seed hides from readers of serials how many there are. Who reads the table of it sees the receipts themselves: no secret to them.
+    seed, number = await store.count_one(uow, month=closed.period.month, seed=secrets.token_bytes(32))
+    try:
+        return serials.make(seed, month=f"{closed.period.month:%Y-%m}", counter=number)
+    except proof_errors.SerialsExhausted as error:
+        raise types.SerialsExhausted(str(error)) from error
+
+
+async def supersede(
+    uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, receipt_id: UUID
+) -> Receipt:
+    """Put another receipt in the place of one, with the names, the plan and the key of today; return the new one.
+
+    What the old one held is free first, so that it may be given to the new one; with too few credits nothing happens. Raises
+    ``ReceiptNotFound``, ``ReceiptEnded``, ``InventoryShort``.
+    """
+    turn = Turn(actor=actor, now=now, at=at, organization_id=organization_id)
+    old = await _held(uow, organization_id=organization_id, receipt_id=receipt_id)
+    state = stating.move(old.state, State.SUPERSEDED)
+    closed = await closing.closed(uow, organization_id=organization_id, period_id=old.period_id)
+    due = _due(closed, at=at, supersedes=old.id)
+    ended = replace(old, state=state, superseded_by=due.id, ended_at=at, updated_at=at, bundle=None)
+    await store.put(uow, organization_id=organization_id, receipt=ended)
+    await credits.release(uow, actor=actor, now=now, at=at, organization_id=organization_id, receipt_id=old.id)
+    made = await _signed(uow, due, closed, turn, supersedes=_stated(old).serial)
+    await store.add(uow, organization_id=organization_id, receipt=made)
+    leaf = leaves.ReceiptSuperseded(at=await log.turn(uow, at=at), serial=_stated(old).serial, by=_stated(made).serial)
+    await log.append(uow, statement=leaf, at=at)
+    await _ask_for_proof(uow, turn, made)
+    await _tell(uow, turn, ended, action=SUPERSEDED, audience=READERS, severity="warning", by=_stated(made).serial)
+    return made
+
+
+async def revoke(
+    uow: db.UnitOfWork,
+    *,
+    actor: Actor,
+    now: datetime,
+    at: datetime,
+    organization_id: UUID,
+    receipt_id: UUID,
+    reason: types.Revocation,
+) -> Receipt:
+    """End a receipt without another in its place; what it held is free again. Raises ``ReceiptNotFound``, ``ReceiptEnded``."""
+    turn = Turn(actor=actor, now=now, at=at, organization_id=organization_id)
+    old = await _held(uow, organization_id=organization_id, receipt_id=receipt_id)
+    ended = replace(old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None)
+    await credits.release(uow, actor=actor, now=now, at=at, organization_id=organization_id, receipt_id=old.id)
+    leaf = leaves.ReceiptRevoked(at=await log.turn(uow, at=at), serial=_stated(old).serial, reason=reason)
+    await log.append(uow, statement=leaf, at=at)
+    await store.put(uow, organization_id=organization_id, receipt=ended)
+    await _ask_for_proof(uow, turn, ended)
+    await _tell(uow, turn, ended, action=REVOKED, audience=(*READERS, outbox.OPERATORS), severity="warning")
+    return ended
+
+
+async def find(uow: db.UnitOfWork, *, organization_id: UUID, receipt_id: UUID) -> Receipt:
+    """Return a receipt. Raises ``ReceiptNotFound``."""
+    found = await store.find(uow, organization_id=organization_id, receipt_id=receipt_id)
+    if found is None:
+        raise types.ReceiptNotFound(f"There is no receipt {receipt_id}.")
+    return found
+
+
+async def list_receipts(uow: db.UnitOfWork, *, organization_id: UUID, page: pages.PageRequest) -> pages.Page[Receipt]:
+    """Return receipts, the newest first; those that wait for credits and those that ended too."""
+    rows = await store.some(uow, organization_id=organization_id, before=pages.before_id(page), limit=page.limit + 1)
+    return pages.cut(rows, limit=page.limit, key=lambda receipt: (str(receipt.id),))
+
+
+async def waiting(uow: db.UnitOfWork) -> list[tuple[UUID, UUID]]:
+    """Return organization and period of every receipt that waits for credits, the oldest first; in no organization's transaction."""
+    return await store.deferred(uow)
+
+
+async def _held(uow: db.UnitOfWork, *, organization_id: UUID, receipt_id: UUID) -> Receipt:
+    found = await store.find(uow, organization_id=organization_id, receipt_id=receipt_id, lock=True)
+    if found is None:
+        raise types.ReceiptNotFound(f"There is no receipt {receipt_id}.")
+    return found
+
+
+def _stated(receipt: Receipt) -> statement.Receipt:
+    if receipt.signed is None:
+        raise types.ReceiptDeferred("The receipt waits for retired credits.")
+    return receipt.signed.receipt
+
+
+async def _ask_for_proof(uow: db.UnitOfWork, turn: Turn, receipt: Receipt) -> None:
+    await queue.enqueue(uow, name=PROVE_JOB, args={}, now=turn.now, actor=turn.actor, dedupe_key=f"{receipt.id} {receipt.state.value}")
+
+
+async def _tell(
+    uow: db.UnitOfWork, turn: Turn, receipt: Receipt, *, action: str, audience: tuple[Role | str, ...], severity: str, by: str | None = None
+) -> None:
+    after = {"period_id": str(receipt.period_id), "state": receipt.state.value, "required_mg": receipt.required_mg}
+    if receipt.signed is not None:
+        after["serial"] = receipt.signed.serial
+    if by is not None:
+        after["superseded_by"] = by
+    await outbox.emit(
+        uow,
+        actor=turn.actor,
+        now=turn.now,
+        action=action,
+        target_type="receipt",
+        target_id=receipt.id,
+        after=after,
+        severity=severity,
+        audience=audience,
+    )
