@@ -49,6 +49,7 @@ _RECEIPTS = """
         issued_at timestamptz,
         ended_at timestamptz,
         bundle bytea,
+        document bytea,
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL,
         CONSTRAINT receipts_organization_id_id_key UNIQUE (organization_id, id),
@@ -59,7 +60,7 @@ _RECEIPTS = """
         CONSTRAINT receipts_issued_check CHECK (
             num_nonnulls(serial, payload, digest, signature, kid, log_index, issued_at) = CASE WHEN state = 'deferred' THEN 0 ELSE 7 END
         ),
-        CONSTRAINT receipts_deferred_check CHECK (state <> 'deferred' OR deferred_at IS NOT NULL AND bundle IS NULL),
+        CONSTRAINT receipts_deferred_check CHECK (state <> 'deferred' OR deferred_at IS NOT NULL AND num_nonnulls(bundle, document) = 0),
         CONSTRAINT receipts_superseded_check CHECK ((state = 'superseded') = (superseded_by IS NOT NULL)),
         CONSTRAINT receipts_revoked_check CHECK ((state = 'revoked') = (revocation IS NOT NULL)),
         CONSTRAINT receipts_ended_check CHECK ((state IN ('superseded', 'revoked')) = (ended_at IS NOT NULL))

@@ -92,6 +92,7 @@ def _due(closed: ClosedPeriod, *, at: datetime, supersedes: UUID | None = None) 
         deferred_at=at,
         ended_at=None,
         bundle=None,
+        document=None,
         created_at=at,
         updated_at=at,
     )
@@ -165,7 +166,7 @@ async def supersede(
     state = stating.move(old.state, State.SUPERSEDED)
     closed = await closing.closed(uow, organization_id=organization_id, period_id=old.period_id)
     due = _due(closed, at=at, supersedes=old.id)
-    ended = replace(old, state=state, superseded_by=due.id, ended_at=at, updated_at=at, bundle=None)
+    ended = replace(old, state=state, superseded_by=due.id, ended_at=at, updated_at=at, bundle=None, document=None)
     await store.put(uow, organization_id=organization_id, receipt=ended)
     await credits.release(uow, actor=actor, now=now, at=at, organization_id=organization_id, receipt_id=old.id)
     made = await _signed(uow, due, closed, turn, supersedes=_stated(old).serial)
@@ -190,7 +191,7 @@ async def revoke(
     """End a receipt without another in its place; what it held is free again. Raises ``ReceiptNotFound``, ``ReceiptEnded``."""
     turn = Turn(actor=actor, now=now, at=at, organization_id=organization_id)
     old = await _held(uow, organization_id=organization_id, receipt_id=receipt_id)
-    ended = replace(old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None)
+    ended = replace(old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None, document=None)
     await credits.release(uow, actor=actor, now=now, at=at, organization_id=organization_id, receipt_id=old.id)
     leaf = leaves.ReceiptRevoked(at=await log.turn(uow, at=at), serial=_stated(old).serial, reason=reason)
     await log.append(uow, statement=leaf, at=at)

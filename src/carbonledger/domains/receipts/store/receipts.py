@@ -135,6 +135,7 @@ def _row(receipt: Receipt) -> dict[str, object]:
         "deferred_at": receipt.deferred_at,
         "ended_at": receipt.ended_at,
         "bundle": receipt.bundle,
+        "document": receipt.document,
         "created_at": receipt.created_at,
         "updated_at": receipt.updated_at,
     }
@@ -158,6 +159,7 @@ def _from_row(row: asyncpg.Record) -> Receipt:
         deferred_at=row["deferred_at"],
         ended_at=row["ended_at"],
         bundle=row["bundle"],
+        document=row["document"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

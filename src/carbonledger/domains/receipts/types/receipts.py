@@ -59,7 +59,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A receipt as it is kept. ``signed`` is None while it is deferred; ``bundle`` until a checkpoint covers its leaf.
+    """A receipt as it is kept. ``signed`` is None while it is deferred; ``bundle`` and ``document`` until a checkpoint covers its leaf.
 
     ``required_mg``: what is compensated, or has to be. ``superseded_by``: the receipt that took its place.
     """
@@ -75,6 +75,7 @@ class Receipt:
     deferred_at: datetime | None
     ended_at: datetime | None
     bundle: bytes | None
+    document: bytes | None
     created_at: datetime
     updated_at: datetime
 

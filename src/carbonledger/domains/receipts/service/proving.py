@@ -1,0 +1,117 @@
+"""What proves a receipt to strangers: its bundle, made once a checkpoint covers its leaf, the page that carries it, proofs of single events.
+
+Bundle and page are sealed with the key of receipts and kept, because that key's private part is destroyed when another follows. They are made
+again when a receipt ends, and then say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from carbonledger.domains.identity.service import organizations
+from carbonledger.domains.receipts.core import sheet
+from carbonledger.domains.receipts.service import keys as signing_keys
+from carbonledger.domains.receipts.service import log, signing
+from carbonledger.domains.receipts.store import receipts as store
+from carbonledger.domains.receipts.types import printing
+from carbonledger.domains.receipts.types import receipts as types
+from carbonledger.domains.receipts.types.receipts import Public, Receipt, Signed, State
+from carbonledger.infra import db
+from carbonledger_proof import bundle as bundles
+from carbonledger_proof import errors as proof_errors
+from carbonledger_proof import keys, pdf, serials
+
+VERIFY_PATH: Final = "/receipts/verify"
+_STATES: Final = {
+    State.ISSUED: bundles.State.VALID,
+    State.SUPERSEDED: bundles.State.SUPERSEDED,
+    State.REVOKED: bundles.State.REVOKED,
+}
+
+
+async def prove(
+    uow: db.UnitOfWork, *, at: datetime, organization_id: UUID, printer: printing.ReceiptPrinter, address: str
+) -> tuple[Receipt, ...]:
+    """Make bundle and page of every receipt that has none yet, and return them.
+
+    Raises ``CheckpointNotFound`` (it is signed in a moment), ``SigningKeyClosed``, ``SigningKeyMissing``.
+    """
+    unproven = await store.unproven(uow, organization_id=organization_id)
+    if not unproven:
+        return ()
+    name = (await organizations.find(uow, organization_id=organization_id)).name
+    made = []
+    for receipt in unproven:
+        bundle = await _bundle(uow, receipt, at=at, organization_id=organization_id)
+        by = await signing.current(uow, purpose=keys.Purpose.RECEIPTS, at=at)
+        page = sheet.sheet(bundle, organization=name, verify_url=f"{address.rstrip('/')}{VERIFY_PATH}/{bundle.receipt.serial}")
+        document = pdf.sealed(printer.printed(page, bundle=bundle.encode()), by.sign)
+        proven = replace(receipt, bundle=bundle.encode(), document=document, updated_at=at)
+        await store.put(uow, organization_id=organization_id, receipt=proven)
+        made.append(proven)
+    return tuple(made)
+
+
+async def _bundle(uow: db.UnitOfWork, receipt: Receipt, *, at: datetime, organization_id: UUID) -> bundles.Bundle:
+    signed = stated(receipt)
+    by = await signing.current(uow, purpose=keys.Purpose.RECEIPTS, at=at)
+    checkpoint = await log.covering(uow, index=signed.log_index)
+    path = await log.inclusion(uow, index=signed.log_index, size=checkpoint.size)
+    return bundles.make(
+        signed.receipt,
+        signed=signed.signature,
+        inclusion=bundles.Inclusion(index=signed.log_index, size=checkpoint.size, path=path),
+        checkpoint=checkpoint.note,
+        known=await signing_keys.published(uow),
+        status=await _status(uow, receipt, organization_id=organization_id),
+        made_at=max(at.replace(microsecond=0), signed.receipt.issued_at),
+        kid=by.key.kid,
+        sign=by.sign,
+    )
+
+
+async def _status(uow: db.UnitOfWork, receipt: Receipt, *, organization_id: UUID) -> bundles.Status:
+    successor = None
+    if receipt.superseded_by is not None:
+        found = await store.find(uow, organization_id=organization_id, receipt_id=receipt.superseded_by)
+        successor = None if found is None or found.signed is None else found.signed.serial
+    return bundles.Status(state=_STATES[receipt.state], by=successor)
+
+
+def stated(receipt: Receipt) -> Signed:
+    """Return what was signed. Raises ``ReceiptDeferred``."""
+    if receipt.signed is None:
+        raise types.ReceiptDeferred("The receipt waits for retired credits; it is issued as soon as there are enough.")
+    return receipt.signed
+
+
+def bundle(receipt: Receipt) -> bytes:
+    """Return the bundle as a file. Raises ``ReceiptDeferred``, ``ReceiptUnproven``."""
+    stated(receipt)
+    return _made(receipt.bundle)
+
+
+def document(receipt: Receipt) -> bytes:
+    """Return the page as a PDF. Raises ``ReceiptDeferred``, ``ReceiptUnproven``."""
+    stated(receipt)
+    return _made(receipt.document)
+
+
+def _made(content: bytes | None) -> bytes:
+    if content is None:
+        raise types.ReceiptUnproven("The log is being signed. Try again in a few seconds.", retry_after_s=5)
+    return content
+
+
+async def public(uow: db.UnitOfWork, *, serial: str) -> Public:
+    """Return what everybody may see of a receipt, by its serial as people type it. Raises ``ReceiptNotFound``."""
+    try:
+        found = await store.by_serial(uow, serial=serials.parse(serial))
+    except proof_errors.SerialInvalid as error:
+        raise types.ReceiptNotFound(str(error)) from error
+    if found is None:
+        raise types.ReceiptNotFound(f"No receipt has the serial {serials.parse(serial)}.")
+    return found
