@@ -2,7 +2,7 @@
 
 Issuing is one transaction of the organization: the credits, their leaves, the serial, what is signed, its leaf and the row stand or fall
 together. Locks are taken in one order: the period's receipt, the counter of serials, the key, the head of the log, which orders the
-inventory too. Asked again it finds what stands. Bundles and documents are made in ``proving``.
+inventory too. Asked again it finds what stands. Bundles and documents are made in ``bundling``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from uuid import UUID
 from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.receipts.core import stating
-from carbonledger.domains.receipts.service import closing, credits, log, salts, signing
+from carbonledger.domains.receipts.service import credits, log, signing, totals
 from carbonledger.domains.receipts.store import receipts as store
 from carbonledger.domains.receipts.types import credits as credit_types
 from carbonledger.domains.receipts.types import receipts as types
@@ -46,19 +46,19 @@ class Turn:
     now: datetime
     at: datetime
     organization_id: UUID
+    salt: bytes
+    """The secret of the organization that its pseudonym is made with (``proving.salt``)."""
 
 
-async def issue(
-    uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, period_id: UUID
-) -> Receipt | None:
+async def issue(uow: db.UnitOfWork, *, turn: Turn, period_id: UUID) -> Receipt | None:
     """Issue the receipt of a closed period, or defer it while there are too few credits; None where the plan has no receipts.
 
     Raises ``PeriodNotFound``, ``ReceiptNotDue``, ``SerialsExhausted``, ``SigningKeyClosed``, ``SigningKeyMissing``.
     """
-    turn = Turn(actor=actor, now=now, at=at, organization_id=organization_id)
+    organization_id, at = turn.organization_id, turn.at
     if not await entitlements.has(uow, organization_id=organization_id, key=types.RECEIPTS):
         return None
-    closed = await closing.closed(uow, organization_id=organization_id, period_id=period_id)
+    closed = await totals.closed(uow, organization_id=organization_id, period_id=period_id)
     standing = await store.standing(uow, organization_id=organization_id, period_id=period_id)
     if standing is not None and standing.state is State.ISSUED:
         return standing
@@ -135,7 +135,7 @@ async def _facts(uow: db.UnitOfWork, closed: ClosedPeriod, turn: Turn, *, serial
     return stating.Facts(
         serial=serial,
         issuer=origin,
-        organization=stating.pseudonym(await salts.salt(uow, organization_id=mine), mine),
+        organization=stating.pseudonym(turn.salt, mine),
         issued_at=await log.turn(uow, at=turn.at),
         kid=kid,
         names=await projects.names(uow, organization_id=mine, project_ids=project_ids),
@@ -153,22 +153,20 @@ async def _serial(uow: db.UnitOfWork, closed: ClosedPeriod) -> str:
         raise types.SerialsExhausted(str(error)) from error
 
 
-async def supersede(
-    uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, receipt_id: UUID
-) -> Receipt:
+async def supersede(uow: db.UnitOfWork, *, turn: Turn, receipt_id: UUID) -> Receipt:
     """Put another receipt in the place of one, with the names, the plan and the key of today; return the new one.
 
     What the old one held is free first, so that it may be given to the new one; with too few credits nothing happens. Raises
     ``ReceiptNotFound``, ``ReceiptEnded``, ``InventoryShort``.
     """
-    turn = Turn(actor=actor, now=now, at=at, organization_id=organization_id)
+    organization_id, at = turn.organization_id, turn.at
     old = await _held(uow, organization_id=organization_id, receipt_id=receipt_id)
     state = stating.move(old.state, State.SUPERSEDED)
-    closed = await closing.closed(uow, organization_id=organization_id, period_id=old.period_id)
+    closed = await totals.closed(uow, organization_id=organization_id, period_id=old.period_id)
     due = _due(closed, at=at, supersedes=old.id)
     ended = replace(old, state=state, superseded_by=due.id, ended_at=at, updated_at=at, bundle=None, document=None)
     await store.put(uow, organization_id=organization_id, receipt=ended)
-    await credits.release(uow, actor=actor, now=now, at=at, organization_id=organization_id, receipt_id=old.id)
+    await credits.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
     made = await _signed(uow, due, closed, turn, supersedes=_stated(old).serial)
     await store.add(uow, organization_id=organization_id, receipt=made)
     leaf = leaves.ReceiptSuperseded(at=await log.turn(uow, at=at), serial=_stated(old).serial, by=_stated(made).serial)
@@ -178,21 +176,12 @@ async def supersede(
     return made
 
 
-async def revoke(
-    uow: db.UnitOfWork,
-    *,
-    actor: Actor,
-    now: datetime,
-    at: datetime,
-    organization_id: UUID,
-    receipt_id: UUID,
-    reason: types.Revocation,
-) -> Receipt:
+async def revoke(uow: db.UnitOfWork, *, turn: Turn, receipt_id: UUID, reason: types.Revocation) -> Receipt:
     """End a receipt without another in its place; what it held is free again. Raises ``ReceiptNotFound``, ``ReceiptEnded``."""
-    turn = Turn(actor=actor, now=now, at=at, organization_id=organization_id)
+    organization_id, at = turn.organization_id, turn.at
     old = await _held(uow, organization_id=organization_id, receipt_id=receipt_id)
     ended = replace(old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None, document=None)
-    await credits.release(uow, actor=actor, now=now, at=at, organization_id=organization_id, receipt_id=old.id)
+    await credits.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
     leaf = leaves.ReceiptRevoked(at=await log.turn(uow, at=at), serial=_stated(old).serial, reason=reason)
     await log.append(uow, statement=leaf, at=at)
     await store.put(uow, organization_id=organization_id, receipt=ended)

@@ -1,0 +1,76 @@
+"""Jobs of receipts: issue one when a period is closed, try those again that wait for credits, make bundle and page of what was signed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from carbonledger import bootstrap
+from carbonledger.domains.receipts.service import bundling, closing, credits, issuing
+from carbonledger.domains.receipts.types.receipts import Receipt
+from carbonledger.entrypoints.shared import salting, signing
+from carbonledger.infra import db, outbox, queue
+from carbonledger.infra.queue import work as works
+from carbonledger.kernel import actor as actors
+
+ISSUE_JOB: Final = "receipts.issue"
+RETRY_JOB: Final = "receipts.retry_deferred"
+
+Work = works.Steps[bootstrap.Services]
+
+queue.subscriber(closing.CLOSED, job=ISSUE_JOB)
+queue.subscriber(credits.IMPORTED, job=RETRY_JOB)
+queue.schedule(RETRY_JOB, "40 4 * * *")
+
+
+@queue.steps(ISSUE_JOB)
+async def issue(work: Work) -> dict[str, Any]:
+    """Issue the receipt of a period that was closed. Issued once, however often it runs."""
+    async with work.transaction() as uow:
+        event = await outbox.event(uow, event_id=UUID(work.args["event_id"]))
+    return _said(await _issue(work, organization_id=work.organization_id, period_id=UUID(event.target_id)))
+
+
+@queue.steps(RETRY_JOB)
+async def retry_deferred(work: Work) -> dict[str, Any]:
+    """Try every receipt that waits for credits again, the oldest first, each in a transaction of its organization."""
+    async with work.database.transaction() as uow:
+        waiting = await issuing.waiting(uow)
+    issued = 0
+    for organization_id, period_id in waiting:
+        made = await _issue(work, organization_id=organization_id, period_id=period_id)
+        issued += made is not None and made.signed is not None
+    return {"waiting": len(waiting), "issued": issued}
+
+
+async def _issue(work: Work, *, organization_id: UUID, period_id: UUID) -> Receipt | None:
+    await signing.ready(work.services, at=work.at)
+    actor = actors.system(organization_id, request_id=work.job.request_id)
+    salt = await salting.ready(work.services, actor=actor, at=work.at, organization_id=organization_id)
+    turn = issuing.Turn(actor=actor, now=work.at, at=work.at, organization_id=organization_id, salt=salt)
+    async with work.database.transaction(organization_id) as uow:
+        return await issuing.issue(uow, turn=turn, period_id=period_id)
+
+
+def _said(made: Receipt | None) -> dict[str, Any]:
+    if made is None:
+        return {"receipt": None}
+    return {"receipt": str(made.id), "state": made.state.value, "serial": None if made.signed is None else made.signed.serial}
+
+
+@queue.steps(issuing.PROVE_JOB, attempts_max=50)
+async def prove(work: Work) -> dict[str, Any]:
+    """Make bundle and page of what was signed; tried again until a checkpoint covers its leaf. What has them is not made again."""
+    await signing.ready(work.services, at=work.at)
+
+    async def make(uow: db.UnitOfWork) -> int:
+        made = await bundling.prove(
+            uow,
+            at=work.at,
+            organization_id=work.organization_id,
+            printer=work.services.printer,
+            address=work.services.settings.address,
+        )
+        return len(made)
+
+    return {"made": await work.step("make", make)}
