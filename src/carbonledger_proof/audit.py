@@ -13,7 +13,7 @@ import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from carbonledger_proof import checkpoint, errors, keys, leaves, merkle, note, signature
+from carbonledger_proof import canonical, checkpoint, errors, keys, leaves, merkle, note, signature
 
 
 class Problem(enum.Enum):
@@ -273,7 +273,7 @@ def _key(log: _Log, leaf: leaves.KeyPublished | leaves.KeyRotated) -> None:
 
 def _check_key(log: _Log, leaf: leaves.KeyPublished | leaves.KeyRotated, key: keys.Key, made: str) -> None:
     try:
-        signature.verify(signature.LOG_KEY, leaves.signed_part(leaf), made, key.public)
+        signature.verify(signature.LOG_KEY, canonical.write(leaves.signed_part(leaf)), made, key.public)
     except errors.SignatureInvalid:
         log.find(Problem.SIGNATURE_INVALID, f"Key {key.kid} did not sign this leaf.")
 
