@@ -13,6 +13,7 @@ from carbonledger.entrypoints.rest import (
     clerk,
     connection_costs,
     connections,
+    credit_lots,
     estimates,
     exports,
     health,
@@ -59,6 +60,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     prices.router,
     carbon_factors.router,
     methodology.router,
+    credit_lots.router,
 )
 
 
