@@ -6,6 +6,7 @@ they name, what to send, who calls. The suite fails for an operation that it can
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -22,10 +23,12 @@ from tests import standins
 from tests.contract import worlds
 from tests.integration.domains.telemetry import kit as ledger
 from tests.integration.entrypoints.rest.identity import conftest as kit
+from tests.unit.domains.receipts import credit_files
 
 World = worlds.World
 Body = dict[str, Any]
 Who = Literal["key", "session", "house", "nobody"]
+_units = itertools.count(1)
 
 
 async def _nothing(world: World) -> dict[str, str]:
@@ -132,6 +135,13 @@ async def a_telemetry_event(world: World) -> dict[str, str]:
 
 
 # --- what is sent
+
+
+async def a_file_of_lots(world: World) -> Body:
+    """A lot that no other test has."""
+    del world
+    unit = next(_units)
+    return {"csv": credit_files.written(credit_files.block(unit, unit, batch="2024-17")).decode()}
 
 
 async def credentials(world: World) -> Body:
@@ -300,6 +310,7 @@ RECIPES: dict[str, Recipe] = {
     "getCarbonFactors": Recipe(place=a_factor_set, is_everybodys=True),
     "sendEvents": Recipe(reads_itself=True),
     "sendSpans": Recipe(reads_itself=True),
+    "importCreditLots": Recipe(body=a_file_of_lots, reads_itself=True),
     "getTelemetryEvent": Recipe(place=a_telemetry_event),
     "eraseTelemetryProperties": Recipe(place=a_telemetry_event),
 }

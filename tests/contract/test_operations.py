@@ -317,6 +317,8 @@ def unused(rows: list[Any]) -> list[Any]:
 
 async def fill(world: worlds.World) -> None:
     """Make some of everything that lists show."""
+    for _ in range(2):
+        assert (await world.house.send("POST", "/v1/credit-lots", json=await recipes.a_file_of_lots(world))).is_success
     for make in (recipes.an_api_key, recipes.an_llm_key, recipes.an_invitation, recipes.a_member, recipes.a_project, recipes.an_agent):
         for _ in range(2):
             await make(world)

@@ -15,6 +15,7 @@ import typer.main
 from carbonledger.entrypoints.cli import (
     about,
     console,
+    credit,
     database,
     demo,
     doctor,
@@ -53,6 +54,7 @@ app.add_typer(key.app, name="key", rich_help_panel=_OPERATE)
 app.add_typer(vault.app, name="vault", rich_help_panel=_OPERATE)
 app.add_typer(signing_key.app, name="signing-key", rich_help_panel=_OPERATE)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_OPERATE)
+app.add_typer(credit.app, name="credits", rich_help_panel=_OPERATE)
 app.add_typer(prices.app, name="prices", rich_help_panel=_ABOUT)
 app.add_typer(telemetry.app, name="telemetry", rich_help_panel=_OPERATE)
 app.command("openapi", rich_help_panel=_ABOUT)(about.openapi)

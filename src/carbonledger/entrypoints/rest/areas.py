@@ -13,6 +13,7 @@ from carbonledger.entrypoints.rest import (
     clerk,
     connection_costs,
     connections,
+    credit_lots,
     estimates,
     exports,
     health,
@@ -62,6 +63,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     methodology.router,
     public_log.router,
     public_log.well_known,
+    credit_lots.router,
 )
 
 

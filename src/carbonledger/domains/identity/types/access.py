@@ -65,6 +65,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("prices:read", "Read prices and carbon factors, and estimate with them.", _EVERYBODY),
     Scope("telemetry:read", "Read usage, its cost and its emissions, and export them.", _EVERYBODY),
     Scope("telemetry:write", "Send usage, and erase properties of events.", _KEEPERS),
+    Scope("credits:read", "Read the inventory of retired credits (house organization only).", _KEEPERS),
+    Scope("credits:write", "Import retired credits (house organization only).", _KEEPERS),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}
