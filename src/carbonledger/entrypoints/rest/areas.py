@@ -26,6 +26,7 @@ from carbonledger.entrypoints.rest import (
     prices,
     projects,
     public_log,
+    receipts,
     routing,
     telemetry,
     telemetry_events,
@@ -64,6 +65,8 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     public_log.router,
     public_log.well_known,
     credit_lots.router,
+    receipts.router,
+    receipts.public,
 )
 
 

@@ -67,6 +67,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("telemetry:write", "Send usage, and erase properties of events.", _KEEPERS),
     Scope("credits:read", "Read the inventory of retired credits (house organization only).", _KEEPERS),
     Scope("credits:write", "Import retired credits (house organization only).", _KEEPERS),
+    Scope("receipts:read", "Read carbon receipts and what proves them.", _EVERYBODY),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}

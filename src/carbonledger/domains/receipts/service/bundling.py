@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.identity.service import organizations
@@ -115,3 +115,11 @@ async def public(uow: db.UnitOfWork, *, serial: str) -> Public:
     if found is None:
         raise types.ReceiptNotFound(f"No receipt has the serial {serials.parse(serial)}.")
     return found
+
+
+def published(signed: Signed) -> dict[str, Any]:
+    """Return what a receipt says to everybody: without the projects, whose names may be anybody's, and without what each of them used."""
+    said = signed.receipt.to_json()
+    if not isinstance(said, dict):
+        raise TypeError("a receipt is an object")
+    return {name: value for name, value in said.items() if name != "projects"}
