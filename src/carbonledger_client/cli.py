@@ -132,3 +132,21 @@ def audit(
     from carbonledger_client.commands import auditing
 
     auditing.run(auditing.Request(url=url, keys=keys, state=state, mirror=mirror, as_json=json))
+
+
+def verify(
+    target: Annotated[str, typer.Argument(metavar="FILE|SERIAL", help="A receipt's PDF or bundle, the proof of an event, or a serial.")],
+    *,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The issuer's keys (jwks.json), got from the issuer and not with the file.")
+    ] = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Verify a carbon receipt and print what was checked, in words. A file needs no network; a serial is asked for and then checked here.
+
+    Exit code 0: all of it holds; 1: something does not, so do not rely on it; 2: it could not be checked.
+    """
+    from carbonledger_client.commands import verifying
+
+    verifying.run(verifying.Request(target=target, keys=keys, url=url, as_json=json))

@@ -17,7 +17,7 @@ from carbonledger.domains.receipts.types import receipts as types
 from carbonledger.entrypoints.rest import routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.kernel import page
-from carbonledger_proof import verify
+from carbonledger_proof import canonical, verify
 
 router = routing.Router(prefix="/v1/receipts", tag="Credits and receipts")
 public = routing.Router(prefix="/v1/public/receipts", tag="Credits and receipts")
@@ -71,12 +71,15 @@ class PublicReceiptOut(shapes.Out):
     superseded_by: str | None
     revocation: types.Revocation | None
     ended_at: dt.datetime | None
-    receipt: dict[str, Any] = Field(description="What was signed, with the shares of projects left out.")
-    sha256: str = Field(description="SHA-256 of the canonical receipt with everything in it, in hex.")
+    receipt: dict[str, Any] = Field(description="What was signed: schema carbon-ledger/receipt/v1. It names neither people nor projects.")
+    sha256: str = Field(description="SHA-256 of the canonical receipt, in hex.")
     signature: str
     kid: str
     log_index: int
     is_valid: bool = Field(description="Whether every check holds.")
+    bundle: dict[str, Any] | None = Field(
+        description="All that proves it, to be checked without trusting this answer; null for the seconds until there is one."
+    )
     checks: list[CheckOut] = Field(description="What was checked of its bundle; empty for the seconds until there is one.")
 
 
@@ -164,7 +167,7 @@ async def get_receipt(call: routing.CallDep, receipt_id: UUID) -> ReceiptDetailO
     signed = found.signed
     return ReceiptDetailOut(
         **_fields(found),
-        receipt=None if signed is None else signed.receipt.to_json(),
+        receipt=None if signed is None else _object(signed.receipt.to_json()),
         signature=None if signed is None else signed.signature,
         sha256=None if signed is None else signed.digest.hex(),
     )
@@ -198,6 +201,12 @@ async def get_receipt_bundle(call: routing.CallDep, receipt_id: UUID) -> Respons
     return _file(bundling.bundle(found), _BUNDLE, f"{bundling.stated(found).serial}.json")
 
 
+def _object(value: canonical.Json) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("a receipt and a bundle are objects")
+    return value
+
+
 def _file(content: bytes, media_type: str, name: str) -> Response:
     return Response(content, media_type=media_type, headers={"content-disposition": f'attachment; filename="{name}"'})
 
@@ -221,6 +230,7 @@ def _file(content: bytes, media_type: str, name: str) -> Response:
             "kid": "A" * 43,
             "log_index": 5,
             "is_valid": True,
+            "bundle": {"schema": "carbon-ledger/bundle/v1"},
             "checks": [{"name": "signature", "ok": True, "text": "The receipt was signed with the key."}],
         },
     },
@@ -238,12 +248,13 @@ async def verify_receipt(
         superseded_by=found.superseded_by,
         revocation=found.revocation,
         ended_at=found.ended_at,
-        receipt=bundling.published(found.signed),
+        receipt=_object(found.signed.receipt.to_json()),
         sha256=found.signed.digest.hex(),
         signature=found.signed.signature,
         kid=found.signed.receipt.kid,
         log_index=found.signed.log_index,
         is_valid=report is not None and report.ok,
+        bundle=None if found.bundle is None else _object(canonical.read(found.bundle)),
         checks=[] if report is None else [CheckOut(name=one.name, ok=one.ok, text=one.text) for one in report.checks],
     )
 

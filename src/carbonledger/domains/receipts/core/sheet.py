@@ -5,7 +5,8 @@ Nothing here decides anything: what is shown is rounded for the eye, and the exa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -22,6 +23,7 @@ PROJECTS_MAX: Final = 5
 CREDITS_MAX: Final = 3
 ADJUSTMENTS_MAX: Final = 2
 NAME_CHARS_MAX: Final = 36
+_NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 _BAR: Final = 10_000
 _MG_TO_G: Final = -3
 _UWH_TO_WH: Final = -6
@@ -31,8 +33,11 @@ _UNSEEN: Final = "▯"  # a character that the page's font may not have; the bun
 _SEEN: Final = ((0x20, 0x7E), (0xA0, 0x24F), (0x386, 0x3CE), (0x400, 0x45F), (0x2010, 0x2027), (0x20AC, 0x20AC), (0x2082, 0x2082))
 
 
-def sheet(bundle: bundles.Bundle, *, organization: str, verify_url: str) -> printing.Sheet:
-    """Return the page of a receipt. ``organization`` is the name of whom it was issued to, which the receipt itself does not tell."""
+def sheet(bundle: bundles.Bundle, *, organization: str, verify_url: str, names: Mapping[str, str] = _NO_NAMES) -> printing.Sheet:
+    """Return the page of a receipt.
+
+    ``organization`` is whom it was issued to and ``names`` what its projects are called, by their ids: the receipt itself tells neither.
+    """
     receipt = bundle.receipt
     gross = shown_gross(receipt)
     month = _month(receipt.period.month)
@@ -48,7 +53,7 @@ def sheet(bundle: bundles.Bundle, *, organization: str, verify_url: str) -> prin
         gross=gross,
         story=_story(receipt, gross),
         measures=_measures(receipt),
-        projects=_projects(receipt.projects),
+        projects=_projects(receipt.projects, names),
         adjustments=_adjustments(receipt.adjustments),
         compensation=_compensation(receipt),
         credits=_credits(receipt.allocations),
@@ -181,7 +186,7 @@ def _tokens(buckets: measures.Buckets) -> int | None:
     return sum(known) if known else None
 
 
-def _projects(projects: Sequence[statement.Project]) -> tuple[ProjectRow, ...]:
+def _projects(projects: Sequence[statement.Project], names: Mapping[str, str]) -> tuple[ProjectRow, ...]:
     def mid(project: statement.Project) -> int:
         found = total(project.gross, measures.Basis.LOCATION)
         return 0 if found is None else found.mid
@@ -189,7 +194,7 @@ def _projects(projects: Sequence[statement.Project]) -> tuple[ProjectRow, ...]:
     ranked = sorted(projects, key=lambda project: (-mid(project), project.project))
     shown = ranked if len(ranked) <= PROJECTS_MAX else ranked[: PROJECTS_MAX - 1]
     step = humane.CO2E.of(decimals.shifted(Decimal(mid(project)), _MG_TO_G) for project in ranked)
-    rows = [_project_row(seen(project.name or project.project), project.gross, project.cost, step) for project in shown]
+    rows = [_project_row(seen(names.get(project.project) or project.name or project.project), project.gross, project.cost, step) for project in shown]
     rest = ranked[len(shown) :]
     if rest:
         gross = _sum(measures.summed_gross(entry for project in rest for entry in project.gross))

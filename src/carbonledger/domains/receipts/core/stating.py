@@ -28,14 +28,13 @@ _BOUNDS: Final = {credit_types.Bound.MID: measures.Bound.MID, credit_types.Bound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a receipt says beside what its period comes to. ``names`` are of the projects, ``receipts`` the serials of earlier months."""
+    """What a receipt says beside what its period comes to. ``receipts`` are the serials of earlier months."""
 
     serial: str
     issuer: str
     organization: str
     issued_at: datetime
     kid: str
-    names: Mapping[UUID, str]
     receipts: Mapping[UUID, str]
     supersedes: str | None
 
@@ -79,7 +78,7 @@ def receipt(
         cost=_cost(closed.totals),
         factor_sets=_versions(closed.factor_sets),
         price_books=_versions(closed.price_books),
-        projects=tuple(_project(part, facts.names) for part in closed.projects),
+        projects=tuple(map(_project, closed.projects)),
         compensation=None if required is None else statement.Compensation(basis=measures.Basis.LOCATION, required_mg=required, **_claim(policy)),
         allocations=tuple(map(_allocation, allocations)),
         adjustments=tuple(_adjustment(one, facts.receipts) for one in closed.adjustments),
@@ -115,12 +114,13 @@ def _versions(versions: Iterable[Version]) -> tuple[measures.Version, ...]:
     return tuple(measures.Version(version=one.version, sha256=one.sha256) for one in sorted(versions))
 
 
-def _project(part: Part, names: Mapping[UUID, str]) -> statement.Project:
+def _project(part: Part) -> statement.Project:
+    # By its id alone: a receipt is for everybody who has its serial, and a name may be anybody's.
     if not isinstance(part.key, UUID):
         raise TypeError(f"{part.key} is no project")
     return statement.Project(
         project=str(part.key),
-        name=names.get(part.key),
+        name=None,
         gross=_gross(part.co2e_location_mg, part.co2e_market_mg),
         cost=_cost(part.totals),
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.identity.service import organizations
+from carbonledger.domains.projects import service as projects
 from carbonledger.domains.receipts.core import sheet
 from carbonledger.domains.receipts.service import keys as signing_keys
 from carbonledger.domains.receipts.service import log, signing
@@ -47,12 +48,20 @@ async def prove(
     for receipt in unproven:
         bundle = await _bundle(uow, receipt, at=at, organization_id=organization_id)
         by = await signing.current(uow, purpose=keys.Purpose.RECEIPTS, at=at)
-        page = sheet.sheet(bundle, organization=name, verify_url=f"{address.rstrip('/')}{VERIFY_PATH}/{bundle.receipt.serial}")
+        url = f"{address.rstrip('/')}{VERIFY_PATH}/{bundle.receipt.serial}"
+        names = await _names(uow, bundle, organization_id=organization_id)
+        page = sheet.sheet(bundle, organization=name, verify_url=url, names=names)
         document = pdf.sealed(printer.printed(page, bundle=bundle.encode()), by.sign)
         proven = replace(receipt, bundle=bundle.encode(), document=document, updated_at=at)
         await store.put(uow, organization_id=organization_id, receipt=proven)
         made.append(proven)
     return tuple(made)
+
+
+async def _names(uow: db.UnitOfWork, bundle: bundles.Bundle, *, organization_id: UUID) -> dict[str, str]:
+    project_ids = [UUID(one.project) for one in bundle.receipt.projects]
+    found = await projects.names(uow, organization_id=organization_id, project_ids=project_ids)
+    return {str(project_id): name for project_id, name in found.items()}
 
 
 async def _bundle(uow: db.UnitOfWork, receipt: Receipt, *, at: datetime, organization_id: UUID) -> bundles.Bundle:
@@ -116,10 +125,3 @@ async def public(uow: db.UnitOfWork, *, serial: str) -> Public:
         raise types.ReceiptNotFound(f"No receipt has the serial {serials.parse(serial)}.")
     return found
 
-
-def published(signed: Signed) -> dict[str, Any]:
-    """Return what a receipt says to everybody: without the projects, whose names may be anybody's, and without what each of them used."""
-    said = signed.receipt.to_json()
-    if not isinstance(said, dict):
-        raise TypeError("a receipt is an object")
-    return {name: value for name, value in said.items() if name != "projects"}

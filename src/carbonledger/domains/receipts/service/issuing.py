@@ -14,7 +14,6 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.identity.service import entitlements
-from carbonledger.domains.projects import service as projects
 from carbonledger.domains.receipts.core import stating
 from carbonledger.domains.receipts.service import credits, log, signing, totals
 from carbonledger.domains.receipts.store import receipts as store
@@ -131,14 +130,12 @@ async def _facts(uow: db.UnitOfWork, closed: ClosedPeriod, turn: Turn, *, serial
     if origin is None:
         raise RuntimeError("there is a key, and the log has no name")
     mine = turn.organization_id
-    project_ids = [part.key for part in closed.projects if isinstance(part.key, UUID)]
     return stating.Facts(
         serial=serial,
         issuer=origin,
         organization=stating.pseudonym(turn.salt, mine),
         issued_at=await log.turn(uow, at=turn.at),
         kid=kid,
-        names=await projects.names(uow, organization_id=mine, project_ids=project_ids),
         receipts=await store.serials_of(uow, organization_id=mine),
         supersedes=supersedes,
     )
@@ -154,7 +151,7 @@ async def _serial(uow: db.UnitOfWork, closed: ClosedPeriod) -> str:
 
 
 async def supersede(uow: db.UnitOfWork, *, turn: Turn, receipt_id: UUID) -> Receipt:
-    """Put another receipt in the place of one, with the names, the plan and the key of today; return the new one.
+    """Put another receipt in the place of one, with the plan and the key of today; return the new one.
 
     What the old one held is free first, so that it may be given to the new one; with too few credits nothing happens. Raises
     ``ReceiptNotFound``, ``ReceiptEnded``, ``InventoryShort``.
