@@ -67,7 +67,7 @@ def _fetched(address: str, serial: str) -> bytes:
     if answer.status != 200:  # noqa: PLR2004 - found
         raise errors.Unreachable(f"{address} answers {answer.status}. Try again later.")
     try:
-        bundle = orjson.loads(answer.content)["bundle"]
+        bundle = orjson.loads(answer.body)["bundle"]
         if bundle is None:
             raise errors.Unreachable(f"Receipt {serial} was issued a moment ago; its proof is there in some seconds.")
         return canonical.write(bundle)
