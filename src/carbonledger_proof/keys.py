@@ -107,7 +107,8 @@ class KeySet:
         return {"keys": [to_json(key) for key in self.keys]}
 
 
-_REVOKED = shape.record(Revoked, revoked_at=shape.integer(0, SECONDS_MAX), reason=shape.choice(Reason))
+SECONDS = shape.integer(0, SECONDS_MAX)
+REVOKED = shape.record(Revoked, revoked_at=SECONDS, reason=shape.choice(Reason))
 _MEMBERS: dict[str, shape.Shape[Any]] = {
     "kty": shape.constant("OKP"),
     "crv": shape.constant("Ed25519"),
@@ -116,9 +117,9 @@ _MEMBERS: dict[str, shape.Shape[Any]] = {
     "x": shape.text(43),
     "kid": shape.text(43),
     "purpose": shape.choice(Purpose),
-    "nbf": shape.integer(0, SECONDS_MAX),
-    "exp": shape.nullable(shape.integer(0, SECONDS_MAX)),
-    "revoked": shape.nullable(_REVOKED),
+    "nbf": SECONDS,
+    "exp": shape.nullable(SECONDS),
+    "revoked": shape.nullable(REVOKED),
 }
 _JWK = shape.members(_MEMBERS)
 
@@ -146,7 +147,7 @@ def to_json(key: Key) -> dict[str, canonical.Json]:
         "purpose": key.purpose.value,
         "nbf": key.nbf,
         "exp": key.exp,
-        "revoked": None if key.revoked is None else _REVOKED.write(key.revoked),
+        "revoked": None if key.revoked is None else REVOKED.write(key.revoked),
     }
 
 

@@ -161,7 +161,7 @@ def members(shapes: Mapping[str, Shape[Any]]) -> Shape[dict[str, Any]]:
     return Shape(read, lambda value: {name: shape.write(value[name]) for name, shape in shapes.items()})
 
 
-def record(kind: type[T], *, tags: Mapping[str, str] | None = None, **shapes: Shape[Any]) -> Shape[T]:
+def record(kind: type[T], tags: Mapping[str, str] | None = None, /, **shapes: Shape[Any]) -> Shape[T]:
     """Return the shape of a dataclass: an object with a member for each of its fields, and ``tags`` that are always the same.
 
     A ``StatementInvalid`` that the dataclass raises is told with the place of the object.
