@@ -21,7 +21,8 @@ SOURCE = conftest.ROOT / "src" / "carbonledger"
 
 def declared() -> list[Table]:
     """Every declared table, parents first."""
-    modules = ["carbonledger.infra.tables", *(_module(path) for path in sorted(SOURCE.glob("domains/*/tables.py")))]
+    files = [*SOURCE.glob("domains/*/tables.py"), *SOURCE.glob("domains/*/tables/*.py")]
+    modules = ["carbonledger.infra.tables", *(_module(path) for path in sorted(files))]
     for module in modules:
         importlib.import_module(module)
     return columns.metadata.sorted_tables

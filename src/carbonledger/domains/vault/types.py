@@ -25,6 +25,7 @@ class Purpose(enum.Enum):
 
     LLM_KEY = "llm_key"
     CONNECTION = "connection"
+    RECEIPT_SALT = "receipt_salt"
 
 
 class Place(enum.Enum):

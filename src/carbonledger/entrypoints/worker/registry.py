@@ -5,10 +5,10 @@ A domain's module declares what it holds when it is imported here. A test fails 
 
 from __future__ import annotations
 
-from carbonledger.entrypoints.worker import activity, alerts, connections, idempotency, identity, telemetry, vault
+from carbonledger.entrypoints.worker import activity, alerts, connections, idempotency, identity, receipts_periods, telemetry, vault
 from carbonledger.infra.queue import registry
 
-MODULES = (activity, alerts, connections, idempotency, identity, telemetry, vault)
+MODULES = (activity, alerts, connections, idempotency, identity, receipts_periods, telemetry, vault)
 
 
 def load() -> registry.Registry:

@@ -1,0 +1,1 @@
+"""Periods, credits, signed receipts and the public log that they stand in."""
