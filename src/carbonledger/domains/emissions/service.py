@@ -8,7 +8,7 @@ organization. ``at`` is real time.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from carbonledger.domains.emissions import data, store, types
@@ -113,6 +113,14 @@ async def rate_ids(uow: db.UnitOfWork, *, at: datetime, emissions: Sequence[type
         uow.after_commit(functools.partial(_remember, remembered, added))
     known = (was or added.get(id(one.rates)) for one, was in zip(emissions, found, strict=True))
     return [None if one is None else one[1] for one in known]
+
+
+async def kept_rates(uow: db.UnitOfWork, *, ids: Collection[int]) -> dict[int, types.KeptRates]:
+    """Return the rates that events name, by id. Raises ``RatesUnpublished`` where one is not there."""
+    found = await store.kept_rates(uow, ids=sorted(ids))
+    if found.keys() != set(ids):
+        raise types.RatesUnpublished(f"Rates {sorted(set(ids) - found.keys())} are named by events and are not there.")
+    return found
 
 
 async def _registered(uow: db.UnitOfWork, *, at: datetime, emissions: Sequence[types.Emissions]) -> _RateIds:

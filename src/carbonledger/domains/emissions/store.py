@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ARRAY, LargeBinary, any_, literal, select, tuple_
+from sqlalchemy import ARRAY, Integer, LargeBinary, any_, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from carbonledger.domains.emissions import tables, types
@@ -56,6 +56,28 @@ async def rate_ids(uow: db.UnitOfWork, *, digests: Sequence[bytes]) -> dict[byte
     statement = select(tables.emission_rates.c.digest, tables.emission_rates.c.id).where(tables.emission_rates.c.digest == any_(asked))
     rows = await uow.fetch(statement)
     return {row["digest"]: row["id"] for row in rows}
+
+
+async def kept_rates(uow: db.UnitOfWork, *, ids: Sequence[int]) -> dict[int, types.KeptRates]:
+    """Return rates by their ids, those of them that are there."""
+    asked = literal(list(ids), ARRAY(Integer))
+    joined = tables.emission_rates.join(tables.factor_sets)
+    statement = select(tables.emission_rates, tables.factor_sets.c.digest.label("set_digest")).select_from(joined)
+    rows = await uow.fetch(statement.where(tables.emission_rates.c.id == any_(asked)))
+    return {
+        row["id"]: types.KeptRates(
+            version=row["factor_version"],
+            digest=row["set_digest"],
+            energy=_quanta(row["energy_wh"]),
+            co2e_location=_quanta(row["co2e_location_g"]),
+            co2e_market=None if row["co2e_market_g"] is None else _quanta(row["co2e_market_g"]),
+        )
+        for row in rows
+    }
+
+
+def _quanta(amounts: Sequence[Decimal]) -> types.PerToken:
+    return tuple(int(decimals.shifted(amount, types.PLACES)) for amount in amounts)  # type: ignore[return-value]  # nine, by a check of the table
 
 
 async def insert_rates(uow: db.UnitOfWork, *, rates: Sequence[types.NamedRates], at: datetime) -> None:

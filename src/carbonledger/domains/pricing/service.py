@@ -7,7 +7,7 @@ events keep its small id, and what priced them can be read again. Nothing here b
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from carbonledger.domains.pricing import data, store, types
@@ -92,4 +92,15 @@ async def _published(uow: db.UnitOfWork, *, version: str, at: datetime) -> int:
         found = await store.price_book_id(uow, version=version)
     if found is None:
         raise types.BookUnpublished(f"Price book {version} was added and is not there.")
+    return found
+
+
+async def published_books(uow: db.UnitOfWork, *, ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    """Return (version, SHA-256 of its files in hex) of the price books that events name, by id. Raises ``BookUnpublished``.
+
+    The digest is over the prices, a zero byte, and the overrides; a version ends with its first twelve digits.
+    """
+    found = await store.price_books(uow, ids=sorted(ids))
+    if found.keys() != set(ids):
+        raise types.BookUnpublished(f"Price books {sorted(set(ids) - found.keys())} are named by events and are not there.")
     return found

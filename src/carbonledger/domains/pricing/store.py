@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -28,3 +29,12 @@ async def insert_price_book(uow: db.UnitOfWork, *, book: types.BookFiles, at: da
         "published_at": at,
     }
     await uow.execute(insert(tables.price_books).values(values).on_conflict_do_nothing(index_elements=["version"]))
+
+
+async def price_books(uow: db.UnitOfWork, *, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Return (version, SHA-256 of the files with a zero byte between them, in hex) of published price books by id."""
+    query = """
+    SELECT b.id, b.version, encode(sha256(b.prices || '\\x00'::bytea || b.overrides), 'hex') AS digest
+    FROM price_books b WHERE b.id = ANY ($1)
+    """
+    return {row["id"]: (row["version"], row["digest"]) for row in await uow.conn.fetch(query, ids)}

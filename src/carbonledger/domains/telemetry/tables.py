@@ -172,3 +172,26 @@ authorities = columns.tenant_table(
     CheckConstraint("length(provider) BETWEEN 1 AND 64", name="provider"),
     PrimaryKeyConstraint("organization_id", "provider", "connection_id"),
 )
+
+closings = columns.tenant_table(
+    "telemetry_closings",
+    columns.instant("closed_through"),
+    columns.integer("cuts"),
+    columns.instant("frozen_at"),
+    CheckConstraint("cuts > 0", name="cuts"),
+    PrimaryKeyConstraint("organization_id"),
+)
+
+late_changes = columns.tenant_table(
+    "telemetry_late_changes",
+    Column("event_id", Uuid, nullable=False),
+    columns.integer("cut"),
+    columns.instant("occurred_at"),
+    Column("revision", Integer),
+    Column("facts", Integer),
+    columns.instant("recorded_at"),
+    CheckConstraint("cut > 0", name="cut"),
+    CheckConstraint("num_nonnulls(revision, facts) IN (0, 2)", name="before"),
+    PrimaryKeyConstraint("organization_id", "event_id", "cut"),
+    Index("telemetry_late_changes_organization_id_cut_idx", "organization_id", "cut", "occurred_at"),
+)

@@ -26,6 +26,7 @@ class Purpose(enum.Enum):
     LLM_KEY = "llm_key"
     CONNECTION = "connection"
     SIGNING_KEY = "signing_key"
+    RECEIPT_SALT = "receipt_salt"
 
 
 class Place(enum.Enum):

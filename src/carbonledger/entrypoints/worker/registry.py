@@ -11,14 +11,16 @@ from carbonledger.entrypoints.worker import (
     connections,
     idempotency,
     identity,
+    receipts,
     receipts_credits,
     receipts_log,
+    receipts_periods,
     telemetry,
     vault,
 )
 from carbonledger.infra.queue import registry
 
-MODULES = (activity, alerts, connections, idempotency, identity, receipts_credits, receipts_log, telemetry, vault)
+MODULES = (activity, alerts, connections, idempotency, identity, receipts, receipts_credits, receipts_log, receipts_periods, telemetry, vault)
 
 
 def load() -> registry.Registry:

@@ -61,6 +61,7 @@ from carbonledger.domains.connections.types.records import (
     StoredCost,
     StreamState,
     ToldRow,
+    Unread,
 )
 from carbonledger.domains.connections.types.states import AILING, FAILURES_MAX, POLLED, TRANSITIONS, State, Step, allowed
 
@@ -125,6 +126,7 @@ __all__ = [
     "SyncTooSoon",
     "ToldRow",
     "TotalsDisagree",
+    "Unread",
     "Window",
     "agreed",
     "allowed",

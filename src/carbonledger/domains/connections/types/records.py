@@ -156,3 +156,12 @@ class Polls:
 
     connections: int
     last_polled_at: datetime | None
+
+
+class Unread(NamedTuple):
+    """A connection that was not read to the end of a time: how far all of its streams were (None: one not at all), and its last error."""
+
+    connection_id: UUID
+    provider: str
+    read_to: datetime | None
+    code: str | None

@@ -21,6 +21,7 @@ from carbonledger.domains.emissions.types.methods import Assumption, Formula, Me
 from carbonledger.domains.emissions.types.published import (
     FactorSetChanged,
     FactorSetNotFound,
+    KeptRates,
     NamedRates,
     PublishedFile,
     PublishedSet,
@@ -65,6 +66,7 @@ __all__ = [
     "Grid",
     "Host",
     "Input",
+    "KeptRates",
     "Match",
     "Methodology",
     "ModelRule",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from carbonledger.domains.emissions.types.factors import EmissionsFault
-from carbonledger.domains.emissions.types.results import Rates
+from carbonledger.domains.emissions.types.results import PerToken, Rates
 from carbonledger.kernel import errors
 
 
@@ -70,3 +70,14 @@ class NamedRates:
     context_low: int
     context_high: int
     rates: Rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRates:
+    """Rates that events refer to, as they were published: quanta of one token. ``digest`` is of the factor set, in hex."""
+
+    version: str
+    digest: str
+    energy: PerToken
+    co2e_location: PerToken
+    co2e_market: PerToken | None
