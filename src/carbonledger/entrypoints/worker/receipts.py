@@ -47,7 +47,7 @@ async def _issue(work: Work, *, organization_id: UUID, period_id: UUID) -> Recei
     await signing.ready(work.services, at=work.at)
     actor = actors.system(organization_id, request_id=work.job.request_id)
     salt = await salting.ready(work.services, actor=actor, at=work.at, organization_id=organization_id)
-    turn = issuing.Turn(actor=actor, now=work.at, at=work.at, organization_id=organization_id, salt=salt)
+    turn = issuing.Turn(actor=actor, now=work.at, at=work.at, organization_id=organization_id, salt=salt.secret)
     async with work.database.transaction(organization_id) as uow:
         return await issuing.issue(uow, turn=turn, period_id=period_id)
 
