@@ -46,7 +46,7 @@ def test_a_receipt_has_integers_texts_and_unknowns_only() -> None:
         (("serial",), "CL-202611-00000"),  # its check character is wrong
         (("serial",), worlds.serial(0, "2026-10")),  # of another month
         (("serial",), worlds.serial().lower()),
-        (("issuer",)),
+        (("issuer",), ""),
         (("organization",), "Acme GmbH"),
         (("period", "zone"), "../../etc/passwd"),
         (("period", "month"), "2026-13"),
@@ -88,7 +88,7 @@ def test_a_receipt_has_integers_texts_and_unknowns_only() -> None:
         (("wording",), "We are net zero."),
         (("supersedes",), worlds.serial()),
         (("issued_at",), "2026-11-30T22:59:59Z"),
-        (("kid",)),
+        (("kid",), ""),
         (("more",), 1),
     ],
 )
