@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter, parquet
+from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter, parquet, pdf
 from carbonledger.domains.connections import types as connections_types
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.pricing import service as pricing
+from carbonledger.domains.receipts.types import printing
 from carbonledger.domains.telemetry.types import exports as export_types
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
@@ -44,6 +45,7 @@ class Services:
     connectors: Mapping[str, connections_types.Connector]
     """What reads the usage of accounts at a provider, by the provider's name."""
     parquet: export_types.Tables
+    printer: printing.ReceiptPrinter
     """Who writes Parquet tables."""
 
 
@@ -97,6 +99,7 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             objects=open_objects(configuration),
             connectors=_connectors(configuration, stack),
             parquet=parquet.Parquet(),
+            printer=pdf.TypstPrinter(),
         )
 
 

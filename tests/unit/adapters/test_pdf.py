@@ -15,7 +15,7 @@ from carbonledger_proof import pdf as sealing
 from carbonledger_proof import verify
 from tests.unit.proof import worlds
 
-BUNDLE = worlds.world().bundle()
+BUNDLE = worlds.world().bundled()
 SHEET = sheet.sheet(BUNDLE, organization="Acme Robotics", verify_url=f"https://ledger.example/receipts/verify/{BUNDLE.receipt.serial}")
 
 

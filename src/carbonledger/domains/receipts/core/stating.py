@@ -53,11 +53,8 @@ def pseudonym(salt: bytes, organization_id: UUID) -> str:
 
 def required_mg(closed: ClosedPeriod, policy: credit_types.OffsetPolicy) -> int | None:
     """Return how much is compensated of a period, in milligrams; None where its emissions are not known."""
-    return measures.required_mg(_gross(closed.co2e_location_mg, None), basis=measures.Basis.LOCATION, **_claim(policy))
-
-
-def _claim(policy: credit_types.OffsetPolicy) -> dict[str, measures.Bound | int]:
-    return {"bound": _BOUNDS[policy.bound], "share_bp": policy.percent * _PERCENT_BP}
+    gross = _gross(closed.co2e_location_mg, None)
+    return measures.required_mg(gross, basis=measures.Basis.LOCATION, bound=_BOUNDS[policy.bound], share_bp=policy.percent * _PERCENT_BP)
 
 
 def receipt(
@@ -79,12 +76,21 @@ def receipt(
         factor_sets=_versions(closed.factor_sets),
         price_books=_versions(closed.price_books),
         projects=tuple(map(_project, closed.projects)),
-        compensation=None if required is None else statement.Compensation(basis=measures.Basis.LOCATION, required_mg=required, **_claim(policy)),
+        compensation=None if required is None else _compensation(required, policy),
         allocations=tuple(map(_allocation, allocations)),
         adjustments=tuple(_adjustment(one, facts.receipts) for one in closed.adjustments),
         supersedes=facts.supersedes,
         issued_at=facts.issued_at,
         kid=facts.kid,
+    )
+
+
+def _compensation(required: int, policy: credit_types.OffsetPolicy) -> statement.Compensation:
+    return statement.Compensation(
+        basis=measures.Basis.LOCATION,
+        bound=_BOUNDS[policy.bound],
+        share_bp=policy.percent * _PERCENT_BP,
+        required_mg=required,
     )
 
 

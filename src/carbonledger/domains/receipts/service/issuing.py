@@ -26,7 +26,7 @@ from carbonledger.kernel import ids
 from carbonledger.kernel import page as pages
 from carbonledger.kernel.actor import Actor, Role
 from carbonledger_proof import errors as proof_errors
-from carbonledger_proof import keys, leaves, serials, signature, statement
+from carbonledger_proof import keys, leaves, serials, statement
 
 PROVE_JOB: Final = "receipts.prove"
 ISSUED: Final = "receipts.issued"
@@ -118,7 +118,7 @@ async def _signed(uow: db.UnitOfWork, due: Receipt, closed: ClosedPeriod, turn: 
     entry = await log.append(uow, statement=leaves.of_receipt(receipt), at=turn.at)
     signed = Signed(
         receipt=receipt,
-        signature=signature.sign(signature.RECEIPT, receipt.to_json(), by.sign),
+        signature=statement.signed(receipt, by.sign),
         digest=bytes.fromhex(receipt.sha256),
         log_index=entry.index,
     )

@@ -15,7 +15,7 @@ URL = "https://ledger.example/verify"
 
 
 def page(**changes: object) -> printing.Sheet:
-    return sheet.sheet(worlds.world(**changes).bundle(), organization="Acme Robotics", verify_url=URL)
+    return sheet.sheet(worlds.world(**changes).bundled(), organization="Acme Robotics", verify_url=URL)
 
 
 def only(entries: tuple[measures.Range | None, measures.Range | None]) -> tuple[measures.Gross, ...]:
@@ -74,7 +74,7 @@ def test_the_market_basis_stands_in_where_the_other_is_not_known() -> None:
     ],
 )
 def test_a_receipt_that_no_longer_stands_says_so(state: bundle.State, by: str | None, said: str | None) -> None:
-    made = worlds.world().bundle(status=bundle.Status(state=state, by=by))
+    made = worlds.world().bundled(status=bundle.Status(state=state, by=by))
 
     assert sheet.sheet(made, organization="Acme", verify_url=URL).standing == said
 
