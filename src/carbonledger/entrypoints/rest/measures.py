@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from fastapi import Query
 from pydantic import AwareDatetime, Field
 
-from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types import answers
 from carbonledger.entrypoints.rest import routing, shapes
-from carbonledger.kernel import decimals, money, quantity, usage
+from carbonledger.kernel import decimals, money, quantity
 
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -33,19 +31,6 @@ To = Annotated[
 TimeZone = Annotated[
     str | None, Query(min_length=1, max_length=ZONE_CHARS_MAX, description="Zone of days; the organization's where left out.")
 ]
-ProjectId = Annotated[UUID | None, Query(description="Only usage booked to this project.")]
-WorkloadId = Annotated[UUID | None, Query(description="Only usage booked to this workload.")]
-AgentId = Annotated[UUID | None, Query(description="Only usage of this agent.")]
-Account = Annotated[
-    str | None, Query(min_length=1, max_length=types.ACCOUNT_CHARS_MAX, description="Only usage of this billed customer, by external id.")
-]
-Provider = Annotated[str | None, Query(min_length=1, max_length=usage.LABEL_CHARS_MAX, description="Only usage of this provider.")]
-Model = Annotated[str | None, Query(min_length=1, max_length=usage.MODEL_CHARS_MAX, description="Only usage of this model.")]
-Source = Annotated[types.Source | None, Query(description="Only what came this way.")]
-ConnectionId = Annotated[UUID | None, Query(description="Only what this connection read.")]
-Batch = Annotated[bool | None, Query(description="Only batches, or only what is none.")]
-Region = Annotated[str | None, Query(min_length=1, max_length=usage.LABEL_CHARS_MAX, description="Only usage in this region.")]
-Operation = Annotated[str | None, Query(min_length=1, max_length=types.NAME_CHARS_MAX, description="Only usage by this operation.")]
 
 
 class MoneyOut(shapes.Out):

@@ -13,7 +13,7 @@ from pydantic import Field
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types import answers
-from carbonledger.entrypoints.rest import measures, routing, shapes
+from carbonledger.entrypoints.rest import filters, measures, routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.kernel import decimals, zone
 from carbonledger.kernel.period import CalendarUnit
@@ -187,17 +187,7 @@ async def get_summary(
     start: measures.From = None,
     end: measures.To = None,
     time_zone: measures.TimeZone = None,
-    project_id: measures.ProjectId = None,
-    workload_id: measures.WorkloadId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    model: measures.Model = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
-    batch: measures.Batch = None,
-    region: measures.Region = None,
-    operation: measures.Operation = None,
+    chosen: filters.Dep,
 ) -> SummaryOut:
     """Return tokens, cost, energy and CO2e of a period: in all, by model and by day. Each sum says what part of it is covered,
     estimated and provisional. Without `from` and `to` it is the last thirty days of the organization's clock, today included.
@@ -206,19 +196,7 @@ async def get_summary(
         call.uow,
         organization_id=call.caller.organization_id,
         asked=measures.asked(call, start, end, time_zone),
-        filters=answers.Filters(
-            project_id=project_id,
-            workload_id=workload_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            model=model,
-            source=source and source.value,
-            connection_id=connection_id,
-            batch=batch,
-            region=region,
-            operation=operation,
-        ),
+        filters=chosen,
     )
     return to_api_summary(found)
 
@@ -249,17 +227,7 @@ async def get_timeseries(
         str, Query(pattern=f"^({'|'.join(unit.value for unit in answers.BUCKET_UNITS)})$", description="hour, day, week or month.")
     ] = "day",
     group_by: Annotated[answers.Dimension | None, Query(description="Tell apart by this, too.")] = None,
-    project_id: measures.ProjectId = None,
-    workload_id: measures.WorkloadId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    model: measures.Model = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
-    batch: measures.Batch = None,
-    region: measures.Region = None,
-    operation: measures.Operation = None,
+    chosen: filters.Dep,
 ) -> TimeseriesOut:
     """Return sums for each hour, day, week (from Monday) or month of the zone; with `group_by`, also for each of the largest groups."""
     found = await answering.timeseries(
@@ -268,19 +236,7 @@ async def get_timeseries(
         asked=measures.asked(call, start, end, time_zone),
         unit=CalendarUnit(bucket),
         group_by=group_by,
-        filters=answers.Filters(
-            project_id=project_id,
-            workload_id=workload_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            model=model,
-            source=source and source.value,
-            connection_id=connection_id,
-            batch=batch,
-            region=region,
-            operation=operation,
-        ),
+        filters=chosen,
     )
     return to_api_timeseries(found)
 
@@ -303,26 +259,14 @@ async def list_models(
     *,
     start: measures.From = None,
     end: measures.To = None,
-    project_id: measures.ProjectId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
+    chosen: filters.Dep,
 ) -> ModelsOut:
     """Return the models used in a period, most tokens first, each with its sums and with the first and last day that it was ever used."""
     found = await answering.models(
         call.uow,
         organization_id=call.caller.organization_id,
         asked=measures.asked(call, start, end),
-        filters=answers.Filters(
-            project_id=project_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            source=source and source.value,
-            connection_id=connection_id,
-        ),
+        filters=chosen,
     )
     return ModelsOut(
         period=measures.to_api_period(found.asked),
@@ -357,17 +301,7 @@ async def get_breakdown(
     group_by: Annotated[answers.Dimension, Query(description="What to tell apart by.")] = answers.Dimension.PROJECT,
     start: measures.From = None,
     end: measures.To = None,
-    project_id: measures.ProjectId = None,
-    workload_id: measures.WorkloadId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    model: measures.Model = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
-    batch: measures.Batch = None,
-    region: measures.Region = None,
-    operation: measures.Operation = None,
+    chosen: filters.Dep,
 ) -> BreakdownOut:
     """Return sums by project, workload, agent, account, provider, model or another dimension, most tokens first."""
     found = await answering.breakdown(
@@ -375,19 +309,7 @@ async def get_breakdown(
         organization_id=call.caller.organization_id,
         asked=measures.asked(call, start, end),
         group_by=[group_by],
-        filters=answers.Filters(
-            project_id=project_id,
-            workload_id=workload_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            model=model,
-            source=source and source.value,
-            connection_id=connection_id,
-            batch=batch,
-            region=region,
-            operation=operation,
-        ),
+        filters=chosen,
     )
     return BreakdownOut(
         period=measures.to_api_period(found.asked),
