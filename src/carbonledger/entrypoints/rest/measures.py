@@ -10,7 +10,7 @@ from fastapi import Query
 from pydantic import AwareDatetime, Field
 
 from carbonledger.domains.telemetry.service import answering
-from carbonledger.domains.telemetry.types import answers
+from carbonledger.domains.telemetry.types import answers, caching
 from carbonledger.entrypoints.rest import routing, shapes
 from carbonledger.kernel import decimals, money, quantity
 
@@ -86,6 +86,19 @@ class MarketPartOut(shapes.Out):
 
     co2e_g: RangeOut
     share: str = Field(description="Of the tokens, 0 to 1, rounded down.")
+
+
+class CacheSavingOut(shapes.Out):
+    """What caching saved, against the same input without a cache. Null: nothing of it is covered, which is not zero."""
+
+    tokens: int = Field(description="Read from a cache.")
+    cost: MoneyOut | None = Field(
+        description="What tokens read would have cost uncached, less what all cost, by the dated price book; may be below zero."
+    )
+    cost_coverage: CoverageOut = Field(description="Shares of the tokens read from and written to a cache.")
+    energy_wh: RangeOut | None
+    co2e_g: RangeOut | None
+    coverage: CoverageOut = Field(description="Shares of the tokens read from a cache.")
 
 
 class DuplicatesOut(shapes.Out):
@@ -208,6 +221,18 @@ def to_api_measures(found: answers.Measures) -> MeasuresOut:
     return MeasuresOut(**measures(found))
 
 
+def to_api_cache_saving(found: caching.CacheSaving) -> CacheSavingOut:
+    """Return what caching saved as callers see it."""
+    return CacheSavingOut(
+        tokens=found.tokens,
+        cost=to_api_usd(found.cost),
+        cost_coverage=to_api_coverage(found.cost_coverage),
+        energy_wh=to_api_range(found.energy_wh),
+        co2e_g=to_api_range(found.co2e_g),
+        coverage=to_api_coverage(found.coverage),
+    )
+
+
 _RANGE: Final = {"low": "0.1", "mid": "0.45", "high": "1.6"}
 _COVERAGE: Final = {"covered": "1", "not_covered": "0", "estimated": "0.2", "provisional": "0.05"}
 EXAMPLE: Final[dict[str, Any]] = {
@@ -242,6 +267,14 @@ EXAMPLE: Final[dict[str, Any]] = {
         "requests": 0,
     },
     "duplicates": {"events": 0, "tokens": 0},
+}
+CACHE_SAVING_EXAMPLE: Final[dict[str, Any]] = {
+    "tokens": 400,
+    "cost": {"amount": "0.0005", "currency": "USD"},
+    "cost_coverage": _COVERAGE,
+    "energy_wh": {"low": "0.008", "mid": "0.03186", "high": "0.1"},
+    "co2e_g": {"low": "0.003", "mid": "0.0125", "high": "0.05"},
+    "coverage": _COVERAGE,
 }
 PERIOD_EXAMPLE: Final[dict[str, Any]] = {
     "start": "2026-10-27T00:00:00Z",

@@ -11,8 +11,9 @@ from fastapi import Query
 from pydantic import Field
 
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.telemetry.service import answering, caching
 from carbonledger.domains.telemetry.types import answers
+from carbonledger.domains.telemetry.types.caching import CacheSaving
 from carbonledger.entrypoints.rest import filters, measures, routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.kernel import decimals, zone
@@ -31,6 +32,7 @@ _SUMMARY: Final[dict[str, Any]] = {
     "cost_coverage": measures.EXAMPLE["cost_coverage"],
     "unknown": measures.EXAMPLE["unknown"],
     "duplicates": measures.EXAMPLE["duplicates"],
+    "cache_saving": measures.CACHE_SAVING_EXAMPLE,
     "metered_events": 0,
 }
 
@@ -59,6 +61,7 @@ class SummaryOut(shapes.Out):
     cost_coverage: measures.CoverageOut = Field(description="Of the totals' cost.")
     unknown: measures.UnknownOut
     duplicates: measures.DuplicatesOut
+    cache_saving: measures.CacheSavingOut
     metered_events: int = Field(description="Events that are no calls of a model, in no sum here.")
 
 
@@ -122,7 +125,7 @@ class BreakdownOut(shapes.Out):
     groups: list[GroupOut]
 
 
-def to_api_summary(summary: answers.Summary) -> SummaryOut:
+def to_api_summary(summary: answers.Summary, saving: CacheSaving) -> SummaryOut:
     """Return a summary as callers see it."""
     totals = measures.to_api_measures(summary.totals)
     return SummaryOut(
@@ -137,6 +140,7 @@ def to_api_summary(summary: answers.Summary) -> SummaryOut:
         cost_coverage=totals.cost_coverage,
         unknown=totals.unknown,
         duplicates=totals.duplicates,
+        cache_saving=measures.to_api_cache_saving(saving),
         metered_events=summary.totals.metered_events,
     )
 
@@ -192,13 +196,9 @@ async def get_summary(
     """Return tokens, cost, energy and CO2e of a period: in all, by model and by day. Each sum says what part of it is covered,
     estimated and provisional. Without `from` and `to` it is the last thirty days of the organization's clock, today included.
     """
-    found = await answering.summary(
-        call.uow,
-        organization_id=call.caller.organization_id,
-        asked=measures.asked(call, start, end, time_zone),
-        filters=chosen,
-    )
-    return to_api_summary(found)
+    asked, organization_id = measures.asked(call, start, end, time_zone), call.caller.organization_id
+    found = await answering.summary(call.uow, organization_id=organization_id, asked=asked, filters=chosen)
+    return to_api_summary(found, await caching.saving(call.uow, organization_id=organization_id, asked=asked, filters=chosen))
 
 
 @router.get(

@@ -32,6 +32,7 @@ def _opening(known: methodology.MethodologyOut) -> Iterator[Markup]:
         ("models", "Models"),
         ("places", "Places"),
         ("cost", "Cost"),
+        ("caching", "Caching"),
         ("flags", "Flags"),
         ("sources", "Sources"),
     )
@@ -100,8 +101,22 @@ def _cost(known: methodology.CostOut) -> Iterator[Markup]:
         ("provider", "models", "service", "holds", "prices", "why"),
         (_settled(one) for one in known.settled),
     )
+    yield element("h2", "What caching saved", id="caching")
+    yield element("ul", *(element("li", rule) for rule in _CACHING))
     yield element("h2", "Flags of a cost", id="flags")
     yield table("What may be said of a cost", ("flag", "figure", "meaning"), _flags(known.flags))
+
+
+_CACHING: Final = (
+    "Cost: for each token read from a cache, the price of uncached input less that of cached input; for each token written to it, the price of"
+    " writing less that of uncached input is taken off. So the figure is net, and below zero where writing cost more than reading saved.",
+    "Each hour or day has the price that the book has for it. Where the book lacks one of these prices, and where an event has no cost, the"
+    " tokens are not covered, never counted as nothing saved.",
+    "A model that costs more for large requests saves at the tier of their size where the source tells it, elsewhere at its lowest tier, and"
+    " is marked as estimated.",
+    "Energy and CO2e: what a token of prefill takes less what a cached one takes, of low, mid and high each, times the tokens read. Writing to a"
+    " cache takes what other input takes.",
+)
 
 
 def _tier(tier: methodology.TierOut) -> tuple[Content, ...]:

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from carbonledger.domains.connections import service as connections
 from carbonledger.domains.connections import types as connection_types
-from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.telemetry.service import answering, caching
 from carbonledger.domains.telemetry.types.answers import Breakdown, Dimension, Filters, Group, Measures, Timeseries
+from carbonledger.domains.telemetry.types.caching import CacheSaving
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
@@ -34,6 +35,7 @@ class _Found:
     by_model: Breakdown
     by_project: Breakdown
     project_names: dict[names.Label, str]
+    saving: CacheSaving
     is_new: bool
 
 
@@ -60,6 +62,7 @@ async def overview(call: routing.CallDep) -> exchange.Answer:
             choices=[(one, f"/?{chosen.query}&metric={one.key}") for one in figures.PLOTTED],
             metric=metric,
             split=figures.split(totals),
+            saved=figures.saved(found.saving),
             totals=totals,
             models=_models(found.by_model.groups, chosen, metric),
             model_columns=figures.columns([group.measures for group in found.by_model.groups], shown),
@@ -92,10 +95,13 @@ async def _find(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chose
     by_project = await answering.breakdown(
         uow, organization_id=organization_id, asked=asked, filters=_EVERYTHING, group_by=[Dimension.PROJECT]
     )
+    saving = await caching.saving(uow, organization_id=organization_id, asked=asked, filters=_EVERYTHING)
     labels = [group.labels[0] for group in by_project.groups]
     named = await names.of(uow, organization_id=organization_id, dimension=Dimension.PROJECT, labels=labels[: TOP * 4])
     is_empty = not any((over_time.totals.events, over_time.totals.metered_events, past.totals.events))
-    return _Found(over_time, past.totals, by_model, by_project, named, is_empty and await _is_new(uow, organization_id, chosen, now))
+    return _Found(
+        over_time, past.totals, by_model, by_project, named, saving, is_empty and await _is_new(uow, organization_id, chosen, now)
+    )
 
 
 async def _is_new(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chosen, now: datetime) -> bool:
