@@ -12,11 +12,12 @@ from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import events
 from carbonledger.entrypoints.rest import filters, measures, routing, shapes, telemetry_shapes
 from carbonledger.entrypoints.shared import access
-from carbonledger.kernel import page, zone
+from carbonledger.kernel import page, usage, zone
 
 router = routing.Router(prefix="/v1/telemetry/events", tag="Telemetry")
 
 FactWord = enum.Enum("FactWord", {fact.name: fact.name.lower() for fact in types.Fact if fact.name is not None})  # type: ignore[misc]  # made of the ledger's own list
+KindWord = enum.Enum("KindWord", {kind.upper(): kind for kind in usage.BUCKETS})  # type: ignore[misc]  # as above
 
 _RANGE: Final = {"low": "0.1", "mid": "0.472", "high": "1.6"}
 _EVENT: Final[dict[str, Any]] = {
@@ -111,6 +112,7 @@ async def list_telemetry_events(
     end: measures.To = None,
     chosen: filters.Dep,
     fact: Annotated[FactWord | None, Query(description="Only events of which this is true, such as `provisional`.")] = None,
+    tokens: Annotated[KindWord | None, Query(description="Only events with tokens of this kind, such as `cached_input`.")] = None,
     limit: Annotated[int, Query(ge=1, le=page.LIMIT_MAX)] = page.LIMIT_DEFAULT,
     cursor: Annotated[str | None, Query(max_length=page.CURSOR_MAX_CHARS)] = None,
 ) -> shapes.ListOut[telemetry_shapes.TelemetryEventOut]:
@@ -120,6 +122,7 @@ async def list_telemetry_events(
         organization_id=call.caller.organization_id,
         asked=measures.asked(call, start, end),
         facts=None if fact is None else types.Fact[fact.name],
+        kind=None if tokens is None else tokens.value,
         page=call.page(limit=limit, cursor=cursor, parts=2),
         filters=chosen,
     )

@@ -104,7 +104,12 @@ def marks(of: Metric, found: Measures) -> tuple[Mark, ...]:
     """Return what has to be said beside a figure."""
     if of.coverage is None or not found.tokens:
         return ()
-    return _marks(of.coverage(found), "of the tokens")
+    return marked(of.coverage(found))
+
+
+def marked(coverage: Coverage) -> tuple[Mark, ...]:
+    """Return what has to be said of a sum of tokens with this coverage."""
+    return _marks(coverage, "of the tokens")
 
 
 def _marks(coverage: Coverage, what: str) -> tuple[Mark, ...]:

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 
 from carbonledger.domains.pricing.types import UnitPrices
 from carbonledger.domains.telemetry.types.answers import Asked, Coverage
+from carbonledger.kernel import usage
 from carbonledger.kernel.quantity import Co2eG, EnergyWh
 
-KINDS: Final = ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output")
+KINDS: Final = usage.BUCKETS
 
 
 class Counts(NamedTuple):
