@@ -7,7 +7,7 @@ events keep its small id, and what priced them can be read again. Nothing here b
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 from carbonledger.domains.pricing import data, store, types
@@ -51,12 +51,12 @@ def factors(cost: types.Cost) -> types.Factors | None:
     return costing.factors(cost)
 
 
-def history(*, provider: str, model: str, start: datetime, end: datetime) -> Sequence[tuple[datetime, types.Rate]]:
-    """Return the standard rates of a model from ``start`` to before ``end``, each with the instant from which it holds.
+def dated(*, provider: str, model: str) -> tuple[types.Rate, ...]:
+    """Return the rates of a model through all time: the standard ones earliest first, then those of each service.
 
-    Rates without price tiers are no prices: the book has none then.
+    A rate without price tiers is no price: the book has none in that stretch.
     """
-    return book().history(provider=provider, model=model, start=start, end=end)
+    return book().rates(provider=provider, model=model)
 
 
 def explain(cost: types.Cost) -> tuple[types.Step, ...]:

@@ -94,7 +94,7 @@ def test_each_stretch_of_time_has_its_own_price() -> None:
     tokens = CacheTokens(1_000_000, 0, 0)
     assert saved(book, tokens, at=datetime(2026, 11, 9, 23, 59, tzinfo=UTC)).amount == 2
     assert saved(book, tokens, at=datetime(2026, 11, 10, tzinfo=UTC)).amount == 1
-    found = book.history(provider="acme", model="m", start=datetime(2026, 11, 1, tzinfo=UTC), end=datetime(2026, 12, 1, tzinfo=UTC))
+    found = book.timeline(books.usage()).between(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
     assert [(at.day, caching.unit_prices(rate).uncached_input) for at, rate in found] == [(1, 3_000_000), (10, 2_000_000)]
 
 
@@ -102,7 +102,7 @@ def test_each_stretch_of_time_has_its_own_price() -> None:
 def test_the_history_holds_at_every_quarter_of_an_hour(model: str, days: int) -> None:
     """DeepSeek's prices change at half hours of each day, at 16:00 of one and on weekdays only: asked one by one they are the same."""
     book, start = books.shipped(), datetime(2026, 8, 1, 5, 7, tzinfo=UTC)
-    history = book.history(provider="deepseek", model=model, start=start, end=start + timedelta(days=days))
+    history = book.timeline(books.usage("deepseek", model)).between(start, start + timedelta(days=days))
     assert history[0][0] == start
     for step in range(days * 96):
         at = start + timedelta(minutes=15 * step)

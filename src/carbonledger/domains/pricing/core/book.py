@@ -9,7 +9,7 @@ A provider is found by its id or one of a closed list of other names, never by r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
 from carbonledger.domains.pricing import types
@@ -81,10 +81,6 @@ class PriceBook:
         """Return the rate in force at an instant. Where the book has none it has no tiers, and its flags say why."""
         key = (provider, model, batch, service_tier, region)
         return (self._found.get(key) or self._find(key)).at(instant.utc(at))
-
-    def history(self, *, provider: str, model: str, start: datetime, end: datetime) -> Sequence[tuple[datetime, Rate]]:
-        """Return the standard rates of a model from ``start`` to before ``end``, each with the instant from which it holds."""
-        return self._timeline(provider, model, types.STANDARD, None).between(instant.utc(start), instant.utc(end))
 
     def rates(self, *, provider: str, model: str) -> tuple[Rate, ...]:
         """Return the rates of a model through all time: the standard ones earliest first, then those of each service."""

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from carbonledger.domains.connections import service as connections
 from carbonledger.domains.connections import types as connection_types
+from carbonledger.domains.identity import types as identity_types
+from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.telemetry.service import answering, caching
 from carbonledger.domains.telemetry.types.answers import Breakdown, Dimension, Filters, Group, Measures, Timeseries
 from carbonledger.domains.telemetry.types.caching import CacheSaving
@@ -23,6 +25,7 @@ from carbonledger.kernel import humane
 from carbonledger.kernel.period import Period
 
 TOP: Final = 5
+RECEIPTS: Final = identity_types.Feature("receipts", default=False)
 _EVERYTHING: Final = Filters()
 
 router = routes.Router()
@@ -68,11 +71,21 @@ async def overview(call: routing.CallDep) -> exchange.Answer:
             model_columns=figures.columns([group.measures for group in found.by_model.groups], shown),
             projects=_projects(found, chosen, metric),
             project_columns=figures.columns([group.measures for group in found.by_project.groups], shown),
+            offset=await _offset(call, uow, totals),
             is_new=found.is_new,
             health=await _health(call, uow),
             today=call.now.date(),
             address=call.services.settings.address,
         )
+
+
+async def _offset(call: routing.Call, uow: db.UnitOfWork, totals: Measures) -> figures.Figure | None:
+    """Return what could be compensated, to an organization on the free tier whose plan has no receipts; None to any other."""
+    organization_id = call.caller.organization_id
+    found = figures.figure(figures.CO2E, totals)
+    if call.caller.tier is not identity_types.Tier.FREE or found.value is None or not totals.co2e_high:
+        return None
+    return None if await entitlements.has(uow, organization_id=organization_id, key=RECEIPTS) else found
 
 
 async def _health(call: routing.Call, uow: db.UnitOfWork) -> connection_types.Health | None:
