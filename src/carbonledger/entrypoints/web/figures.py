@@ -17,6 +17,8 @@ from carbonledger.kernel import humane
 from carbonledger.kernel.humane import Scale, Shown
 from carbonledger.kernel.quantity import Range
 
+NOT_COVERED: Final = "not covered"
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -29,6 +31,11 @@ class Metric:
     amount: Callable[[Measures], Decimal | int | None]
     spread: Callable[[Measures], Range | None] = lambda _: None
     coverage: Callable[[Measures], Coverage] | None = None
+
+    @property
+    def missing(self) -> str:
+        """What stands where there is no amount: nothing is covered, or nobody told it."""
+        return "unknown" if self.coverage is None else NOT_COVERED
 
 
 def _mid(found: Range | None) -> Decimal | None:
@@ -90,7 +97,7 @@ def figure(of: Metric, now: Measures, before: Measures | None = None) -> Figure:
         value=None if amount is None else of.scale.show(amount),
         spread=None if spread is None else of.scale.show_range(spread),
         change=change,
-        missing="unknown" if of.coverage is None else NOT_COVERED,
+        missing=of.missing,
         marks=marks(of, now),
     )
 
@@ -133,6 +140,7 @@ _SAVED: Final = (
     ("co2e", "CO2e saved", humane.CO2E),
     ("energy", "Energy saved", humane.ENERGY),
 )
+_LOST: Final = "Cost added"
 
 
 def saved(found: CacheSaving) -> list[Figure]:
@@ -144,10 +152,10 @@ def saved(found: CacheSaving) -> list[Figure]:
     coverages = (found.cost_coverage, found.coverage, found.coverage)
     return [
         Figure(
-            metric=Metric(key, title, "", scale, lambda _: None),
-            value=None if amount is None else scale.show(amount),
+            metric=Metric(key, _LOST if key == "cost" and amount is not None and amount < 0 else title, "", scale, lambda _: None),
+            value=None if amount is None else scale.show(abs(amount)),
             spread=None if spread is None else scale.show_range(spread),
-            change="",
+            change="writing to the cache cost more than reading from it saved" if amount is not None and amount < 0 else "",
             missing=NOT_COVERED,
             marks=_marks(coverage, "of the tokens of a cache"),
         )
@@ -166,7 +174,6 @@ class Part:
     start: Decimal
 
 
-NOT_COVERED: Final = "not covered"
 _PARTS: Final = (
     ("uncached", "Uncached input", ("uncached_input",)),
     ("cached", "Cached input", ("cached_input",)),

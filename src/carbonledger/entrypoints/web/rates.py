@@ -158,12 +158,13 @@ def _three(scale: humane.Scale, found: Range, step: humane.Step) -> tuple[Shown,
     return scale.show(found.low, step=step), scale.show(found.mid, step=step), scale.show(found.high, step=step)
 
 
-def energy(provider: str, model: str, *, at: datetime) -> tuple[Shown, Shown] | None:
-    """Return the energy of a thousand uncached input and output tokens as ranges; None where the factors have none."""
+def energy(provider: str, model: str, *, at: datetime) -> tuple[tuple[Shown, Shown], ...] | None:
+    """Return the energy of a thousand uncached input and output tokens: mid, and low to high; None where the factors have none."""
     made = [one and one.energy_wh for one in (_estimate(provider, model, at, bucket) for bucket in ("uncached_input", "output"))]
-    if made[0] is None or made[1] is None:
+    known = [one for one in made if one is not None]
+    if len(known) < len(made):
         return None
-    return humane.ENERGY.show_range(made[0], step=_WH), humane.ENERGY.show_range(made[1], step=_WH)
+    return tuple((humane.ENERGY.show(one.mid, step=_WH), humane.ENERGY.show_range(one, step=_WH)) for one in known)
 
 
 def _estimate(provider: str, model: str, at: datetime, bucket: str) -> emission_types.Emissions | None:

@@ -47,6 +47,8 @@ async def explore(call: routing.CallDep) -> exchange.Answer:
             metric=metric,
             ascending=fields.text("order") == "up",
             again=asked.address(chosen),
+            heading="What came from a cache" if asked.by == questions.CACHED else f"By {questions.WORDS[asked.by].lower()}",
+            is_sorted=bool(fields.text("sort")),
             **shown,
         )
 

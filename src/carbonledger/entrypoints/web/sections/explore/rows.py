@@ -27,7 +27,7 @@ KIND_COLOURS: Final = {
     "uncached_input": "c-uncached",
     "cached_input": "c-cached",
     "cache_creation_5m": "c-written",
-    "cache_creation_1h": "c-written",
+    "cache_creation_1h": "c-written-long",
     "output": "c-output",
 }
 

@@ -34,7 +34,7 @@ class Row:
     colour: str
     cells: tuple[Shown | None, ...]
     price: tuple[str, str] | None
-    energy: tuple[Shown, Shown] | None
+    energy: tuple[tuple[Shown, Shown], ...] | None
 
 
 @router.page("/models", _READ)
