@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import urllib.parse
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -93,6 +94,25 @@ async def test_what_people_write_stays_text(owner: Person, name: str) -> None:
         assert "<script>alert" not in text, path
         assert "<b>Sons" not in text
     assert str(html.escape(name, quote=False)) in (await owner.read(f"/projects/{project_id}")).replace("&#34;", '"').replace("&#39;", "'")
+
+
+async def test_a_script_in_every_name_there_is_stays_text(owner: Person) -> None:
+    hostile = usage.HOSTILE
+    assert (await owner.send("/settings", name=hostile, time_zone="UTC", currency="USD")).status_code == 303
+    assert (await owner.send("/settings/you", name=hostile)).status_code == 303
+    assert (await owner.send("/settings/keys", label=hostile, purpose="read", lasts="30")).status_code == 201
+    project = await usage.project(owner.key, hostile)
+    agent = (await owner.key.post("/v1/agents", json={"name": hostile, "project_id": project})).json()["id"]
+    names: dict[str, Any] = dict.fromkeys(("model", "account", "operation", "service_tier", "region"), hostile)
+    [made] = await usage.send(owner.key, usage.event("a", project_id=project, agent_id=agent, properties={hostile: hostile}, **names))
+    dimensions = ("model", "project", "workload", "agent", "account", "operation", "service_tier", "region", "time", "cached")
+    paths = [*READ, *KEPT, *(f"/explore?by={one}" for one in dimensions), f"/projects/{project}", f"/explore/events/{made['id']}"]
+    model = urllib.parse.urlencode({"provider": "openai", "model": hostile})
+    filters = urllib.parse.urlencode({**names, "agent": agent, "project": project})
+    for path in (*paths, f"/models/one?{model}", f"/models/estimate?{model}", f"/explore?{filters}", f"/explore/events?{filters}"):
+        assert "<script>alert" not in await owner.read(path), path
+    table = await owner.open("/explore/table.csv?by=account")
+    assert table.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_the_numbers_are_those_of_the_api(owner: Person) -> None:

@@ -36,13 +36,6 @@ def is_token(text: str) -> bool:
     return credentials.is_token(text)
 
 
-async def usable(uow: db.UnitOfWork, *, at: datetime, token: str, purpose: types.LinkPurpose) -> None:
-    """Raise ``LinkUnusable`` unless a link could be followed; it stays good."""
-    found = await _found(uow, token=token, purpose=purpose)
-    if not rules.is_link_usable(state=found.state, expires_at=found.expires_at, at=at):
-        raise types.LinkUnusable
-
-
 async def make(uow: db.UnitOfWork, *, at: datetime, user_id: UUID, purpose: types.LinkPurpose) -> str:
     """Make a link for a person and return its token; those of the same purpose that were made before stop working."""
     await tenancy.enter_user(uow, user_id=user_id)

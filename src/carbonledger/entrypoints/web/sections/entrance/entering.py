@@ -30,15 +30,16 @@ async def show_sign_in(call: routing.CallDep) -> exchange.Answer:
     """Show the sign-in page, by password or by the link that the first start printed."""
     if (led := links.exchanged(call, links.SIGN_IN)) is not None:
         return led
-    said, token = "", links.kept(call)
+    said, email, token = "", "", links.kept(call)
     if token is not None:
         try:
             async with call.services.database.transaction() as uow:
-                await identity_links.usable(uow, at=call.at, token=token, purpose=types.LinkPurpose.SIGN_IN)
+                email = await identity_links.address(uow, at=call.at, token=token, purpose=types.LinkPurpose.SIGN_IN)
         except types.LinkUnusable as fault:
             said, token = fault.title(), None
     fields = screens.query(call)
-    return _sign_in(call, forms.Refused(said=said), fields.text("next"), token=token, done=_DONE.get(fields.text("done"), ""))
+    done = _DONE.get(fields.text("done"), "")
+    return _sign_in(call, forms.Refused(said=said), fields.text("next"), token=token, email=email, done=done)
 
 
 @router.act(links.SIGN_IN, _SENT)
@@ -76,6 +77,7 @@ def _sign_in(
     *,
     status: int = 200,
     token: str | None = None,
+    email: str = "",
     done: str = "",
     is_unverified: bool = False,
 ) -> exchange.Answer:
@@ -89,6 +91,7 @@ def _sign_in(
         invitation=links.INVITATION if onward.startswith(links.INVITATION) else "",
         can_mail=call.services.mailer is not None,
         link="" if token is None else links.name_of(token),
+        email=email,
         done=done,
         is_unverified=is_unverified,
     )
