@@ -26,6 +26,7 @@ from carbonledger.kernel.quantity import Co2eG, EnergyWh, Range
 from carbonledger.kernel.usage import TokenBuckets, Usage
 
 _MARGIN: Final = timedelta(days=1)  # a plan reads beyond a bound and takes it off again (``core.slots``), by less than a day
+_Rates = list[tuple[datetime, price_types.UnitPrices]]
 _UNTOLD: Final = TokenBuckets(uncached_input=None, cached_input=None, cache_creation_5m=None, cache_creation_1h=None, output=None)
 
 
@@ -84,7 +85,13 @@ async def _sums(
     start, end = asked.period.start.astimezone(UTC), asked.end.astimezone(UTC)
     first, last = (start - _MARGIN).date(), (end + _MARGIN).date()
     served = await store.served(uow, organization_id=organization_id, first=first, last=last, filters=filters, only_cached=only_cached)
-    found = [_stretches(one, start - _MARGIN, end + _MARGIN) for one in served]
+    rates: dict[Served, _Rates] = {}  # series of one model differ in project, account and the like: their prices are the same
+    found = []
+    for one in served:
+        alike = one._replace(series_id=0)
+        if alike not in rates:
+            rates[alike] = _rates(one, start - _MARGIN, end + _MARGIN)
+        found.append(caching.stretches(one.series_id, rates[alike]))
     if not found:
         return [], [], []
     has_hourly = any(one.is_hourly for one in found)
@@ -98,7 +105,7 @@ async def _sums(
     return found, priced, rated
 
 
-def _stretches(one: Served, start: datetime, end: datetime) -> Stretches:
+def _rates(one: Served, start: datetime, end: datetime) -> _Rates:
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     size = None if one.size_above is None else price_types.RequestSize(one.size_above, one.size_up_to)
     usage = Usage(
@@ -111,5 +118,4 @@ def _stretches(one: Served, start: datetime, end: datetime) -> Stretches:
         service_tier=one.service_tier,
         region=one.region,
     )
-    rates = pricing.rates(usage).between(midnight, end)
-    return caching.stretches(one.series_id, [(at, pricing.unit_prices(rate, size=size)) for at, rate in rates])
+    return [(at, pricing.unit_prices(rate, size=size)) for at, rate in pricing.rates(usage).between(midnight, end)]

@@ -19,13 +19,14 @@ from carbonledger.kernel import decimals
 
 _SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
 _CACHED: Final = "d.cached_input <> 0 OR d.cache_creation_5m <> 0 OR d.cache_creation_1h <> 0"
+_MATCHES: Final = answers.matches(5)
 _SERVED: Final = f"""
 SELECT s.id, s.provider, s.model, s.is_batch, s.service_tier, s.region, s.size_above, s.size_up_to FROM telemetry_series s
 JOIN (
     SELECT DISTINCT d.series_id FROM telemetry_daily d
     WHERE d.organization_id = $1 AND d.day >= $2 AND d.day <= $3 AND d.events <> 0 AND (NOT $4 OR {_CACHED})
 ) u ON u.series_id = s.id
-WHERE s.organization_id = $1 AND s.provider IS NOT NULL AND {answers.matches(5)}
+WHERE s.organization_id = $1 AND s.provider IS NOT NULL AND {_MATCHES}
 """
 _KINDS: Final = ", ".join(KINDS)
 _READ: Final = ", ".join(f"r.{name}" for name in KINDS)
@@ -47,6 +48,9 @@ def _sums(condition: int | None) -> str:
     return ", ".join(f"coalesce(sum(f.sign * f.{name}){only}, 0)::bigint" for name in KINDS)
 
 
+_UNPRICED: Final = int(Fact.COST_NOT_COVERED)
+_DAYS, _HOURS, _EVENTS = _part(5, "date"), _part(9, "timestamptz"), _part(13, "timestamptz")
+_ADDED: Final = ", ".join(_sums(condition) for condition in (None, _GUESSED, _ASSUMED, _PROVISIONAL))
 # OFFSET 0 as in ``answers``: each part is looked up by the key of its table.
 _SUMS: Final = f"""
 WITH wanted AS MATERIALIZED (
@@ -54,17 +58,17 @@ WITH wanted AS MATERIALIZED (
     FROM unnest($2::bigint[], $3::boolean[], $4::timestamptz[]) AS q (series_id, is_hourly, starts) GROUP BY 1, 2
 ), found AS (
     SELECT p.sign, p.is_hourly, r.series_id, r.day::timestamp AT TIME ZONE 'UTC' AS at, r.facts, r.emission_rate_id, {_READ}
-    FROM {_part(5, "date")} CROSS JOIN LATERAL (
+    FROM {_DAYS} CROSS JOIN LATERAL (
         SELECT * FROM telemetry_daily d WHERE d.organization_id = $1 AND d.day >= p.starts AND d.day < p.ends OFFSET 0
     ) r
     UNION ALL
     SELECT p.sign, p.is_hourly, r.series_id, r.hour, r.facts, r.emission_rate_id, {_READ}
-    FROM {_part(9, "timestamptz")} CROSS JOIN LATERAL (
+    FROM {_HOURS} CROSS JOIN LATERAL (
         SELECT * FROM telemetry_hourly h WHERE h.organization_id = $1 AND h.hour >= p.starts AND h.hour < p.ends OFFSET 0
     ) r
     UNION ALL
     SELECT p.sign, p.is_hourly, r.series_id, r.at, r.facts, r.emission_rate_id, {_READ}
-    FROM {_part(13, "timestamptz")} CROSS JOIN LATERAL (
+    FROM {_EVENTS} CROSS JOIN LATERAL (
         SELECT e.series_id, date_trunc('hour', e.occurred_at, 'UTC') AS at, e.facts,
             coalesce(e.emission_rate_id, 0) AS emission_rate_id, {_RAW}
         FROM telemetry_events e WHERE e.organization_id = $1 AND e.occurred_at >= p.starts AND e.occurred_at < p.ends OFFSET 0
@@ -73,21 +77,12 @@ WITH wanted AS MATERIALIZED (
     SELECT f.*, width_bucket(f.at, w.starts) - 1 AS place FROM found f
     JOIN wanted w ON w.series_id = f.series_id AND w.is_hourly = f.is_hourly WHERE {_LIVE}
 ), added AS (
-    SELECT f.series_id, f.place, f.facts & {int(Fact.COST_NOT_COVERED)} = 0 AS is_priced, f.emission_rate_id,
-        GROUPING(f.series_id) AS is_rated, {{sums}}
-    FROM placed f GROUP BY GROUPING SETS ((f.series_id, f.place, f.facts & {int(Fact.COST_NOT_COVERED)} = 0), (f.emission_rate_id))
+    SELECT f.series_id, f.place, f.facts & {_UNPRICED} = 0 AS is_priced, f.emission_rate_id,
+        GROUPING(f.series_id) AS is_rated, {_ADDED}
+    FROM placed f GROUP BY GROUPING SETS ((f.series_id, f.place, f.facts & {_UNPRICED} = 0), (f.emission_rate_id))
 )
 SELECT a.*, r.energy_wh, r.co2e_location_g FROM added a LEFT JOIN emission_rates r ON a.is_rated = 1 AND r.id = a.emission_rate_id
 """
-_NAMES: Final = ("counts", "guessed", "assumed", "provisional")
-
-
-def _statement() -> str:
-    sums = ", ".join(_sums(condition) for condition in (None, _GUESSED, _ASSUMED, _PROVISIONAL))
-    return _SUMS.replace("{sums}", sums)
-
-
-_STATEMENT: Final = _statement()
 
 
 async def served(
@@ -110,7 +105,7 @@ async def sums(
     columns = [[row[place] for row in flat] for place in range(3)]
     await uow.conn.execute(_SETTINGS)
     try:
-        rows = await uow.conn.fetch(_STATEMENT, organization_id, *columns, *_arrays(daily, hourly))
+        rows = await uow.conn.fetch(_SUMS, organization_id, *columns, *_arrays(daily, hourly))
     except asyncpg.NumericValueOutOfRangeError as error:
         raise decimals.NumberOutOfRange from error
     priced, rated = [], []

@@ -50,17 +50,7 @@ class Dimension(enum.Enum):
     EVENT = "event"
 
 
-WITHOUT: Final = frozenset(
-    {
-        Dimension.WORKLOAD,
-        Dimension.AGENT,
-        Dimension.ACCOUNT,
-        Dimension.OPERATION,
-        Dimension.SERVICE_TIER,
-        Dimension.REGION,
-        Dimension.CONNECTION,
-    }
-)
+WITHOUT: Final = frozenset(map(Dimension, ("workload", "agent", "account", "operation", "service_tier", "region", "connection")))
 """What usage may be without."""
 
 
