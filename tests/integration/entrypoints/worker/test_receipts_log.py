@@ -69,12 +69,13 @@ async def test_what_is_appended_when_a_job_has_signed_and_not_yet_ended_is_signe
     await run_all(bench)
     await append(bench, 1)
     run = registry.declared.handlers[log.SIGN_JOB].run
-    late = []
+    late: list[int] = []
 
     async def signs_then_waits(work: runner.StepsJob) -> object:
         result = await run(work)
         if not late:
-            late.append(await append(bench, 2))
+            late.append(2)
+            await append(bench, 2)
         return result
 
     bench.declare(log.SIGN_JOB, signs_then_waits, in_transaction=False)
