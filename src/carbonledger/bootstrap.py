@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter, parquet
+from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter, parquet, stripe_climate
 from carbonledger.domains.connections import types as connections_types
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.pricing import service as pricing
+from carbonledger.domains.receipts.types import ports as receipts_ports
 from carbonledger.domains.telemetry.types import exports as export_types
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
@@ -45,6 +46,8 @@ class Services:
     """What reads the usage of accounts at a provider, by the provider's name."""
     parquet: export_types.Tables
     """Who writes Parquet tables."""
+    credit_seller: receipts_ports.CreditSeller | None
+    """Who sells carbon removal ahead; None: nobody is set up."""
 
 
 def vault_keys(configuration: settings.Settings) -> crypto.KeySource:
@@ -97,6 +100,7 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             objects=open_objects(configuration),
             connectors=_connectors(configuration, stack),
             parquet=parquet.Parquet(),
+            credit_seller=credit_seller(configuration, stack),
         )
 
 
@@ -135,6 +139,14 @@ def _connectors(configuration: settings.Settings, stack: contextlib.AsyncExitSta
     for one in connectors:
         stack.push_async_callback(one.api.aclose)
     return {one.provider: one for one in connectors}
+
+
+def credit_seller(configuration: settings.Settings, stack: contextlib.AsyncExitStack) -> receipts_ports.CreditSeller | None:
+    """Return who sells removal ahead, closed with the stack, or None where nobody is set up."""
+    seller = stripe_climate.seller(configuration)
+    if seller is not None:
+        stack.push_async_callback(seller.aclose)
+    return seller
 
 
 def _mailer(configuration: settings.Settings) -> mail.Mailer | None:
