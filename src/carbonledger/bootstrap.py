@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter, parquet, pdf
+from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter, parquet, pdf, stripe_climate
 from carbonledger.domains.connections import types as connections_types
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.receipts.types import printing
+from carbonledger.domains.receipts.types import ports as receipts_ports
 from carbonledger.domains.telemetry.types import exports as export_types
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
@@ -45,8 +46,10 @@ class Services:
     connectors: Mapping[str, connections_types.Connector]
     """What reads the usage of accounts at a provider, by the provider's name."""
     parquet: export_types.Tables
-    printer: printing.ReceiptPrinter
     """Who writes Parquet tables."""
+    printer: printing.ReceiptPrinter
+    credit_seller: receipts_ports.CreditSeller | None
+    """Who sells carbon removal ahead; None: nobody is set up."""
 
 
 def vault_keys(configuration: settings.Settings) -> crypto.KeySource:
@@ -100,6 +103,7 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             connectors=_connectors(configuration, stack),
             parquet=parquet.Parquet(),
             printer=pdf.TypstPrinter(),
+            credit_seller=credit_seller(configuration, stack),
         )
 
 
@@ -138,6 +142,14 @@ def _connectors(configuration: settings.Settings, stack: contextlib.AsyncExitSta
     for one in connectors:
         stack.push_async_callback(one.api.aclose)
     return {one.provider: one for one in connectors}
+
+
+def credit_seller(configuration: settings.Settings, stack: contextlib.AsyncExitStack) -> receipts_ports.CreditSeller | None:
+    """Return who sells removal ahead, closed with the stack, or None where nobody is set up."""
+    seller = stripe_climate.seller(configuration)
+    if seller is not None:
+        stack.push_async_callback(seller.aclose)
+    return seller
 
 
 def _mailer(configuration: settings.Settings) -> mail.Mailer | None:

@@ -1,15 +1,15 @@
-"""The web application of the stand-ins of the usage APIs: three providers under a prefix each, and ``control``."""
+"""The web application of the stand-ins: three usage APIs and Stripe Climate under a prefix each, and ``control``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
 
-from carbonledger_sandbox import analytics, anthropic, control, faults, openai, openrouter, ratecard
+from carbonledger_sandbox import analytics, anthropic, climate, control, faults, openai, openrouter, ratecard
 from carbonledger_sandbox.refusals import Refused
 from carbonledger_sandbox.state import State
 
@@ -26,6 +26,12 @@ def create(state: State) -> Starlette:
 
     async def query(request: Request) -> dict[str, Any]:
         return await analytics.query(state, request, card)
+
+    def of_climate(path: str, answer: Callable[[State, Request], Awaitable[dict[str, Any]]], *, method: str = "GET") -> Route:
+        async def handler(request: Request) -> dict[str, Any]:
+            return await answer(state, request)
+
+        return Route(f"/stripe/v1/climate/{path}", faults.endpoint(state, "stripe", handler), methods=[method])
 
     def elsewhere(provider: str) -> Route:
         async def nothing(request: Request) -> dict[str, Any]:
@@ -45,6 +51,10 @@ def create(state: State) -> Starlette:
             route("/openrouter/api/v1/key", lambda request: openrouter.own_key(state, request, card)),
             route("/openrouter/api/v1/analytics/meta", lambda request: analytics.meta(state, request)),
             Route("/openrouter/api/v1/analytics/query", faults.endpoint(state, "openrouter", query), methods=["POST"]),
+            of_climate("products", climate.products),
+            of_climate("orders", climate.orders),
+            of_climate("orders", climate.make, method="POST"),
+            of_climate("orders/{order}", climate.order),
             *control.routes(state),
             *(elsewhere(provider) for provider in control.PROVIDERS),
         ]

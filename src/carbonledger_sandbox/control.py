@@ -2,8 +2,8 @@
 
 `GET /control` tells the state. `POST /control/clock` `{now?, advance_s?, frozen?}`, `/control/lag` `{lag_s}`, `/control/keys` `{key,
 revoked}`, `/control/failures` (see ``faults``), `/control/revisions` and `/control/vanished` `{application, day, hour, …}`,
-`/control/reset`. `DELETE /control/failures` and `/control/vanished` forget. `GET /control/requests` lists what was asked of the
-providers.
+`/control/orders` `{order, status}`, `/control/reset`. `DELETE /control/failures` and `/control/vanished` forget. `GET /control/requests`
+lists what was asked of the providers.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from carbonledger_sandbox import calls, faults
+from carbonledger_sandbox import calls, climate, faults
 from carbonledger_sandbox.state import Failure, Revision, State, Vanished
 
-PROVIDERS = ("openai", "anthropic", "openrouter")
+PROVIDERS = ("openai", "anthropic", "openrouter", "stripe")
 
 
 class Unusable(ValueError):
@@ -65,6 +65,7 @@ def routes(state: State) -> list[Route]:
         "failures": lambda body: state.failures.append(_failure(body)),
         "revisions": lambda body: state.revisions.append(Revision(**hour(body))),
         "vanished": lambda body: state.vanished.append(Vanished(**hour(body))),
+        "orders": lambda body: climate.move(state, body["order"], body["status"]),
         "reset": lambda _: state.reset(),
     }
     return [

@@ -1,7 +1,7 @@
 """How each provider says no: its error bodies, and the one exception that the stand-ins raise for them.
 
-Shapes: OpenAI ``{"error": {message, type, param, code}}``, Anthropic ``{"type": "error", "error": {type, message}, "request_id"}``,
-OpenRouter ``{"error": {code, message}}``.
+Shapes: OpenAI and Stripe ``{"error": {message, type, param, code}}``, Anthropic ``{"type": "error", "error": {type, message},
+"request_id"}``, OpenRouter ``{"error": {code, message}}``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 def body(provider: str, refused: Refused) -> dict[str, Any]:
     """Return the error as the provider words it."""
-    if provider == "openai":
+    if provider in {"openai", "stripe"}:
         kind = OPENAI_TYPES.get(refused.status, "invalid_request_error")
         return {"error": {"message": refused.message, "type": kind, "param": refused.param, "code": refused.code}}
     if provider == "anthropic":

@@ -87,7 +87,7 @@ class Failure:
 
 @dataclass
 class State:
-    """Everything that the three stand-ins share. ``midnight_s`` is the start of the anchor day (UTC), whose calls are the last."""
+    """Everything that the stand-ins share. ``midnight_s`` is the start of the anchor day (UTC), whose calls are the last."""
 
     clock: Clock
     midnight_s: int
@@ -98,6 +98,8 @@ class State:
     failures: list[Failure] = field(default_factory=list)
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=REQUESTS_KEPT))
     last_bodies: dict[str, bytes] = field(default_factory=dict)  # by provider and path, for a page that repeats
+    orders: dict[str, dict[str, Any]] = field(default_factory=dict)  # of climate products, by id, as they were made
+    order_keys: dict[str, tuple[str, str]] = field(default_factory=dict)  # idempotency key: the body, and the order that it made
     accounts: dict[str, Any] = field(default_factory=dict)
     by_account: dict[str, list[calls.Call]] = field(default_factory=dict)
     times: dict[str, list[int]] = field(default_factory=dict)
@@ -108,7 +110,7 @@ class State:
         self.keys = {entry["key"]: Key(**entry) for entry in self.accounts["keys"]}
         self.revisions = [Revision(**entry) for entry in self.accounts["revisions"]]
         self.lag_s = LAG_S
-        for forgotten in (self.vanished, self.failures, self.requests, self.last_bodies):
+        for forgotten in (self.vanished, self.failures, self.requests, self.last_bodies, self.orders, self.order_keys):
             forgotten.clear()
 
     def seen(self, account: str, start_s: int, end_s: int) -> Iterator[calls.Call]:

@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     openai_url: str = Field(default="https://api.openai.com", max_length=500, description="OpenAI.")
     anthropic_url: str = Field(default="https://api.anthropic.com", max_length=500, description="Anthropic.")
     openrouter_url: str = Field(default="https://openrouter.ai", max_length=500, description="OpenRouter.")
+    stripe_url: str = Field(default="https://api.stripe.com", max_length=500, description="Stripe.")
+    stripe_climate_key: SecretStr | None = Field(
+        default=None, description="Key of your own Stripe account that may order climate products; else no removal can be ordered ahead."
+    )
     allow_private_webhooks: bool = Field(
         default=False, description="Lets tenants' webhook endpoints be on private networks (laptops only)."
     )

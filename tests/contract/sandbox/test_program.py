@@ -53,6 +53,7 @@ def test_it_tells_its_addresses_serves_and_stops_in_order(program: tuple[subproc
         "openai": f"{address}/openai",
         "anthropic": f"{address}/anthropic",
         "openrouter": f"{address}/openrouter",
+        "stripe": f"{address}/stripe",
         "control": f"{address}/control",
         "anchor_day": "2026-11-25",
     }

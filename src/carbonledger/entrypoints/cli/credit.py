@@ -1,4 +1,4 @@
-"""``credits``: the operator's inventory of retired credits, and what is ordered ahead."""
+"""``credits``: the operator's inventory of retired credits, and removal that is ordered ahead."""
 
 from __future__ import annotations
 
@@ -38,3 +38,34 @@ def check() -> None:
     from carbonledger.entrypoints.cli import inventory
 
     inventory.check()
+
+
+@app.command()
+def offers(*, json: Json = False) -> None:
+    """Show the carbon removal that can be ordered ahead, with its price. It is delivered years later and retires nothing now."""
+    from carbonledger.entrypoints.cli import ordering
+
+    ordering.offers(json=json)
+
+
+@app.command()
+def commit(
+    offer: Annotated[str, typer.Argument(help="Id of an offer.")],
+    tonnes: Annotated[str, typer.Argument(help="How much, such as 1.5.")],
+    *,
+    beneficiary: Annotated[str | None, typer.Option(help="Whom the seller shows in public; else your account.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Order without asking.")] = False,
+    json: Json = False,
+) -> None:
+    """Order removal ahead, with money of your account at the seller. A commitment is no credit and compensates nothing."""
+    from carbonledger.entrypoints.cli import ordering
+
+    ordering.commit(offer, tonnes, beneficiary=beneficiary, yes=yes, json=json)
+
+
+@app.command()
+def commitments(*, json: Json = False) -> None:
+    """List what was ordered ahead, and how it stands."""
+    from carbonledger.entrypoints.cli import ordering
+
+    ordering.list_all(json=json)
