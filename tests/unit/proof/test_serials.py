@@ -83,14 +83,25 @@ def test_a_serial_worked_by_hand() -> None:
     assert serials.of_number("0000-01", 1) == "CL-000001-00017"  # and 1 times x: 5 + 2
 
 
-@pytest.mark.parametrize(
-    "typed", ["cl-000001-00005", "CL-OOOOOl-oooo5", " CL-0000I1-00005 ".replace("I1", "01"), "CL-00000i-00005"]
-)
+@pytest.mark.parametrize("typed", ["cl-000001-00005", "CL-OOOOOl-oooo5", " CL-0000I1-00005 ".replace("I1", "01"), "CL-00000i-00005"])
 def test_what_looks_alike_is_read(typed: str) -> None:
     assert serials.parse(typed) == "CL-000001-00005"
 
 
-@pytest.mark.parametrize("typed", ["", "CL-000001-00006", "CL-000013-00005", "CL-000000-00000", "CL-000001-0000U", "XX-000001-00005", "CL000001-00005", "CL-٠٠0001-00005", "1" * 10_000])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "CL-000001-00006",
+        "CL-000013-00005",
+        "CL-000000-00000",
+        "CL-000001-0000U",
+        "XX-000001-00005",
+        "CL000001-00005",
+        "CL-٠٠0001-00005",
+        "1" * 10_000,
+    ],
+)
 def test_what_is_no_serial_is_refused(typed: str) -> None:
     with pytest.raises(errors.SerialInvalid):
         serials.parse(typed)
@@ -109,6 +120,6 @@ def test_what_no_serial_can_be_made_of_is_refused(secret: bytes, month: str, cou
     with pytest.raises(errors.SerialInvalid):
         serials.make(secret, month=month, counter=counter)
     with pytest.raises(errors.SerialInvalid):
-        serials.counter_of(secret, month=month, number=counter if counter else 2**20)
+        serials.counter_of(secret, month=month, number=counter or 2**20)
     with pytest.raises(errors.SerialInvalid):
-        serials.of_number(month, counter if counter else 2**20)
+        serials.of_number(month, counter or 2**20)
