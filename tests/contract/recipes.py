@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ import standardwebhooks
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import links
 from carbonledger.domains.projects import service as project_service
+from carbonledger.domains.receipts.service import periods as period_service
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
 from tests import standins
@@ -132,6 +134,16 @@ async def a_telemetry_event(world: World) -> dict[str, str]:
     now, draft = clock.now(), ledger.draft(worlds.a_name("call"), at=clock.now(), properties={"feature": "search"})
     done = await ledger.accept(world.ledger.services.database, world.organization_id, draft, at=now)
     return {"event_id": str(done.results[0].event_id)}
+
+
+async def a_period(world: World) -> dict[str, str]:
+    """A month that is over, free, and long enough ago to be closed now."""
+    now = clock.now()
+    draft = ledger.draft(worlds.a_name("call"), at=now - timedelta(days=70))
+    await ledger.accept(world.ledger.services.database, world.organization_id, draft, at=now)
+    async with world.ledger.services.database.transaction(world.organization_id) as uow:
+        found = await period_service.ensure(uow, organization_id=world.organization_id, now=now)
+    return {"period_id": str(found[0].id)}
 
 
 # --- what is sent
@@ -311,6 +323,8 @@ RECIPES: dict[str, Recipe] = {
     "sendEvents": Recipe(reads_itself=True),
     "sendSpans": Recipe(reads_itself=True),
     "importCreditLots": Recipe(body=a_file_of_lots, reads_itself=True),
+    "getPeriod": Recipe(place=a_period),
+    "closePeriod": Recipe(place=a_period),
     "getTelemetryEvent": Recipe(place=a_telemetry_event),
     "eraseTelemetryProperties": Recipe(place=a_telemetry_event),
 }

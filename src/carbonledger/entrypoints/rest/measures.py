@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 from pydantic import AwareDatetime, Field
 
+from carbonledger.domains.emissions import types as emission_types
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types import answers, caching
 from carbonledger.entrypoints.rest import routing, shapes
@@ -166,6 +167,14 @@ def to_api_range(found: quantity.Range | None) -> RangeOut | None:
 
 def _range(found: quantity.Range) -> RangeOut:
     low, mid, high = (decimals.to_api_decimal(bound) for bound in (found.low, found.mid, found.high))
+    return RangeOut(low=low, mid=mid, high=high)
+
+
+def to_api_quanta(found: emission_types.Quanta | None) -> RangeOut | None:
+    """Return whole quanta of energy or emissions as decimals; None stays. A change may be in any order."""
+    if found is None:
+        return None
+    low, mid, high = (decimals.to_api_decimal(decimals.shifted(decimals.of(bound), -emission_types.PLACES)) for bound in found)
     return RangeOut(low=low, mid=mid, high=high)
 
 

@@ -62,6 +62,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("agents:write", "Make, change and delete agents.", _KEEPERS),
     Scope("connections:read", "Read connections and how far they were read, never their key.", _EVERYBODY),
     Scope("connections:write", "Connect accounts at providers, read them now, move and remove them.", _KEEPERS),
+    Scope("periods:read", "Read periods: their sums as they were frozen, and adjustments.", _EVERYBODY),
+    Scope("periods:write", "Close a period that is due.", _KEEPERS),
     Scope("prices:read", "Read prices and carbon factors, and estimate with them.", _EVERYBODY),
     Scope("telemetry:read", "Read usage, its cost and its emissions, and export them.", _EVERYBODY),
     Scope("telemetry:write", "Send usage, and erase properties of events.", _KEEPERS),

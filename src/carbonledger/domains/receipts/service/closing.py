@@ -102,6 +102,7 @@ async def sum_up(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, pe
     period = await held(uow, organization_id, period_id, step=Step.SUMMED)
     if period is None:
         return
+    await ledger.take_time(uow)
     lines = await ledger.lines(uow, organization_id=organization_id, stretch=stretch(period), cut=cut_of(period))
     await store.add_lines(uow, organization_id=organization_id, period_id=period_id, made=lines)
     after = replace(period, step=Step.SUMMED, events=sum(line.sums.events for line in lines), updated_at=now)
@@ -114,6 +115,7 @@ async def adjust(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, pe
     period = await held(uow, organization_id, period_id, step=Step.ADJUSTED)
     if period is None:
         return
+    await ledger.take_time(uow)
     changes = await late_for(uow, organization_id=organization_id, period=period)
     made = [(change.stretch_id, change.line) for change in changes]
     await store.add_adjustments(uow, organization_id=organization_id, booked_in=period_id, made=made)

@@ -99,6 +99,7 @@ async def make_tree(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUI
     period = await keeping.find(uow, organization_id=organization_id, period_id=period_id)
     if types.is_done(Step.PROVEN, within=period.step):
         return None
+    await ledger.take_time(uow)
     growing = leaves.Growing(ledger.HEADER_BYTES, ledger.ROW_BYTES)
 
     async def take(piece: bytes) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -39,7 +41,7 @@ async def closed(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) 
     rates, sets = await _rates(uow, lines)
     whole = rules.totals(lines, rates)
     months = {one.id: one.month for one in await store.every(uow, organization_id=organization_id)}
-    adjustments = [_adjustment(one.period_id, months, one.lines, rates) for one in booked]
+    adjustments = [_adjustment(one.period_id, one.booked_in, months, one.lines, rates) for one in booked]
     return ClosedPeriod(
         period=period,
         totals=whole,
@@ -57,11 +59,12 @@ async def closed(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) 
     )
 
 
-def _adjustment(period_id: UUID, months: Mapping[UUID, date], lines: Sequence[Line], rates: Rates) -> Adjustment:
+def _adjustment(period_id: UUID, booked_in: UUID | None, months: Mapping[UUID, date], lines: Sequence[Line], rates: Rates) -> Adjustment:
     made = rules.totals(lines, rates)
     return Adjustment(
         period_id=period_id,
         month=months[period_id],
+        booked_in=booked_in,
         events=made.events,
         totals=made,
         energy_uwh=rules.rounded(made.energy, rules.QUANTA_PER_UWH),
@@ -88,14 +91,14 @@ async def _books(uow: db.UnitOfWork, lines: Iterable[Line]) -> tuple[Version, ..
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A period as people see it. ``totals``: what was frozen, or of an open one what there is now; ``adjustments`` are beside them.
+    """A period as people see it. ``totals``: what was frozen, without adjustments; None: nothing is frozen yet, and the ledger tells.
 
     ``booked``: adjustments of earlier periods that stand in this one, or would if it closed now; ``moved``: those of this period that
     stand in later ones, or wait for the next to close.
     """
 
     period: Period
-    totals: Totals
+    totals: Totals | None
     booked: tuple[Adjustment, ...]
     moved: tuple[Adjustment, ...]
 
@@ -106,17 +109,17 @@ async def show(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) ->
     period = every.get(period_id)
     if period is None:
         raise types.PeriodNotFound(f"There is no period {period_id}.")
-    lines = await _frozen_lines(uow, organization_id=organization_id, period=period)
+    is_summed = types.is_done(Step.SUMMED, within=period.step)
+    lines = await _frozen_lines(uow, organization_id=organization_id, period=period) if is_summed else ()
     later = await _changes(uow, organization_id=organization_id, every=list(every.values()))
     rates, _ = await _rates(uow, [*lines, *(change.line for _, changes in later for change in changes)])
     months = {one.id: one.month for one in every.values()}
-    booked = [change for into, changes in later if into == _place(period, every) for change in changes]
-    moved = [change for _, changes in later for change in changes if change.stretch_id == period_id]
+    place = _place(period, every)
     return Shown(
         period=period,
-        totals=rules.totals(lines, rates),
-        booked=_adjustments(booked, months, rates),
-        moved=_adjustments(moved, months, rates),
+        totals=rules.totals(lines, rates) if is_summed else None,
+        booked=_adjustments([(into, changes) for into, changes in later if into == place], months, rates),
+        moved=_adjustments([(into, [one for one in changes if one.stretch_id == period_id]) for into, changes in later], months, rates),
     )
 
 
@@ -126,12 +129,17 @@ def _place(period: Period, every: dict[UUID, Period]) -> UUID | None:
     return None if period.id == waiting else period.id
 
 
-def _adjustments(changes: Iterable[Change], months: Mapping[UUID, date], rates: Rates) -> tuple[Adjustment, ...]:
-    by_period: dict[UUID, list[Line]] = {}
-    for change in changes:
-        by_period.setdefault(change.stretch_id, []).append(change.line)
-    made = [_adjustment(period_id, months, lines, rates) for period_id, lines in by_period.items()]
-    return tuple(sorted(made, key=lambda one: one.month))
+def _adjustments(
+    later: Sequence[tuple[UUID | None, Sequence[Change]]], months: Mapping[UUID, date], rates: Rates
+) -> tuple[Adjustment, ...]:
+    """Return adjustments by where they are booked, those that wait last, and then by month."""
+    made = []
+    for into, changes in later:
+        by_period: dict[UUID, list[Line]] = {}
+        for change in changes:
+            by_period.setdefault(change.stretch_id, []).append(change.line)
+        made += [_adjustment(period_id, into, months, lines, rates) for period_id, lines in by_period.items()]
+    return tuple(sorted(made, key=lambda one: (one.booked_in is None, months.get(one.booked_in or one.period_id), one.month)))
 
 
 async def _frozen_lines(uow: db.UnitOfWork, *, organization_id: UUID, period: Period) -> Sequence[Line]:
@@ -160,6 +168,7 @@ async def _changes(uow: db.UnitOfWork, *, organization_id: UUID, every: Sequence
 async def check(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID) -> list[Checked]:
     """Compare every period that has its cut with a fresh computation of its time: what was frozen, and all that was booked of it since."""
     every = await keeping.ensure(uow, organization_id=organization_id, now=now)
+    await ledger.take_time(uow)
     later = await _changes(uow, organization_id=organization_id, every=every)
     checked = []
     for period in every:
@@ -180,6 +189,12 @@ async def check(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID) -> 
             )
         )
     return checked
+
+
+def cost_of(lines: Iterable[Line]) -> Decimal:
+    """Return what lines cost together, in USD, duplicates included."""
+    merged = rules.merged(lines)
+    return functools.reduce(decimals.add, (line.sums.cost_amount for line in merged), Decimal(0))
 
 
 async def tell(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, found: Sequence[Checked]) -> None:

@@ -101,6 +101,8 @@ class Adjustment:
 
     period_id: UUID
     month: date
+    booked_in: UUID | None
+    """The period that it is booked in; None: it waits for the next that is frozen."""
     events: int
     """Events more, or fewer, than before; one that was only revised changes no number of events."""
     totals: Totals

@@ -20,6 +20,11 @@ Salting = leaves.Salting
 Take = leaves.Take
 
 
+async def take_time(uow: db.UnitOfWork) -> None:
+    """Let the statements of this transaction take as long as they need: for jobs, never for a request."""
+    await uow.conn.execute(standing.PATIENT)
+
+
 async def find(uow: db.UnitOfWork, *, organization_id: UUID) -> types.Closing:
     """Return how far the ledger is closed."""
     return await store.find(uow, organization_id=organization_id)
