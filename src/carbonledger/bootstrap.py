@@ -15,8 +15,8 @@ from carbonledger.domains.connections import types as connections_types
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.pricing import service as pricing
-from carbonledger.domains.receipts.types import printing
 from carbonledger.domains.receipts.types import ports as receipts_ports
+from carbonledger.domains.receipts.types import printing
 from carbonledger.domains.telemetry.types import exports as export_types
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types

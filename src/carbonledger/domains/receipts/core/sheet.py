@@ -6,9 +6,9 @@ Nothing here decides anything: what is shown is rounded for the eye, and the exa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
