@@ -136,7 +136,7 @@ def _adjustment(adjustment: Adjustment, receipts: Mapping[UUID, str]) -> stateme
     return statement.Adjustment(
         month=f"{adjustment.month:%Y-%m}",
         receipt=receipts.get(adjustment.period_id),
-        events=abs(adjustment.events),
+        events=adjustment.events,
         gross=_gross(adjustment.co2e_location_mg, adjustment.co2e_market_mg),
         cost=_cost(adjustment.totals),
     )
