@@ -37,7 +37,8 @@ def run(request: Request) -> None:
     if request.as_json:
         checks = [{"name": one.name, "ok": one.ok, "text": one.text} for one in report.checks]
         receipt = report.receipt
-        console.json({"ok": report.ok, "serial": None if receipt is None else receipt.serial, "checks": checks, "trust": list(report.trust)})
+        told = {"serial": None, "test": None} if receipt is None else {"serial": receipt.serial, "test": receipt.test}
+        console.json({"ok": report.ok, **told, "checks": checks, "trust": list(report.trust)})
     else:
         typer.echo("\n".join(proof.lines(report)))
     if not report.ok:

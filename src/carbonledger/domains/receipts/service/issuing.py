@@ -242,6 +242,18 @@ async def waiting(uow: db.UnitOfWork) -> list[tuple[UUID, UUID]]:
     return await store.deferred(uow)
 
 
+async def owner(uow: db.UnitOfWork, *, serial: str) -> tuple[UUID, UUID]:
+    """Return organization and id of a receipt, for operators, who see every organization. Raises ``ReceiptNotFound``."""
+    try:
+        parsed = serials.parse(serial)
+    except proof_errors.SerialInvalid as error:
+        raise types.ReceiptNotFound(str(error)) from error
+    found = await store.owner(uow, serial=parsed)
+    if found is None:
+        raise types.ReceiptNotFound(f"No receipt has the serial {parsed}.")
+    return found
+
+
 async def _held(uow: db.UnitOfWork, *, organization_id: UUID, receipt_id: UUID) -> Receipt:
     """Return a receipt, held, and its period before it, as whoever issues does."""
     found = await find(uow, organization_id=organization_id, receipt_id=receipt_id)

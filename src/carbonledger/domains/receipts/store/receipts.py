@@ -107,6 +107,12 @@ async def by_serial(uow: db.UnitOfWork, *, serial: str) -> Public | None:
     )
 
 
+async def owner(uow: db.UnitOfWork, *, serial: str) -> tuple[UUID, UUID] | None:
+    """Return organization and id of a receipt, whoever's it is; for the role that sees every organization."""
+    row = await uow.fetch_one(select(_receipts.c.organization_id, _receipts.c.id).where(_receipts.c.serial == serial))
+    return None if row is None else (row["organization_id"], row["id"])
+
+
 _PUBLIC = ("serial", "state", "payload", "signature", "log_index", "revocation", "ended_at", "bundle", "superseded_by")
 
 
