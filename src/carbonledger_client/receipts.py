@@ -62,7 +62,11 @@ def receipt_from_api(document: object) -> Receipt:
             raise errors.Garbled(f"{name} of a receipt is not as it has to be.")
     named = {name: members[name] for name in kinds}
     return Receipt(
-        **named, serial=members.get("serial"), is_test=members.get("is_test"), issued_at=_instant(members.get("issued_at")), document=members
+        **named,
+        serial=members.get("serial"),
+        is_test=members.get("is_test"),
+        issued_at=_instant(members.get("issued_at")),
+        document=members,
     )
 
 

@@ -40,7 +40,9 @@ class ReceiptOut(shapes.Out):
     state: types.State = Field(description="deferred: it waits for retired credits. superseded, revoked: it is no longer valid.")
     serial: str | None = Field(description="Null while it is deferred.")
     month: str = Field(description="The month of its period, such as 2026-11.")
-    is_test: bool | None = Field(description="Whether it is a test, of a sandbox: about no real usage and no real credits. Null while it is deferred.")
+    is_test: bool | None = Field(
+        description="Whether it is a test, of a sandbox: about no real usage and no real credits. Null while it is deferred."
+    )
     required_mg: int = Field(description="What is compensated, or has to be before it is issued, in milligrams of CO2e.")
     deferred_at: dt.datetime | None = Field(description="Since when it waited for retired credits, if it did.")
     issued_at: dt.datetime | None
@@ -239,9 +241,7 @@ async def get_receipt_event_proof(call: routing.CallDep, receipt_id: UUID, event
     )
     files = services.objects.of_organization(organization_id)
     async with services.database.transaction(organization_id, read_only=True) as uow:
-        content = await bundling.event_proof(
-            uow, found, organization_id=organization_id, event_id=event_id, salting=salt, files=files
-        )
+        content = await bundling.event_proof(uow, found, organization_id=organization_id, event_id=event_id, salting=salt, files=files)
     return _file(content, _BUNDLE, f"{bundling.stated(found).serial}-{event_id}.json")
 
 
@@ -303,4 +303,3 @@ async def verify_receipt(
         bundle=None if found.bundle is None else _object(canonical.read(found.bundle)),
         checks=[] if report is None else [CheckOut(name=one.name, ok=one.ok, text=one.text) for one in report.checks],
     )
-

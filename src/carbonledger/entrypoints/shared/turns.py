@@ -39,7 +39,9 @@ async def taken(means: Means, *, actor: Actor, at: datetime, organization_id: UU
     Raises ``OrganizationUnknown``, ``SecretUnreadable`` and what ``signing.open_current`` raises.
     """
     await signing.open_current(means.database, at=at, sealer=means.sealer, outside=means.outside, address=means.address)
-    salt = await salting.opened(means.database, actor=actor, at=at, organization_id=organization_id, sealer=means.sealer, outside=means.outside)
+    salt = await salting.opened(
+        means.database, actor=actor, at=at, organization_id=organization_id, sealer=means.sealer, outside=means.outside
+    )
     async with means.database.transaction(organization_id) as uow:
         now = await organizations.business_now(uow, organization_id=organization_id, at=at)
         yield uow, issuing.Turn(actor=actor, now=now, at=at, organization_id=organization_id, salt=salt.secret)

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.receipts.service import bundling, issuing
 from carbonledger.domains.receipts.types import credits as credit_types
 from carbonledger.domains.receipts.types import receipts as types
@@ -197,6 +198,17 @@ async def test_a_plan_without_receipts_has_none(office: Office) -> None:
         assert await issuing.issue(uow, turn=office.turn(customer), period_id=period_id) is None
     assert await office.every(customer) == []
     assert await office.inventory.remaining() == [TONNE]
+
+
+@pytest.mark.parametrize("tier, has_receipts", [("free", False), ("starter", True), ("enterprise", True)])
+async def test_until_a_plan_says_otherwise_whoever_pays_has_receipts(office: Office, tier: str, has_receipts: bool) -> None:
+    customer = await conftest.make_organization(office.database)
+    async with office.database.transaction(customer) as uow:
+        await uow.conn.execute("UPDATE organizations SET tier = $1", tier)
+        assert await entitlements.has(uow, organization_id=customer, key=types.RECEIPTS) is has_receipts
+    await office.plan(customer, has_receipts=not has_receipts)
+    async with office.database.transaction(customer) as uow:
+        assert await entitlements.has(uow, organization_id=customer, key=types.RECEIPTS) is not has_receipts
 
 
 async def test_a_receipt_is_of_a_closed_period(office: Office) -> None:

@@ -25,8 +25,8 @@ from carbonledger.domains.receipts.types.receipts import Public, Receipt, Signed
 from carbonledger.infra import db
 from carbonledger.infra.objects import Objects
 from carbonledger_proof import bundle as bundles
-from carbonledger_proof import errors as proof_errors
 from carbonledger_proof import canonical, keys, merkle, pdf, serials
+from carbonledger_proof import errors as proof_errors
 
 VERIFY_PATH: Final = "/receipts/verify"
 _STATES: Final = {
@@ -119,7 +119,9 @@ def _made(content: bytes | None) -> bytes:
     return content
 
 
-async def event_proof(uow: db.UnitOfWork, receipt: Receipt, *, organization_id: UUID, event_id: UUID, salting: Salt, files: Objects) -> bytes:
+async def event_proof(
+    uow: db.UnitOfWork, receipt: Receipt, *, organization_id: UUID, event_id: UUID, salting: Salt, files: Objects
+) -> bytes:
     """Return the file that proves to whoever it is given to that an event is inside a receipt: that event's leaf, and no other's.
 
     ``files`` are the organization's. Raises ``ReceiptDeferred``, ``ReceiptUnproven``, ``EventNotInPeriod``.
@@ -143,4 +145,3 @@ async def public(uow: db.UnitOfWork, *, serial: str) -> Public:
     if found is None:
         raise types.ReceiptNotFound(f"No receipt has the serial {serials.parse(serial)}.")
     return found
-

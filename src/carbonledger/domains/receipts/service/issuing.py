@@ -213,7 +213,9 @@ async def revoke(uow: db.UnitOfWork, *, turn: Turn, receipt_id: UUID, reason: ty
     """End a receipt without another in its place; what it held is free again. Raises ``ReceiptNotFound``, ``ReceiptEnded``."""
     organization_id, at = turn.organization_id, turn.at
     old = await _held(uow, organization_id=organization_id, receipt_id=receipt_id)
-    ended = replace(old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None, document=None)
+    ended = replace(
+        old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None, document=None
+    )
     await credits.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
     leaf = leaves.ReceiptRevoked(at=await log.turn(uow, at=at), serial=_stated(old).serial, reason=reason)
     await log.append(uow, statement=leaf, at=at)

@@ -44,7 +44,9 @@ async def put(uow: db.UnitOfWork, *, organization_id: UUID, receipt: Receipt) ->
 
 
 def _asked() -> Select[Any]:
-    joined = _receipts.join(_periods, and_(_periods.c.organization_id == _receipts.c.organization_id, _periods.c.id == _receipts.c.period_id))
+    joined = _receipts.join(
+        _periods, and_(_periods.c.organization_id == _receipts.c.organization_id, _periods.c.id == _receipts.c.period_id)
+    )
     return select(_receipts, _periods.c.month).select_from(joined)
 
 
@@ -171,4 +173,3 @@ def _from_row(row: asyncpg.Record) -> Receipt:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
-
