@@ -161,7 +161,7 @@ async def _write(
         at=at,
     )
     known = set(repeated)
-    changes = list(judging.hours(judged, known={event_id.bytes for event_id in known}))
+    changes = list(judging.changes(judged, known={event_id.bytes for event_id in known}))
     for event_id, index in batch.first.items():
         if event_id not in known:
             batch.results[index] = Result(index, Status.ACCEPTED, event_id, None)
@@ -170,10 +170,10 @@ async def _write(
     for pairs in rounds:
         if pairs:
             compared = await comparing.compare(uow, organization_id=organization_id, at=at, sent=sent, pairs=pairs)
-            changes += compared.hours
+            changes += compared.changes
             for result in compared.results:
                 batch.results[result.place] = result
-    await writing.add(uow, organization_id=organization_id, hours=rollup.merged(changes))
+    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
 
 
 def _counted(batch: _Batch) -> types.Accepted:

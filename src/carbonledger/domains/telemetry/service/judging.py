@@ -18,7 +18,7 @@ from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.pricing.types import Cost, dollars
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import facts, rollup
-from carbonledger.domains.telemetry.core.rollup import ZERO, HourKey, Sums
+from carbonledger.domains.telemetry.core.rollup import ZERO, SlotKey, Sums
 from carbonledger.domains.telemetry.service import alike, serials
 from carbonledger.domains.telemetry.store import packing
 from carbonledger.domains.telemetry.store.packing import Staged
@@ -28,7 +28,7 @@ from carbonledger.infra import db
 _Verdict = tuple[Cost, Emissions, int | None]
 """What usage costs, what it emits, and the id of the rates for that."""
 _BIGINT_MAX: Final = 2**63 - 1
-_HOUR_US: Final = 3_600_000_000
+_QUARTER_US: Final = 900_000_000
 SLICE: Final = 2_500  # events between which the event loop has its turn: some 10 ms
 _UNKNOWN: Final = int(sum(types.UNKNOWN)) | int(types.Fact.REASONING_UNKNOWN | types.Fact.REQUESTS_UNKNOWN)
 
@@ -105,27 +105,27 @@ async def packed(judged: Judged) -> AsyncIterator[bytes]:
     yield packing.TRAILER
 
 
-def hours(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[HourKey, Sums]]:
-    """Yield what the events add to the hourly roll-up, those left out whose ids are ``known``: they were there before."""
+def changes(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[SlotKey, Sums]]:
+    """Yield what the events add to the roll-ups, those left out whose ids are ``known``: they were there before."""
     for row in judged.rows:
         if row.id.bytes not in known:
-            yield HourKey(rollup.hour_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
+            yield SlotKey(rollup.quarter_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
     for line, sample in judged.lines:
-        for hour, events in _by_hour(line.events, known).items():
-            start = packing.EPOCH + timedelta(hours=hour)
-            yield HourKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, events)
+        for quarter, events in _by_quarter(line.events, known).items():
+            start = packing.EPOCH + timedelta(minutes=15 * quarter)
+            yield SlotKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, events)
 
 
-def _by_hour(events: list[alike.Counted], known: AbstractSet[bytes]) -> dict[int, list[alike.Counted]]:
-    """Return events by the number of their hour, without those that are ``known``."""
-    found = {counted[2] // _HOUR_US for counted in events}
+def _by_quarter(events: list[alike.Counted], known: AbstractSet[bytes]) -> dict[int, list[alike.Counted]]:
+    """Return events by the number of their quarter of an hour, without those that are ``known``."""
+    found = {counted[2] // _QUARTER_US for counted in events}
     if not known and len(found) == 1:  # as of most that come while they happen
         return {found.pop(): events}
-    by_hour: dict[int, list[alike.Counted]] = {}
+    by_quarter: dict[int, list[alike.Counted]] = {}
     for counted in events:
         if counted[0] not in known:
-            by_hour.setdefault(counted[2] // _HOUR_US, []).append(counted)
-    return by_hour
+            by_quarter.setdefault(counted[2] // _QUARTER_US, []).append(counted)
+    return by_quarter
 
 
 def _sums(row: Staged) -> Sums:
