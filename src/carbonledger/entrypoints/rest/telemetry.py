@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import orjson
 from fastapi import Query
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types import answers
 from carbonledger.entrypoints.rest import measures, routing, shapes
-from carbonledger.entrypoints.shared import access
+from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.kernel import decimals, zone
 from carbonledger.kernel.period import CalendarUnit
 
@@ -122,23 +123,22 @@ class BreakdownOut(shapes.Out):
     groups: list[GroupOut]
 
 
-def to_api_summary(summary: answers.Summary) -> SummaryOut:
-    """Return a summary as callers see it."""
-    totals = measures.to_api_measures(summary.totals)
-    return SummaryOut(
-        period=measures.to_api_period(summary.asked),
-        totals=totals,
-        by_model=[
-            ModelMeasuresOut(provider=str(group.labels[0]), model=str(group.labels[1]), **measures.measures(group.measures))
-            for group in summary.by_model
+def to_api_summary(summary: answers.Summary) -> dict[str, Any]:
+    """Return a summary as callers see it: what ``SummaryOut`` describes, as plain values (``measures.measures``)."""
+    totals = measures.measures(summary.totals)
+    return {
+        "period": measures.to_api_period(summary.asked).model_dump(mode="json"),
+        "totals": totals,
+        "by_model": [
+            {"provider": group.labels[0], "model": group.labels[1], **measures.measures(group.measures)} for group in summary.by_model
         ],
-        daily=[DayOut(date=slot.local, **measures.measures(slot.measures)) for slot in summary.daily],
-        coverage=totals.coverage,
-        cost_coverage=totals.cost_coverage,
-        unknown=totals.unknown,
-        duplicates=totals.duplicates,
-        metered_events=summary.totals.metered_events,
-    )
+        "daily": [{"date": slot.local, **measures.measures(slot.measures)} for slot in summary.daily],
+        "coverage": totals["coverage"],
+        "cost_coverage": totals["cost_coverage"],
+        "unknown": totals["unknown"],
+        "duplicates": totals["duplicates"],
+        "metered_events": summary.totals.metered_events,
+    }
 
 
 def to_api_bucket(slot: answers.Slot) -> BucketOut:
@@ -176,6 +176,7 @@ def to_api_group(group: answers.Group) -> GroupOut:
 @router.get(
     "/summary",
     access=access.scope("telemetry:read"),
+    answer_model=SummaryOut,
     summary="Summarize usage",
     operation_id="getTelemetrySummary",
     examples={"response": _SUMMARY},
@@ -198,7 +199,7 @@ async def get_summary(
     batch: measures.Batch = None,
     region: measures.Region = None,
     operation: measures.Operation = None,
-) -> SummaryOut:
+) -> exchange.Answer:
     """Return tokens, cost, energy and CO2e of a period: in all, by model and by day. Each sum says what part of it is covered,
     estimated and provisional. Without `from` and `to` it is the last thirty days of the organization's clock, today included.
     """
@@ -220,7 +221,7 @@ async def get_summary(
             operation=operation,
         ),
     )
-    return to_api_summary(found)
+    return exchange.Answer(call.status, body=orjson.dumps(to_api_summary(found)), headers=call.headers)
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """The question that every answer asks: sums of parts of the ledger, by bucket of time, by group, or both. One statement each.
 
-    parts (days, hours, quarters, events) ─> cells (part, group, facts, rates) ─> signed (bucket or group, facts, rates) ─┬─> told
+    parts (days, hours, …) ─> cells (part, group, facts, rates) ─> signed (bucket or group, facts, rates) ─┬─> told
                                                                                                                           └─> emitted (rates)
 Rows are read by the parts of a plan (``core.slots``) and added up before they are moved between buckets, before facts are told apart and
 before anything is multiplied by its rates, because each of those steps costs more for a row than the one before it. Only the branches that
@@ -17,7 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
-from carbonledger.domains.telemetry.core import measuring, rollup
+from carbonledger.domains.telemetry.core import measuring
 from carbonledger.domains.telemetry.core.rollup import Sums
 from carbonledger.domains.telemetry.core.slots import Grain, Part
 from carbonledger.domains.telemetry.store import answers
@@ -42,14 +42,6 @@ class Sets(enum.Enum):
     """By bucket, and by group: two sets of rows, not their product."""
     EACH = "each"
     """By group in each bucket."""
-
-
-_SETS: Final = {
-    Sets.BUCKET: "(k.bucket)",
-    Sets.GROUP: "(c.grp)",
-    Sets.BUCKET_AND_GROUP: "(k.bucket), (c.grp)",
-    Sets.EACH: "(k.bucket, c.grp)",
-}
 
 
 class Row(NamedTuple):
@@ -140,7 +132,11 @@ _RAW: Final = {
 _READ_RAW: Final = ", ".join(f"{_RAW.get(name, f'coalesce(e.{name}, 0)')} AS {name}" for name in _PLAIN)
 _READ: Final = ", ".join(f"r.{name}" for name in _PLAIN)
 _ADDED: Final = ", ".join(f"sum(f.{name}){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN)
-_MOVED: Final = ", ".join(f"sum(k.sign * c.{name}){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN)
+# Not times its sign: a sign is an integer, and to multiply a decimal by one takes as long as adding up five.
+_SIGNED: Final = ", ".join(
+    f"sum(CASE WHEN k.is_taken THEN -c.{name} ELSE c.{name} END){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN
+)
+_UNSIGNED: Final = ", ".join(f"sum(c.{name}){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN)
 _COUNTS: Final = Measures._fields[: measuring.COUNTS]
 _MADE: Final = ", ".join(f"{sum_}{'::bigint' if name in _COUNTS else ''} AS {name}" for name, sum_ in _TOLD.items())
 _MULTIPLIED: Final = ", ".join(f"{sum_} AS {name}" for name, sum_ in _EMITTED.items())
@@ -186,9 +182,9 @@ _SUMS: Final = f"""
     ), found AS (<found>), cells AS (
         SELECT f.part, w.grp, f.facts, f.emission_rate_id, <added> FROM found f JOIN wanted w ON w.id = f.series_id <by>
     ), signed AS MATERIALIZED (
-        SELECT <bucket> AS bucket, <group> AS grp, c.facts, c.emission_rate_id, {_MOVED}
-        FROM cells c JOIN unnest($6::integer[], $7::integer[], $8::integer[]) AS k (part, bucket, sign) ON k.part = c.part
-        GROUP BY c.facts, c.emission_rate_id, GROUPING SETS (<sets>)
+        SELECT k.bucket, <group> AS grp, c.facts, c.emission_rate_id, <signed>
+        FROM cells c JOIN unnest($6::integer[], $7::integer[], $8::boolean[]) AS k (part, bucket, is_taken) ON k.part = c.part
+        GROUP BY 1, 2, 3, 4
     ), told AS (
         SELECT s.bucket, s.grp, {_MADE} FROM signed s GROUP BY s.bucket, s.grp
     ), rates AS MATERIALIZED (
@@ -206,20 +202,28 @@ _SUMS: Final = f"""
 """
 
 
+_GROUPS: Final = {
+    Sets.BUCKET: "NULL::bigint",
+    Sets.GROUP: "c.grp",
+    Sets.BUCKET_AND_GROUP: "CASE WHEN k.bucket IS NULL THEN c.grp END",
+    Sets.EACH: "c.grp",
+}
+
+
 @functools.cache
-def _sums(sets: Sets, dimensions: tuple[Dimension, ...], reads: frozenset[From], *, moves: bool) -> str:
-    """Return the statement. ``moves``: some parts are in two buckets; where none is, adding a part up first would be work done twice."""
+def _sums(sets: Sets, dimensions: tuple[Dimension, ...], reads: frozenset[From], *, is_signed: bool) -> str:
+    """Return the statement. Where few rows are read or none is moved, adding a part up before that would be work done twice."""
     columns = [answers.COLUMNS[dimension] for dimension in dimensions]
+    is_added_up = is_signed and From.BROAD not in reads
     marks = {
         "<rank>": f"dense_rank() OVER (ORDER BY {', '.join(f's.{column}' for column in columns)})" if columns else "1::bigint",
         "<labels>": "".join(f", s.{column} AS label_{place}" for place, column in enumerate(columns)),
         "<leaders>": "AND s.broad_id IS NULL" if reads == {From.BROAD} else "",
         "<found>": " UNION ALL ".join(_found(one) for one in From if one in reads),
-        "<added>": _ADDED if moves else ", ".join(f"f.{name}" for name in _PLAIN),
-        "<by>": "GROUP BY f.part, w.grp, f.facts, f.emission_rate_id" if moves else "",
-        "<bucket>": "NULL::integer" if sets is Sets.GROUP else "k.bucket",
-        "<group>": "NULL::bigint" if sets is Sets.BUCKET else "c.grp",
-        "<sets>": _SETS[sets],
+        "<added>": _ADDED if is_added_up else ", ".join(f"f.{name}" for name in _PLAIN),
+        "<by>": "GROUP BY f.part, w.grp, f.facts, f.emission_rate_id" if is_added_up else "",
+        "<group>": _GROUPS[sets],
+        "<signed>": _SIGNED if is_signed else _UNSIGNED,
         "<shown>": "".join(f", g.label_{place}" for place in range(len(columns))),
         "<named>": _named(len(columns)),
     }
@@ -259,9 +263,12 @@ async def sums(
     """
     await uow.conn.execute(_SETTINGS)
     reads = frozenset(_source(part.grain, is_broad=is_broad) for part in parts)
-    statement = _sums(sets, dimensions, reads, moves=any(part.adds is not None and part.takes is not None for part in parts))
+    moves = _moves(parts, sets)
+    statement = _sums(sets, dimensions, reads, is_signed=True in moves[-1])
+    numbers, grains = list(range(len(parts))), [part.grain.value for part in parts]
+    starts, ends = [part.start for part in parts], [part.end for part in parts]
     try:
-        rows = await uow.conn.fetch(statement, organization_id, *_arrays(parts), at_most, *answers.values(filters))
+        rows = await uow.conn.fetch(statement, organization_id, numbers, grains, starts, ends, *moves, at_most, *answers.values(filters))
     except asyncpg.NumericValueOutOfRangeError as error:
         raise decimals.NumberOutOfRange from error
     return [_row(tuple(row), len(dimensions)) for row in rows]
@@ -275,15 +282,26 @@ def _source(grain: Grain, *, is_broad: bool) -> From:
     return From.DAYS if grain is Grain.DAY else From.HOURS
 
 
-def _arrays(parts: Sequence[Part]) -> list[list[Any]]:
-    moves: tuple[list[int], list[int], list[int]] = ([], [], [])
+def _moves(parts: Sequence[Part], sets: Sets) -> tuple[list[int], list[int | None], list[bool]]:
+    """Return which part goes into which bucket, and whether it is taken from it; bucket None: all of the period, for its groups.
+
+    What is moved between two buckets is none of all, so most of what is read for a zone's days is not looked at for groups.
+    """
+    moves: tuple[list[int], list[int | None], list[bool]] = ([], [], [])
+
+    def move(part: int, bucket: int | None, *, is_taken: bool) -> None:
+        for column, value in zip(moves, (part, bucket, is_taken), strict=True):
+            column.append(value)  # type: ignore[attr-defined]  # each list takes what stands in its place
+
     for number, part in enumerate(parts):
-        for bucket, sign in ((part.adds, 1), (part.takes, -1)):
-            if bucket is not None:
-                for column, value in zip(moves, (number, bucket, sign), strict=True):
-                    column.append(value)
-    grains = [part.grain.value for part in parts]
-    return [list(range(len(parts))), grains, [part.start for part in parts], [part.end for part in parts], *moves]
+        if sets is not Sets.GROUP:
+            if part.adds is not None:
+                move(number, part.adds, is_taken=False)
+            if part.takes is not None:
+                move(number, part.takes, is_taken=True)
+        if sets in {Sets.GROUP, Sets.BUCKET_AND_GROUP} and (part.adds is None) is not (part.takes is None):
+            move(number, None, is_taken=part.adds is None)
+    return moves
 
 
 def _row(row: tuple[Any, ...], labels: int) -> Row:
