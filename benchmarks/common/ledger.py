@@ -35,7 +35,8 @@ MODELS: Final = (
 # The place of an event in time is its number's, turned round in whole steps, so that however many there are they fill all of the period.
 _FILL: Final = """
 INSERT INTO telemetry_events
-SELECT e.organization_id, gen_random_uuid(), 'bench ' || n, e.series_id, $2::timestamptz + $3::interval * (n * 7919 % 1000003 / 1000003.0), 0,
+SELECT e.organization_id, gen_random_uuid(), 'bench ' || n, e.series_id,
+    $2::timestamptz + $3::interval * (n * 7919 % 1000003 / 1000003.0), 0,
     e.uncached_input + n % 997, e.cached_input + n % 89, e.cache_creation_5m, e.cache_creation_1h, e.output + n % 211, e.reasoning,
     e.audio_input, e.image_input, e.cached_audio_input, e.cached_image_input, e.audio_output, e.image_output, e.requests, e.quantity,
     e.cost_amount + n % 1013 * 0.000000000001, e.cost_flags, e.price_book_id, e.reported_cost, e.reported_currency, e.emission_rate_id,

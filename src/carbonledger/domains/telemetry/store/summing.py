@@ -1,7 +1,7 @@
 """The question that every answer asks: sums of parts of the ledger, by bucket of time, by group, or both. One statement each.
 
     parts (days, hours, …) ─> cells (part, group, facts, rates) ─> signed (bucket or group, facts, rates) ─┬─> told
-                                                                                                                          └─> emitted (rates)
+                                                                                                           └─> emitted (rates)
 Rows are read by the parts of a plan (``core.slots``) and added up before they are moved between buckets, before facts are told apart and
 before anything is multiplied by its rates, because each of those steps costs more for a row than the one before it. Only the branches that
 a plan has parts of are in the statement: to plan a look-up takes as long as a few thousand rows of it.
