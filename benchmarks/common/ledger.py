@@ -9,7 +9,6 @@ from uuid import UUID
 import asyncpg
 
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.core.slots import Grain
 from carbonledger.domains.telemetry.service import accepting
 from carbonledger.domains.telemetry.store import broad
 from carbonledger.infra import db, ddl
@@ -32,11 +31,11 @@ MODELS: Final = (
     ("google", "gemini-2.5-pro"),
     ("google", "gemini-2.5-flash"),
 )
-# The place of an event in time is its number's, turned round in whole steps, so that however many there are they fill all of the period.
+# Each step fills all of the period, in the order of time, as events come.
 _FILL: Final = """
 INSERT INTO telemetry_events
 SELECT e.organization_id, gen_random_uuid(), 'bench ' || n, e.series_id,
-    $2::timestamptz + $3::interval * (n * 7919 % 1000003 / 1000003.0), 0,
+    $2::timestamptz + $3::interval * ((n - $4)::double precision / ($5 - $4)), 0,
     e.uncached_input + n % 997, e.cached_input + n % 89, e.cache_creation_5m, e.cache_creation_1h, e.output + n % 211, e.reasoning,
     e.audio_input, e.image_input, e.cached_audio_input, e.cached_image_input, e.audio_output, e.image_output, e.requests, e.quantity,
     e.cost_amount + n % 1013 * 0.000000000001, e.cost_flags, e.price_book_id, e.reported_cost, e.reported_currency, e.emission_rate_id,
@@ -46,21 +45,23 @@ JOIN (SELECT *, row_number() OVER (ORDER BY idempotency_key) - 1 AS place, count
     FROM telemetry_events WHERE organization_id = $1 AND idempotency_key LIKE 'seed %') e ON e.place = n % e.places
 """
 _COUNTS: Final = ("requests", "uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output", "reasoning", "quantity")
-_SUMMED: Final = f"""count(*), {", ".join(f"coalesce(sum(e.{name}), 0)" for name in (*_COUNTS, "cost_amount"))},
-    coalesce(sum(e.reported_cost) FILTER (WHERE e.reported_currency = 'USD'), 0)"""
+_SUMMED: Final = f"""count(*) AS events, {", ".join(f"coalesce(sum(e.{name}), 0) AS {name}" for name in (*_COUNTS, "cost_amount"))},
+    coalesce(sum(e.reported_cost) FILTER (WHERE e.reported_currency = 'USD'), 0) AS reported_usd"""
 _NAMES: Final = ("events", *_COUNTS, "cost_amount", "reported_usd")
-# In the order of time, as rows of roll-ups come in.
+_KEY: Final = "series_id, facts, emission_rate_id"
+_ADDED: Final = ", ".join(f"sum(q.{name})" for name in _NAMES)
+# Events are read once, into quarters of every series; rows of roll-ups are written in the order of time, as they come in.
 _ROLL_UPS: Final = (
-    f"""INSERT INTO telemetry_hourly SELECT e.organization_id, date_trunc('hour', e.occurred_at, 'UTC'), e.series_id, e.facts,
-    coalesce(e.emission_rate_id, 0), {_SUMMED} FROM telemetry_events e GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 3, 4, 5""",
-    f"""INSERT INTO telemetry_daily SELECT h.organization_id, (h.hour AT TIME ZONE 'UTC')::date, h.series_id, h.facts, h.emission_rate_id,
-    {", ".join(f"sum(h.{name})" for name in _NAMES)} FROM telemetry_hourly h GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 3, 4, 5""",
-    f"""INSERT INTO telemetry_broad SELECT e.organization_id, {Grain.QUARTER.value},
-    date_bin('15 minutes', e.occurred_at, '2000-01-01 00:00+00'), coalesce(s.broad_id, s.id), e.facts, coalesce(e.emission_rate_id, 0),
-    {_SUMMED} FROM telemetry_events e JOIN telemetry_series s ON s.id = e.series_id GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 3, 4, 5, 6""",
-    f"""INSERT INTO telemetry_broad SELECT b.organization_id, g.grain, date_bin(g.step, b.starts, g.origin), b.series_id, b.facts,
-    b.emission_rate_id, {", ".join(f"sum(b.{name})" for name in _NAMES)} FROM telemetry_broad b CROSS JOIN {broad.GRAINS}
-    WHERE g.grain <> {Grain.QUARTER.value} GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 3, 4, 5, 6""",
+    f"""CREATE TEMP TABLE quarters AS SELECT e.organization_id, date_bin('15 minutes', e.occurred_at, '2000-01-01 00:00+00') AS quarter,
+    e.series_id, e.facts, coalesce(e.emission_rate_id, 0) AS emission_rate_id, {_SUMMED} FROM telemetry_events e GROUP BY 1, 2, 3, 4, 5""",
+    f"""INSERT INTO telemetry_hourly SELECT organization_id, date_trunc('hour', quarter, 'UTC'), {_KEY}, {_ADDED}
+    FROM quarters q GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 3, 4, 5""",
+    f"""INSERT INTO telemetry_daily SELECT organization_id, (quarter AT TIME ZONE 'UTC')::date, {_KEY}, {_ADDED}
+    FROM quarters q GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 3, 4, 5""",
+    f"""INSERT INTO telemetry_broad SELECT q.organization_id, g.grain, date_bin(g.step, q.quarter, g.origin), coalesce(s.broad_id, s.id),
+    q.facts, q.emission_rate_id, {_ADDED} FROM quarters q JOIN telemetry_series s ON s.id = q.series_id CROSS JOIN {broad.GRAINS}
+    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 2, 3, 4, 5, 6""",
+    "DROP TABLE quarters",
 )
 _ROLLED_UP: Final = ("telemetry_hourly", "telemetry_daily", "telemetry_broad")
 
