@@ -45,7 +45,7 @@ _QUARTERS = f"""
         coalesce(e.emission_rate_id, 0), count(*), {", ".join(f"coalesce(sum(e.{name}), 0)" for name in _COUNTS)},
         coalesce(sum(e.quantity), 0), coalesce(sum(e.cost_amount), 0),
         coalesce(sum(e.reported_cost) FILTER (WHERE e.reported_currency = 'USD'), 0)
-    FROM telemetry_events e JOIN telemetry_series s ON s.id = e.series_id GROUP BY 1, 2, 3, 4, 5, 6
+    FROM telemetry_events e JOIN telemetry_series s ON s.id = e.series_id GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
 """
 _COARSER = f"""
     INSERT INTO telemetry_broad
@@ -54,7 +54,7 @@ _COARSER = f"""
     FROM telemetry_broad b CROSS JOIN (VALUES (1::smallint, '1 hour'::interval, '2000-01-01 00:00+00'::timestamptz),
         (2, '1 day', '2000-01-01 00:00+00'), (3, '1 day', '2000-01-01 06:00+00'), (4, '1 day', '2000-01-01 12:00+00'),
         (5, '1 day', '2000-01-01 18:00+00')) AS g (grain, step, origin)
-    GROUP BY 1, 2, 3, 4, 5, 6
+    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
 """
 _STATEMENTS: tuple[str, ...] = (
     "ALTER TABLE telemetry_series ADD COLUMN broad_id bigint",

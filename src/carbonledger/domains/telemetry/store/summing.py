@@ -1,17 +1,17 @@
 """The question that every answer asks: sums of parts of the ledger, by bucket of time, by group, or both. One statement each.
 
-    parts (days, hours, …) ─> cells (part, group, facts, rates) ─> signed (bucket or group, facts, rates) ─┬─> told
-                                                                                                           └─> emitted (rates)
-Rows are read by the parts of a plan (``core.slots``) and added up before they are moved between buckets, before facts are told apart and
-before anything is multiplied by its rates, because each of those steps costs more for a row than the one before it. Only the branches that
-a plan has parts of are in the statement: to plan a look-up takes as long as a few thousand rows of it.
+    parts (days, hours, …) ─> cells (part, group, facts, rates) ─┬─> by facts ─> told
+                                                                 └─> by rates ─> emitted
+Rows are read by the parts of a plan (``core.slots``) and added up, once by their facts and once by their rates, before parts are moved
+between buckets, facts are told apart, and tokens are multiplied by rates, because each of those costs more for a row than the step before
+it. Only the branches that a plan has parts of are in the statement: to plan a look-up takes as long as a few thousand rows of it.
 """
 
 from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -63,9 +63,9 @@ class From(enum.Enum):
 
 _PLAIN: Final = Sums._fields
 _AMOUNTS: Final = ("quantity", "cost_amount", "reported_usd")
-_INPUT: Final = "s.uncached_input + s.cache_creation_5m + s.cache_creation_1h"
-_TOKENS: Final = f"({_INPUT} + s.cached_input + s.output)"
-_LIVE: Final = f"s.facts & {int(Fact.DUPLICATE | Fact.METERED)} = 0"
+_TOKENS: Final = "(s.uncached_input + s.cached_input + s.cache_creation_5m + s.cache_creation_1h + s.output)"
+_NO_CALLS: Final = int(Fact.DUPLICATE | Fact.METERED)
+_LIVE: Final = f"s.facts & {_NO_CALLS} = 0"
 _COVERED: Final = f"s.facts & {int(Fact.EMISSIONS_NOT_COVERED)} = 0"
 _PRICED: Final = f"s.facts & {int(Fact.COST_NOT_COVERED)} = 0"
 _REPORTED: Final = f"s.facts & {int(Fact.COST_REPORTED)} <> 0"
@@ -131,12 +131,31 @@ _RAW: Final = {
 }
 _READ_RAW: Final = ", ".join(f"{_RAW.get(name, f'coalesce(e.{name}, 0)')} AS {name}" for name in _PLAIN)
 _READ: Final = ", ".join(f"r.{name}" for name in _PLAIN)
-_ADDED: Final = ", ".join(f"sum(f.{name}){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN)
-# Not times its sign: a sign is an integer, and to multiply a decimal by one takes as long as adding up five.
-_SIGNED: Final = ", ".join(
-    f"sum(CASE WHEN k.is_taken THEN -c.{name} ELSE c.{name} END){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN
-)
-_UNSIGNED: Final = ", ".join(f"sum(c.{name}){'' if name in _AMOUNTS else '::bigint'} AS {name}" for name in _PLAIN)
+# A condition on rows would have the planner take them for so few that it joins what is left of them row by row.
+_TIMES: Final = {
+    name: f"CASE WHEN c.facts & {_NO_CALLS} = 0 THEN {what} END"
+    for name, what in (
+        ("input", "c.uncached_input + c.cache_creation_5m + c.cache_creation_1h"),
+        ("cached", "c.cached_input"),
+        ("output", "c.output"),
+    )
+}
+"""What rates are multiplied with."""
+
+
+def _added(names: Mapping[str, str] | Sequence[str], of: str, *, is_signed: bool = False) -> str:
+    """Return sums of columns of ``of``, or of what they are made of; ``is_signed``: less those of parts that are taken away.
+
+    Not times a sign: that is an integer, and to multiply a decimal by one takes as long as adding up five.
+    """
+    sums = []
+    for name in names:
+        what = names[name] if isinstance(names, Mapping) else f"{of}.{name}"
+        signed = f"CASE WHEN k.is_taken THEN -({what}) ELSE {what} END" if is_signed else what
+        sums.append(f"sum({signed}){'' if name in _AMOUNTS else '::bigint'} AS {name}")
+    return ", ".join(sums)
+
+
 _COUNTS: Final = Measures._fields[: measuring.COUNTS]
 _MADE: Final = ", ".join(f"{sum_}{'::bigint' if name in _COUNTS else ''} AS {name}" for name, sum_ in _TOLD.items())
 _MULTIPLIED: Final = ", ".join(f"{sum_} AS {name}" for name, sum_ in _EMITTED.items())
@@ -179,21 +198,16 @@ _LOOKED_UP: Final = {
 _SUMS: Final = f"""
     WITH wanted AS MATERIALIZED (
         SELECT s.id, <rank> AS grp <labels> FROM telemetry_series s WHERE s.organization_id = $1 <leaders> AND {_MATCHES}
-    ), found AS (<found>), cells AS (
+    ), found AS (<found>), cells AS MATERIALIZED (
         SELECT f.part, w.grp, f.facts, f.emission_rate_id, <added> FROM found f JOIN wanted w ON w.id = f.series_id <by>
-    ), signed AS MATERIALIZED (
-        SELECT k.bucket, <group> AS grp, c.facts, c.emission_rate_id, <signed>
-        FROM cells c JOIN unnest($6::integer[], $7::integer[], $8::boolean[]) AS k (part, bucket, is_taken) ON k.part = c.part
-        GROUP BY 1, 2, 3, 4
+    ), k AS MATERIALIZED (
+        SELECT * FROM unnest($6::integer[], $7::integer[], $8::boolean[]) AS k (part, bucket, is_taken)
     ), told AS (
-        SELECT s.bucket, s.grp, {_MADE} FROM signed s GROUP BY s.bucket, s.grp
-    ), rates AS MATERIALIZED (
-        SELECT r.id, {_UNPACKED} FROM emission_rates r WHERE r.id IN (SELECT s.emission_rate_id FROM signed s)
+        SELECT s.bucket, s.grp, {_MADE} FROM (<by facts>) s GROUP BY s.bucket, s.grp
+    ), multiplied AS MATERIALIZED (<by rates>), rates AS MATERIALIZED (
+        SELECT r.id, {_UNPACKED} FROM emission_rates r WHERE r.id IN (SELECT a.emission_rate_id FROM multiplied a)
     ), emitted AS (
-        SELECT a.bucket, a.grp, {_MULTIPLIED} FROM (
-            SELECT s.bucket, s.grp, s.emission_rate_id, sum({_INPUT}) AS input, sum(s.cached_input) AS cached, sum(s.output) AS output
-            FROM signed s WHERE {_LIVE} GROUP BY s.bucket, s.grp, s.emission_rate_id
-        ) a JOIN rates r ON r.id = a.emission_rate_id GROUP BY a.bucket, a.grp
+        SELECT a.bucket, a.grp, {_MULTIPLIED} FROM multiplied a JOIN rates r ON r.id = a.emission_rate_id GROUP BY a.bucket, a.grp
     )
     SELECT m.bucket, m.grp <shown>, {_SHOWN} FROM told m
     LEFT JOIN emitted e ON coalesce(e.bucket, -1) = coalesce(m.bucket, -1) AND coalesce(e.grp, -1) = coalesce(m.grp, -1) <named>
@@ -202,28 +216,37 @@ _SUMS: Final = f"""
 """
 
 
-_GROUPS: Final = {
-    Sets.BUCKET: "NULL::bigint",
-    Sets.GROUP: "c.grp",
-    Sets.BUCKET_AND_GROUP: "CASE WHEN k.bucket IS NULL THEN c.grp END",
-    Sets.EACH: "c.grp",
-}
+def _by(key: str, names: Mapping[str, str] | Sequence[str], sets: Sets) -> str:
+    """Return the sums of cells by ``key`` and by bucket, by group, or both. Parts are added up first and moved between buckets then."""
+    group = "c.grp" if sets is Sets.EACH else "NULL::bigint"
+    parts = f"SELECT c.part, {group} AS grp, c.{key}, {_added(names, 'c')} FROM cells c GROUP BY 1, 2, 3"
+    over_time = f"""
+        SELECT k.bucket, a.grp, a.{key}, {_added([*names], "a", is_signed=True)}
+        FROM ({parts}) a JOIN k ON k.part = a.part WHERE k.bucket IS NOT NULL GROUP BY 1, 2, 3
+    """
+    whole = f"""
+        SELECT NULL::integer AS bucket, c.grp, c.{key}, {_added(names, "c", is_signed=True)}
+        FROM cells c JOIN k ON k.part = c.part WHERE k.bucket IS NULL GROUP BY 1, 2, 3
+    """
+    if sets is Sets.GROUP:
+        return whole
+    return f"{over_time} UNION ALL {whole}" if sets is Sets.BUCKET_AND_GROUP else over_time
 
 
 @functools.cache
-def _sums(sets: Sets, dimensions: tuple[Dimension, ...], reads: frozenset[From], *, is_signed: bool) -> str:
-    """Return the statement. Where few rows are read or none is moved, adding a part up before that would be work done twice."""
+def _sums(sets: Sets, dimensions: tuple[Dimension, ...], reads: frozenset[From]) -> str:
+    """Return the statement. Cells are added up as they come where every series is read: there are many for each group."""
     columns = [answers.COLUMNS[dimension] for dimension in dimensions]
-    is_added_up = is_signed and From.BROAD not in reads
+    is_broad = From.BROAD in reads
     marks = {
         "<rank>": f"dense_rank() OVER (ORDER BY {', '.join(f's.{column}' for column in columns)})" if columns else "1::bigint",
         "<labels>": "".join(f", s.{column} AS label_{place}" for place, column in enumerate(columns)),
         "<leaders>": "AND s.broad_id IS NULL" if reads == {From.BROAD} else "",
         "<found>": " UNION ALL ".join(_found(one) for one in From if one in reads),
-        "<added>": _ADDED if is_added_up else ", ".join(f"f.{name}" for name in _PLAIN),
-        "<by>": "GROUP BY f.part, w.grp, f.facts, f.emission_rate_id" if is_added_up else "",
-        "<group>": _GROUPS[sets],
-        "<signed>": _SIGNED if is_signed else _UNSIGNED,
+        "<added>": ", ".join(f"f.{name}" for name in _PLAIN) if is_broad else _added(_PLAIN, "f"),
+        "<by>": "" if is_broad else "GROUP BY f.part, w.grp, f.facts, f.emission_rate_id",
+        "<by facts>": _by("facts", _PLAIN, sets),
+        "<by rates>": _by("emission_rate_id", _TIMES, sets),
         "<shown>": "".join(f", g.label_{place}" for place in range(len(columns))),
         "<named>": _named(len(columns)),
     }
@@ -264,7 +287,7 @@ async def sums(
     await uow.conn.execute(_SETTINGS)
     reads = frozenset(_source(part.grain, is_broad=is_broad) for part in parts)
     moves = _moves(parts, sets)
-    statement = _sums(sets, dimensions, reads, is_signed=True in moves[-1])
+    statement = _sums(sets, dimensions, reads)
     numbers, grains = list(range(len(parts))), [part.grain.value for part in parts]
     starts, ends = [part.start for part in parts], [part.end for part in parts]
     try:
