@@ -164,12 +164,26 @@ class Database:
     def transaction(self, organization_id: UUID | None = None, *, read_only: bool = False) -> Transaction:
         """Open a transaction for ``organization_id`` (None: no tenant rows); commit if the block ends, roll back if it raises.
 
+        One that only reads has nothing to commit: it is ended by the next user of its connection, or a moment later.
         Raises ``DatabaseUnavailable`` when no connection is to be had, or when it is lost; at the COMMIT nobody knows if it took effect.
         """
         return Transaction(self, organization_id, read_only=read_only)
 
     async def acquire(self) -> Connection:
         """Take a connection, to be given back by ``release``. Raises ``DatabaseUnavailable``."""
+        conn = await self.take()
+        if conn.is_in_transaction():
+            try:
+                await conn.execute("COMMIT")
+            except BaseException as error:
+                await self.release(conn)
+                if isinstance(error, _NO_CONNECTION):
+                    raise DatabaseUnavailable(_AWAY, retry_after_s=RETRY_AFTER_S) from error
+                raise
+        return conn
+
+    async def take(self) -> Connection:
+        """The same, but the transaction of an earlier read may still be open on it, to be ended with the message that begins another."""
         try:
             return await self.connections.take()
         except _NO_CONNECTION as error:
@@ -207,18 +221,19 @@ _ENDED: Connection = _Ended()  # type: ignore[assignment]  # stands where the co
 class Transaction:
     """The block of one unit of work: ``async with database.transaction(…) as uow``. A class: a generator would cost every request more."""
 
-    __slots__ = ("_begin", "_database", "_organization_id", "_uow")
+    __slots__ = ("_begin", "_database", "_organization_id", "_read_only", "_uow")
 
     def __init__(self, database: Database, organization_id: UUID | None, *, read_only: bool) -> None:
         self._database = database
         self._organization_id = organization_id
+        self._read_only = read_only
         self._begin = _begin(organization_id, read_only=read_only)
 
     async def __aenter__(self) -> UnitOfWork:
-        conn = await self._database.acquire()
+        conn = await self._database.take()
         self._uow = UnitOfWork(conn, self._organization_id, self._database.observe, self._database.remembered)
         try:
-            await conn.execute(self._begin)
+            await conn.execute(f"COMMIT; {self._begin}" if conn.is_in_transaction() else self._begin)
         except BaseException as error:
             await self._undo(error)
             raise
@@ -228,12 +243,15 @@ class Transaction:
         if error is not None:
             await self._undo(error)
             return
-        try:
-            await self._uow.conn.execute("COMMIT")
-        except BaseException as failure:
-            await self._undo(failure)
-            raise
-        await self._release()
+        if self._read_only:
+            await self._give_back()
+        else:
+            try:
+                await self._uow.conn.execute("COMMIT")
+            except BaseException as failure:
+                await self._undo(failure)
+                raise
+            await self._release()
         self._uow.committed()
 
     async def _undo(self, error: BaseException) -> None:
@@ -251,6 +269,10 @@ class Transaction:
         if not connections.is_gone(conn) and conn.is_in_transaction():
             # The rollback was cut off too. In the pool this connection would carry its tenant into the next transaction.
             conn.terminate()
+        await self._give_back()
+
+    async def _give_back(self) -> None:
+        conn = self._uow.conn
         self._uow.conn = _ENDED  # what outlives the block must not speak in the transaction of the connection's next user
         await self._database.release(conn)
 

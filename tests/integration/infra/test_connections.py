@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import uuid
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
-from carbonledger.infra import connections, db
+from carbonledger.infra import connections, db, ddl
 from tests import conftest
 
 SIZE = 2
@@ -133,4 +135,85 @@ async def test_closing_waits_for_who_is_at_work(worker_database: conftest.TestDa
         assert not closing.done()
 
     await closing
+    assert opened.pool.get_size() == 0
+
+
+# --- reads, whose transaction the next user of the connection ends
+
+
+async def states(opened: db.Database, worker_database: conftest.TestDatabase) -> list[str]:
+    """Return what PostgreSQL says of the connections of the pool."""
+    conn = await asyncpg.connect(worker_database.app)
+    try:
+        rows = await conn.fetch("SELECT state FROM pg_stat_activity WHERE application_name = 'test' AND datname = current_database()")
+    finally:
+        await conn.close()
+    return [row["state"] for row in rows]
+
+
+async def test_the_next_unit_of_work_ends_a_reads_transaction_and_sees_nothing_of_its_organization(opened: db.Database) -> None:
+    organization_id = uuid.uuid4()
+    ask = f"SELECT pg_backend_pid(), now(), current_setting('{ddl.TENANT_SETTING}', true)"
+    seen: list[asyncpg.Record] = []
+    for tenant in (organization_id, None, organization_id):
+        async with opened.transaction(tenant, read_only=True) as uow:
+            seen += await uow.conn.fetch(ask)
+
+    assert len({row[0] for row in seen}) == 1  # one connection
+    assert len({row[1] for row in seen}) == 3  # three transactions
+    assert [row[2] or None for row in seen] == [str(organization_id), None, str(organization_id)]
+
+
+async def test_a_read_that_nobody_follows_is_ended_all_the_same(opened: db.Database, worker_database: conftest.TestDatabase) -> None:
+    async with opened.transaction(read_only=True) as uow:
+        await uow.conn.fetchval("SELECT 1")
+
+    async with asyncio.timeout(5):
+        while await states(opened, worker_database) != ["idle"]:
+            pass
+    assert await all_can_be_taken(opened)
+
+
+async def test_what_is_taken_for_something_else_has_no_transaction(opened: db.Database) -> None:
+    async with opened.transaction(read_only=True) as uow:
+        await uow.conn.fetchval("SELECT 1")
+
+    conn = await opened.acquire()
+
+    assert not conn.is_in_transaction()
+    await opened.release(conn)
+
+
+async def test_a_write_after_a_read_is_committed(opened: db.Database, worker_database: conftest.TestDatabase) -> None:
+    async with opened.transaction(read_only=True) as uow:
+        assert await uow.conn.fetchval("SHOW transaction_read_only") == "on"
+    async with opened.transaction() as uow:
+        assert await uow.conn.fetchval("SHOW transaction_read_only") == "off"
+        number = await uow.conn.fetchval("SELECT pg_current_xact_id()::text::bigint")
+
+    conn = await asyncpg.connect(worker_database.app)
+    try:
+        assert await conn.fetchval("SELECT pg_xact_status($1::text::xid8)", str(number)) == "committed"
+    finally:
+        await conn.close()
+
+
+async def test_a_read_whose_connection_is_lost_afterwards_costs_nobody_anything_but_its_place(opened: db.Database) -> None:
+    async with opened.transaction(read_only=True) as uow:
+        conn = uow.conn
+    conn.terminate()
+
+    async with opened.transaction(read_only=True) as uow:
+        assert await uow.conn.fetchval("SELECT 1") == 1
+    assert await all_can_be_taken(opened)
+
+
+async def test_closing_ends_reads_at_once(worker_database: conftest.TestDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LINGER_S", 0.05)
+    opened = await db.connect(worker_database.app, size=SIZE, application="test")
+    async with opened.transaction(read_only=True) as uow:
+        await uow.conn.fetchval("SELECT 1")
+
+    await opened.close()
+
     assert opened.pool.get_size() == 0

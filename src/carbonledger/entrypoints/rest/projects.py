@@ -132,6 +132,7 @@ async def create_project(call: routing.CallDep, body: ProjectIn) -> ProjectOut:
     access=access.scope("projects:read"),
     summary="List projects",
     operation_id="listProjects",
+    read_only=False,  # the default project is made at the first look
     examples={"response": {"data": [_EXAMPLE], "next_cursor": None}},
     errors=(page.CursorUnreadable,),
 )

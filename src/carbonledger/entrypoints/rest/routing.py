@@ -52,6 +52,8 @@ class Options:
 
     transaction: bool = True
     """False: the endpoint opens its own transactions, and commits what must stay although it raises."""
+    read_only: bool = False
+    """Its transaction can only read, which saves the round trip of a commit."""
     idempotent: bool = False
     seals_answer: bool = False
     """The answer holds a secret: it is kept sealed, and never cached."""
@@ -158,7 +160,7 @@ class Route(routing.APIRoute):
             if kept is not None:
                 return kept
             call.found = await self.options.before(**values)
-        async with edge.services.database.transaction(call.actor.organization_id) as uow:
+        async with edge.services.database.transaction(call.actor.organization_id, read_only=self.options.read_only) as uow:
             call.open_uow = uow
             if asked is None:
                 return await self._run(call, values)
@@ -233,6 +235,8 @@ def _replayed(kept: idempotency.Kept) -> exchange.Answer:
 class Declared(TypedDict, total=False):
     """What is said beside an endpoint. ``errors`` are its own faults; those that every operation shares document themselves.
 
+    A GET is ``read_only``, unless it says otherwise.
+
     ``answer_model`` is what an ``exchange.Answer`` that the endpoint writes itself looks like.
     """
 
@@ -243,6 +247,7 @@ class Declared(TypedDict, total=False):
     errors: tuple[type[errors.Fault], ...]
     status_code: int
     transaction: bool
+    read_only: bool
     idempotent: bool
     seals_answer: bool
     raw: tuple[str, ...]
@@ -306,6 +311,7 @@ class Router:
                 demand=demand,
                 options=Options(
                     transaction=declared.get("transaction", True),
+                    read_only=declared.get("read_only", method == "GET"),
                     idempotent=declared.get("idempotent", method == "POST" and not demand.is_public),
                     seals_answer=declared.get("seals_answer", False),
                     raw=declared.get("raw", ()),
