@@ -18,8 +18,8 @@ from typing import Final
 
 import psutil
 
-from benchmarks.common import installation, ledger
-from benchmarks.common.installation import Installation
+from benchmarks.grounds import installation, ledger
+from benchmarks.grounds.installation import Installation
 from carbonledger.entrypoints.worker import registry
 
 FORMATS: Final = ("csv", "jsonl", "parquet")

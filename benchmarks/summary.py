@@ -19,8 +19,8 @@ import urllib.parse
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.common import installation, ledger
-from benchmarks.common.installation import Installation
+from benchmarks.grounds import installation, ledger
+from benchmarks.grounds.installation import Installation
 from carbonledger.entrypoints.worker import registry
 
 LIMIT_MS: Final = 30.0

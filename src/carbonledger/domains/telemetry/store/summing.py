@@ -216,21 +216,38 @@ _SUMS: Final = f"""
 """
 
 
+# Parts are added up first and moved between buckets then.
+_OVER_TIME: Final = """(
+    SELECT k.bucket, a.grp, a.<key>, <moved> FROM (SELECT c.part, <group> AS grp, c.<key>, <added> FROM cells c GROUP BY 1, 2, 3) a
+    JOIN k ON k.part = a.part WHERE k.bucket IS NOT NULL GROUP BY 1, 2, 3
+)"""
+_WHOLE: Final = """(
+    SELECT NULL::integer AS bucket, c.grp, c.<key>, <signed> FROM cells c JOIN k ON k.part = c.part WHERE k.bucket IS NULL GROUP BY 1, 2, 3
+)"""
+_LOOKED_AT: Final = {
+    Sets.BUCKET: _OVER_TIME,
+    Sets.GROUP: _WHOLE,
+    Sets.BUCKET_AND_GROUP: f"{_OVER_TIME} UNION ALL {_WHOLE}",
+    Sets.EACH: _OVER_TIME,
+}
+
+
 def _by(key: str, names: Mapping[str, str] | Sequence[str], sets: Sets) -> str:
-    """Return the sums of cells by ``key`` and by bucket, by group, or both. Parts are added up first and moved between buckets then."""
-    group = "c.grp" if sets is Sets.EACH else "NULL::bigint"
-    parts = f"SELECT c.part, {group} AS grp, c.{key}, {_added(names, 'c')} FROM cells c GROUP BY 1, 2, 3"
-    over_time = f"""
-        SELECT k.bucket, a.grp, a.{key}, {_added([*names], "a", is_signed=True)}
-        FROM ({parts}) a JOIN k ON k.part = a.part WHERE k.bucket IS NOT NULL GROUP BY 1, 2, 3
-    """
-    whole = f"""
-        SELECT NULL::integer AS bucket, c.grp, c.{key}, {_added(names, "c", is_signed=True)}
-        FROM cells c JOIN k ON k.part = c.part WHERE k.bucket IS NULL GROUP BY 1, 2, 3
-    """
-    if sets is Sets.GROUP:
-        return whole
-    return f"{over_time} UNION ALL {whole}" if sets is Sets.BUCKET_AND_GROUP else over_time
+    """Return the sums of cells by ``key`` and by bucket, by group, or both."""
+    marks = {
+        "<key>": key,
+        "<group>": "c.grp" if sets is Sets.EACH else "NULL::bigint",
+        "<added>": _added(names, "c"),
+        "<moved>": _added([*names], "a", is_signed=True),
+        "<signed>": _added(names, "c", is_signed=True),
+    }
+    return _filled(_LOOKED_AT[sets], marks)
+
+
+def _filled(words: str, marks: Mapping[str, str]) -> str:
+    for mark, filling in marks.items():
+        words = words.replace(mark, filling)
+    return words
 
 
 @functools.cache
@@ -250,10 +267,7 @@ def _sums(sets: Sets, dimensions: tuple[Dimension, ...], reads: frozenset[From])
         "<shown>": "".join(f", g.label_{place}" for place in range(len(columns))),
         "<named>": _named(len(columns)),
     }
-    statement = _SUMS
-    for mark, words in marks.items():
-        statement = statement.replace(mark, words)
-    return statement
+    return _filled(_SUMS, marks)
 
 
 def _found(one: From) -> str:

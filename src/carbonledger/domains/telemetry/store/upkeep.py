@@ -35,17 +35,19 @@ SELECT date_bin('15 minutes', e.occurred_at, '2000-01-01 00:00+00') AS slot, coa
     {_ADDED} FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = $1 AND s.id = e.series_id {_THEN}
 """
 # Hours and days of the broad roll-up are sums of its quarters, which are sums of events. Of a day these are all that reach into it.
+_QUARTER: Final = Grain.QUARTER.value
+_HOUR: Final = Grain.HOUR.value
 _REACHING: Final = f"""
-CASE {{grain}} WHEN {Grain.QUARTER.value} THEN false WHEN {Grain.HOUR.value} THEN {{starts}} >= $2 AND {{starts}} < $3
-    ELSE {{starts}} > $2::timestamptz - interval '24 hours' AND {{starts}} < $3 END
+CASE b.grain WHEN {_QUARTER} THEN false WHEN {_HOUR} THEN b.starts >= $2 AND b.starts < $3
+    ELSE b.starts > $2::timestamptz - interval '24 hours' AND b.starts < $3 END
 """
 _COARSER: Final = f"""
-SELECT g.grain, date_bin(g.step, b.starts, g.origin) AS slot, b.series_id, b.facts, b.emission_rate_id, {_SUMMED}
-FROM telemetry_broad b CROSS JOIN {broad.GRAINS}
-WHERE b.organization_id = $1 AND b.grain = {Grain.QUARTER.value} AND NOT ({_NOTHING})
-    AND b.starts >= $2::timestamptz - interval '18 hours' AND b.starts < $3::timestamptz + interval '18 hours'
-    AND {_REACHING.format(grain="g.grain", starts="date_bin(g.step, b.starts, g.origin)")}
-GROUP BY 1, 2, 3, 4, 5
+SELECT b.grain, b.starts AS slot, b.series_id, b.facts, b.emission_rate_id, {_SUMMED} FROM (
+    SELECT g.grain, date_bin(g.step, q.starts, g.origin) AS starts, q.series_id, q.facts, q.emission_rate_id, {_NAMES}
+    FROM telemetry_broad q CROSS JOIN {broad.GRAINS}
+    WHERE q.organization_id = $1 AND q.grain = {_QUARTER} AND NOT ({_NOTHING})
+        AND q.starts >= $2::timestamptz - interval '18 hours' AND q.starts < $3::timestamptz + interval '18 hours'
+) b WHERE {_REACHING} GROUP BY 1, 2, 3, 4, 5
 """
 _KEPT_HOURS: Final = f"""
 SELECT h.hour AS slot, h.series_id, h.facts, h.emission_rate_id, {_NAMES} FROM telemetry_hourly h
@@ -58,29 +60,21 @@ WHERE d.organization_id = $1 AND d.day >= ($2::timestamptz AT TIME ZONE 'UTC')::
 """
 _KEPT_QUARTERS: Final = f"""
 SELECT b.starts AS slot, b.series_id, b.facts, b.emission_rate_id, {_NAMES} FROM telemetry_broad b
-WHERE b.organization_id = $1 AND b.grain = {Grain.QUARTER.value} AND b.starts >= $2 AND b.starts < $3 AND NOT ({_NOTHING})
+WHERE b.organization_id = $1 AND b.grain = {_QUARTER} AND b.starts >= $2 AND b.starts < $3 AND NOT ({_NOTHING})
 """
 _KEPT_COARSER: Final = f"""
 SELECT b.grain, b.starts AS slot, b.series_id, b.facts, b.emission_rate_id, {_NAMES} FROM telemetry_broad b
-WHERE b.organization_id = $1 AND NOT ({_NOTHING}) AND {_REACHING.format(grain="b.grain", starts="b.starts")}
+WHERE b.organization_id = $1 AND NOT ({_NOTHING}) AND {_REACHING}
 """
 _KEY: Final = "slot, series_id, facts, emission_rate_id"
-
-
-def _compare(raw: str, kept: str, *also: str) -> str:
-    key = ", ".join((*also, _KEY))
-    return f"""
-    SELECT {_KEY}, {_OF_RAW}, {_OF_KEPT} FROM ({raw}) r FULL JOIN ({kept}) k USING ({key})
-    WHERE ({_OF_RAW}) IS DISTINCT FROM ({_OF_KEPT}) ORDER BY 1, 2, 3, 4 LIMIT $4
-    """
-
-
+_DIFFER: Final = f"WHERE ({_OF_RAW}) IS DISTINCT FROM ({_OF_KEPT}) ORDER BY 1, 2, 3, 4 LIMIT $4"
+_SHOWN: Final = f"{_KEY}, {_OF_RAW}, {_OF_KEPT}"
 # One statement is one snapshot, and ingest writes events and roll-ups in one transaction, so nothing has to be locked to compare them.
 _COMPARED: Final = (
-    ("hourly", _compare(_HOURS, _KEPT_HOURS)),
-    ("daily", _compare(_DAYS, _KEPT_DAYS)),
-    ("broad quarters", _compare(_QUARTERS, _KEPT_QUARTERS)),
-    ("broad", _compare(_COARSER, _KEPT_COARSER, "grain")),
+    ("hourly", f"SELECT {_SHOWN} FROM ({_HOURS}) r FULL JOIN ({_KEPT_HOURS}) k USING ({_KEY}) {_DIFFER}"),
+    ("daily", f"SELECT {_SHOWN} FROM ({_DAYS}) r FULL JOIN ({_KEPT_DAYS}) k USING ({_KEY}) {_DIFFER}"),
+    ("broad quarters", f"SELECT {_SHOWN} FROM ({_QUARTERS}) r FULL JOIN ({_KEPT_QUARTERS}) k USING ({_KEY}) {_DIFFER}"),
+    ("broad", f"SELECT {_SHOWN} FROM ({_COARSER}) r FULL JOIN ({_KEPT_COARSER}) k USING (grain, {_KEY}) {_DIFFER}"),
 )
 _SPAN: Final = """
 SELECT least(
@@ -104,12 +98,12 @@ _REBUILT: Final = (
         AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date AND day < ($3::timestamptz AT TIME ZONE 'UTC')::date
     """,
     f"INSERT INTO telemetry_daily (organization_id, day, series_id, facts, emission_rate_id, {_NAMES}) SELECT $1, r.* FROM ({_DAYS}) r",
-    f"DELETE FROM telemetry_broad WHERE organization_id = $1 AND grain = {Grain.QUARTER.value} AND starts >= $2 AND starts < $3",
+    f"DELETE FROM telemetry_broad WHERE organization_id = $1 AND grain = {_QUARTER} AND starts >= $2 AND starts < $3",
     f"""
     INSERT INTO telemetry_broad (organization_id, grain, starts, series_id, facts, emission_rate_id, {_NAMES})
-    SELECT $1, {Grain.QUARTER.value}, r.* FROM ({_QUARTERS}) r
+    SELECT $1, {_QUARTER}, r.* FROM ({_QUARTERS}) r
     """,
-    f"DELETE FROM telemetry_broad b WHERE b.organization_id = $1 AND {_REACHING.format(grain='b.grain', starts='b.starts')}",
+    f"DELETE FROM telemetry_broad b WHERE b.organization_id = $1 AND {_REACHING}",
     f"""
     INSERT INTO telemetry_broad (organization_id, grain, starts, series_id, facts, emission_rate_id, {_NAMES})
     SELECT $1, r.* FROM ({_COARSER}) r
