@@ -1,4 +1,4 @@
-"""The broad roll-up: series that agree in what is mostly asked for, by quarters, hours, and days that begin at four hours (ADR 0012)."""
+"""The broad roll-up: series that agree in all but customer, agent and workload, by quarters, hours and days from four hours (ADR 0012)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _TABLE = """
 """
 _LEAD = """
     UPDATE telemetry_series s SET broad_id = l.id FROM (
-        SELECT id AS series_id, min(id) OVER (PARTITION BY organization_id, source, connection_id, project_id, provider, model, event) AS id
+        SELECT id AS series_id, min(id) OVER (PARTITION BY organization_id, source, connection_id, project_id, provider, model,
+            operation, is_batch, service_tier, region, event, size_above, size_up_to) AS id
         FROM telemetry_series
     ) l WHERE l.series_id = s.id AND l.id <> s.id
 """

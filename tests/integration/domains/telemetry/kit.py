@@ -89,8 +89,8 @@ FROM telemetry_events WHERE organization_id = $1 GROUP BY 1, 2, 3, 4
 _BROAD = """
 SELECT {slot} AS slot, lead.series_id, facts, coalesce(emission_rate_id, 0) AS emission_rate_id, {sums}
 FROM telemetry_events e JOIN (
-    SELECT s.id, (SELECT min(b.id) FROM telemetry_series b WHERE (b.source, b.connection_id, b.project_id, b.provider, b.model, b.event)
-        IS NOT DISTINCT FROM (s.source, s.connection_id, s.project_id, s.provider, s.model, s.event)) AS series_id FROM telemetry_series s
+    SELECT s.id, min(s.id) OVER (PARTITION BY s.source, s.connection_id, s.project_id, s.provider, s.model, s.operation, s.is_batch,
+        s.service_tier, s.region, s.event, s.size_above, s.size_up_to) AS series_id FROM telemetry_series s
 ) lead ON lead.id = e.series_id WHERE organization_id = $1 GROUP BY 1, 2, 3, 4
 """
 

@@ -32,6 +32,7 @@ async def ledger(database: db.Database, organization_id: UUID) -> list[dict[str,
     return sorted(found, key=lambda row: (row["occurred_at"], row["id"]), reverse=True)
 
 
+@pytest.mark.parametrize("kind", [None, "cache_creation_5m"])
 @pytest.mark.parametrize("limit", [1, 7, 200])
 @pytest.mark.parametrize(
     "filters, facts, meets",
@@ -55,6 +56,7 @@ async def test_pages_are_the_events_that_meet_the_filter(
     facts: Fact | None,
     meets: Callable[[dict[str, Any]], bool],
     limit: int,
+    kind: str | None,
 ) -> None:
     over = answering.asked(start=FIRST, end=LAST, now=START, time_zone="UTC")
     shown: list[UUID] = []
@@ -62,11 +64,12 @@ async def test_pages_are_the_events_that_meet_the_filter(
     for _ in range(len(ledger) + 1):
         async with database.transaction(organization_id, read_only=True) as uow:
             found = await events.list_events(
-                uow, organization_id=organization_id, asked=over, filters=filters, facts=facts, page=page
-            )  # fmt: skip
+                uow, organization_id=organization_id, asked=over, filters=filters, facts=facts, kind=kind, page=page
+            )
         shown += [one.event.id for one in found.data]
         if found.next_cursor is None:
             break
         page = pages.PageRequest(limit=limit, after=pages.decode_cursor(found.next_cursor, parts=2))
-    expected = [row["id"] for row in ledger if FIRST <= row["occurred_at"] < LAST and meets(row)]
+    inside = [row for row in ledger if FIRST <= row["occurred_at"] < LAST and meets(row)]
+    expected = [row["id"] for row in inside if kind is None or row[kind]]
     assert shown == expected

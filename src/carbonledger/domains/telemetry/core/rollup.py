@@ -16,8 +16,8 @@ from carbonledger.kernel import decimals
 ZERO: Final = Decimal(0)
 
 
-BROAD: Final = frozenset({"source", "connection_id", "project_id", "provider", "model", "event"})
-"""What the broad roll-up tells apart; series that agree in these are one to it. What else a series has may be without number."""
+NARROW: Final = frozenset({"workload_id", "agent_id", "account"})
+"""What the broad roll-up does not tell apart, as there may be any number of it. Series that agree in all else are one to it."""
 
 
 class SlotKey(NamedTuple):

@@ -83,15 +83,15 @@ async def summary(uow: db.UnitOfWork, *, organization_id: UUID, asked: Asked, fi
     """Return totals of the period, by model and by local day."""
     days = _cut(asked, CalendarUnit.DAY)
     dimensions = (Dimension.PROVIDER, Dimension.MODEL)
-    is_broad = _is_broad(filters, dimensions)
+    broad = is_broad(filters, dimensions)
     rows = await summing.sums(
         uow,
         organization_id=organization_id,
-        parts=slots.plan(_bounds(days), is_broad=is_broad),
+        parts=slots.plan(_bounds(days), is_broad=broad),
         filters=filters,
         sets=Sets.BUCKET_AND_GROUP,
         dimensions=dimensions,
-        is_broad=is_broad,
+        is_broad=broad,
         at_most=len(days) + GROUPS_MAX + 1,
     )
     groups = _groups(rows)
@@ -109,16 +109,16 @@ async def timeseries(
     """Return measures in each hour, day, week or month of the zone, and of the groups with most tokens. Raises ``AnswerTooLarge``."""
     stretches = _cut(asked, unit)
     dimensions = () if group_by is None else (group_by,)
-    is_broad = _is_broad(filters, dimensions)
+    broad = is_broad(filters, dimensions)
     coarsest = Grain.HOUR if unit is CalendarUnit.HOUR else Grain.DAY
     rows = await summing.sums(
         uow,
         organization_id=organization_id,
-        parts=slots.plan(_bounds(stretches), coarsest=coarsest, is_broad=is_broad),
+        parts=slots.plan(_bounds(stretches), coarsest=coarsest, is_broad=broad),
         filters=filters,
         sets=Sets.BUCKET if group_by is None else Sets.EACH,
         dimensions=dimensions,
-        is_broad=is_broad,
+        is_broad=broad,
         at_most=CELLS_MAX + 1,
     )
     if len(rows) > CELLS_MAX:
@@ -137,15 +137,15 @@ async def breakdown(
     uow: db.UnitOfWork, *, organization_id: UUID, asked: Asked, filters: Filters, group_by: Sequence[Dimension]
 ) -> Breakdown:
     """Return measures by what is in one or more dimensions. Raises ``AnswerTooLarge``."""
-    is_broad = _is_broad(filters, group_by)
+    broad = is_broad(filters, group_by)
     rows = await summing.sums(
         uow,
         organization_id=organization_id,
-        parts=slots.plan((asked.period.start, asked.end), is_broad=is_broad),
+        parts=slots.plan((asked.period.start, asked.end), is_broad=broad),
         filters=filters,
         sets=Sets.GROUP,
         dimensions=tuple(group_by),
-        is_broad=is_broad,
+        is_broad=broad,
         at_most=GROUPS_MAX + 1,
     )
     groups = _groups(rows)
@@ -209,10 +209,10 @@ def cost_coverage(measures: Measures) -> Coverage:
     return measuring.cost_coverage(measures)
 
 
-def _is_broad(filters: Filters, dimensions: Iterable[Dimension]) -> bool:
-    """Return whether the broad roll-up tells all of these apart; else it is asked of every series."""
+def is_broad(filters: Filters, dimensions: Iterable[Dimension] = ()) -> bool:
+    """Return whether the broad roll-up tells all of these apart; else every series is asked."""
     named = [field.name for field in dataclasses.fields(filters) if getattr(filters, field.name) != field.default]
-    return rollup.BROAD.issuperset((*named, *(store.COLUMNS[dimension] for dimension in dimensions)))
+    return rollup.NARROW.isdisjoint((*named, *(store.COLUMNS[dimension] for dimension in (*dimensions, *filters.without))))
 
 
 def _cut(asked: Asked, unit: CalendarUnit) -> list[Period]:

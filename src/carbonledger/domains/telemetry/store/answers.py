@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from carbonledger.domains.telemetry.types import Fact
+from carbonledger.domains.telemetry.types import Fact, answers
 from carbonledger.domains.telemetry.types.answers import Dimension, Duplicated, Filters
 from carbonledger.infra import db
 
@@ -35,14 +35,18 @@ _FILTERED: Final = (
     ("source", "text"),
     ("connection_id", "uuid"),
     ("is_batch", "boolean"),
+    ("service_tier", "text"),
     ("region", "text"),
     ("operation", "text"),
 )
+_WITHOUT: Final = sorted(COLUMNS[dimension] for dimension in answers.WITHOUT)
 
 
 def matches(first: int) -> str:
     """Return the condition on a series ``s`` for filters whose values stand from place ``first`` on; NULL means all."""
-    return " AND ".join(f"(${place}::{kind} IS NULL OR s.{name} = ${place})" for place, (name, kind) in enumerate(_FILTERED, start=first))
+    named = [f"(${place}::{kind} IS NULL OR s.{name} = ${place})" for place, (name, kind) in enumerate(_FILTERED, start=first)]
+    last = first + len(_FILTERED)
+    return " AND ".join((*named, *(f"(s.{name} IS NULL OR '{name}' <> ALL (${last}::text[]))" for name in _WITHOUT)))
 
 
 def values(filters: Filters) -> tuple[object, ...]:
@@ -57,8 +61,10 @@ def values(filters: Filters) -> tuple[object, ...]:
         filters.source,
         filters.connection_id,
         filters.batch,
+        filters.service_tier,
         filters.region,
         filters.operation,
+        sorted(COLUMNS[dimension] for dimension in filters.without),
     )
 
 

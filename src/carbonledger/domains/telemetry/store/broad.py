@@ -1,8 +1,8 @@
 """Rows of the broad roll-up: which there are of a quarter of an hour, and making those of some time anew.
 
-Series that agree in source, connection, project, provider, model and event (``core.rollup.BROAD``) are one to it, so that what it costs to
-ask for these does not grow with customers, agents and regions; for that it can afford quarters, and days that begin at four hours, which
-answer in any zone (``core.slots``).
+Series that agree in all but their customer, agent and workload (``core.rollup.NARROW``) are one to it, so that what it costs to ask for all
+else does not grow with their number; for that it can afford quarters, and days that begin at four hours, which answer in any zone
+(``core.slots``).
 """
 
 from __future__ import annotations

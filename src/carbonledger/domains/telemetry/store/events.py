@@ -38,10 +38,12 @@ FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organiz
 LEFT JOIN price_books b ON b.id = e.price_book_id LEFT JOIN emission_rates r ON r.id = e.emission_rate_id
 WHERE e.organization_id = $1
 """
-_FILTERS_FROM: Final = 8
+_FILTERS_FROM: Final = 9
 _MATCHES: Final = answers.matches(_FILTERS_FROM)
+_COUNTED: Final = " ".join(f"WHEN '{kind}' THEN e.{kind} > 0" for kind in usage.BUCKETS)
 _LIST: Final = f"""{_SELECT} AND e.occurred_at >= $2 AND e.occurred_at < $3
-    AND ($4::timestamptz IS NULL OR (e.occurred_at, e.id) < ($4, $5::uuid)) AND ($6::integer = 0 OR e.facts & $6 <> 0) AND {_MATCHES}
+    AND ($4::timestamptz IS NULL OR (e.occurred_at, e.id) < ($4, $5::uuid)) AND ($6::integer = 0 OR e.facts & $6 <> 0)
+    AND CASE $8::text {_COUNTED} ELSE true END AND {_MATCHES}
 ORDER BY e.occurred_at DESC, e.id DESC LIMIT $7
 """
 _HOURS: Final = _FILTERS_FROM + len(answers.values(Filters()))
@@ -79,26 +81,30 @@ async def events(
     period: Period,
     filters: Filters,
     facts: int,
+    kind: str | None,
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Listed]:
-    """Return events of a period with any of ``facts`` (0: whatever they are), the latest first, those before an instant and id."""
+    """Return events of a period with any of ``facts`` (0: whatever they are), the latest first, those before an instant and id.
+
+    ``kind``: only those with tokens of this kind.
+    """
     end, last = before or (period.end, None)
-    is_any = filters == Filters() and not facts
+    is_any = filters == Filters() and not facts and kind is None
     start = period.start if is_any or end is None else max(period.start, end - _GLANCE)
     found: list[Listed] = []
     values = answers.values(filters)
     arguments = (end if last else None, last, facts)
-    rows = await uow.conn.fetch(_LIST, organization_id, start, period.end, *arguments, limit, *values)
+    rows = await uow.conn.fetch(_LIST, organization_id, start, period.end, *arguments, limit, kind, *values)
     found += [_listed(tuple(row)) for row in rows]
     while start > period.start and len(found) < limit:
         wanted = limit - len(found)
         hours = await finding.hours(
-            uow, organization_id=organization_id, start=period.start, end=start, filters=filters, facts=facts, events=wanted
+            uow, organization_id=organization_id, start=period.start, end=start, filters=filters, facts=facts, kind=kind, events=wanted
         )
         if not hours:
             break
-        rows = await uow.conn.fetch(_LIST_IN, organization_id, period.start, start, *arguments, wanted, *values, hours)
+        rows = await uow.conn.fetch(_LIST_IN, organization_id, period.start, start, *arguments, wanted, kind, *values, hours)
         found += [_listed(tuple(row)) for row in rows]
         start = hours[0]
     return found

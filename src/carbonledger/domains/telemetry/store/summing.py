@@ -295,8 +295,8 @@ async def sums(
 ) -> list[Row]:
     """Return sums of parts by bucket, then most tokens first; buckets and groups without anything are left out; ``at_most`` rows.
 
-    ``is_broad``: filters and dimensions are all of ``rollup.BROAD``, and parts are of its grains. Raises ``NumberOutOfRange`` for more
-    tokens than a bigint holds.
+    ``is_broad``: filters and dimensions are none of ``rollup.NARROW``, and parts are of the broad roll-up's grains. Raises
+    ``NumberOutOfRange`` for more tokens than a bigint holds.
     """
     await uow.conn.execute(_SETTINGS)
     reads = frozenset(_source(part.grain, is_broad=is_broad) for part in parts)

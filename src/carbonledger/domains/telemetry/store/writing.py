@@ -76,7 +76,7 @@ ON CONFLICT (organization_id, grain, starts, series_id, facts, emission_rate_id)
 _SERIES_COLUMNS: Final = ", ".join(SeriesKey._fields)
 _SERIES_VALUES: Final = ", ".join(f"${place}" for place in range(4, 4 + len(SeriesKey._fields)))
 _SAME: Final = " AND ".join(
-    f"b.{name} IS NOT DISTINCT FROM ${place}" for place, name in enumerate(SeriesKey._fields, start=4) if name in rollup.BROAD
+    f"b.{name} IS NOT DISTINCT FROM ${place}" for place, name in enumerate(SeriesKey._fields, start=4) if name not in rollup.NARROW
 )
 # Two transactions that add the first series of a kind at the same time each make theirs a leader: it has two rows then, which add up.
 _ADD_SERIES: Final = f"""

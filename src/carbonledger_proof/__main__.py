@@ -1,0 +1,83 @@
+"""``python -m carbonledger_proof FILE``: verifies a receipt's bundle, PDF or event proof, and says in words what was checked.
+
+The exit code is 0 only if all of it holds. This module alone reads files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from carbonledger_proof import errors, keys, measures, pdf, statement, verify
+
+FAILED, UNUSABLE = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Verify the file that the arguments name, print what was found, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m carbonledger_proof", description="Verify a carbon receipt offline.")
+    parser.add_argument("file", type=pathlib.Path, help="a bundle (JSON), a receipt's PDF, or the proof of an event")
+    parser.add_argument(
+        "--keys", type=pathlib.Path, help="the issuer's list of keys (jwks.json), got from the issuer and not with the file"
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        data = _read(chosen.file)
+        trusted = None if chosen.keys is None else keys.pinned(_read(chosen.keys))
+    except (OSError, errors.ProofError) as error:
+        print(f"It can't be read: {error}", file=sys.stderr)
+        return UNUSABLE
+    report = verify.file(data, trusted_keys=trusted)
+    print("\n".join(lines(report)))
+    return 0 if report.ok else FAILED
+
+
+def lines(report: verify.Report) -> list[str]:
+    """Return a report as lines of text: each check, the figures if all hold, what trust remains, and the verdict."""
+    width = max(len(check.name) for check in report.checks)
+    told = [f"{'ok    ' if check.ok else 'FAILED'} {check.name:<{width}}  {check.text}" for check in report.checks]
+    figures = _figures(report.receipt) if report.ok and report.receipt is not None else []
+    verdict = "VERIFIED: all checks hold." if report.ok else "NOT VERIFIED: do not rely on this file."
+    return [*told, "", *figures, *report.trust, "", verdict]
+
+
+def _figures(receipt: statement.Receipt) -> list[str]:
+    period = receipt.period
+    told = [
+        f"Receipt       {receipt.serial}, issued {receipt.issued_at:%Y-%m-%d %H:%M:%S} UTC by {receipt.issuer}",
+        f"Organization  {receipt.organization}",
+        f"Period        {period.month} ({period.zone}): {period.start:%Y-%m-%d %H:%M} to {period.end:%Y-%m-%d %H:%M} UTC",
+    ]
+    told += [f"Gross CO2e    scope {entry.scope.value}, {entry.basis.value}: {_grams(entry.co2e_mg)}" for entry in receipt.gross]
+    told += [f"Events        {receipt.events.count:,}"]
+    compensation = receipt.compensation
+    if compensation is None:
+        told.append("Compensated   nothing")
+    else:
+        share = f"{compensation.share_bp / 100:g} % of {compensation.bound.value}, {compensation.basis.value}"
+        told.append(f"Compensated   {_gram(compensation.required_mg)} ({share})")
+    told += [
+        f"  {one.registry} {one.block}: {_gram(one.to_mg - one.from_mg)} ({one.kind.value}), {one.retirement_url}"
+        for one in receipt.allocations
+    ]
+    return [*told, "", receipt.wording, ""]
+
+
+def _grams(range_: measures.Range | None) -> str:
+    return "unknown" if range_ is None else f"{_gram(range_.low)} to {_gram(range_.high)}, mid {_gram(range_.mid)}"
+
+
+def _gram(mg: int) -> str:
+    sign, (whole, part) = "-" if mg < 0 else "", divmod(abs(mg), 1000)
+    return f"{sign}{whole:,}.{part:03d} g"
+
+
+def _read(path: pathlib.Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(pdf.BYTES_MAX + 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
