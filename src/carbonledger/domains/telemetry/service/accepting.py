@@ -181,7 +181,7 @@ async def _write(
         at=at,
     )
     known = {event_id.bytes for event_id in repeated}
-    changes = list(judging.hours(judged, known=known))
+    changes = list(judging.changes(judged, known=known))
     for raw, index in batch.first.items():
         if raw not in known:
             batch.results[index] = Result(index, Status.ACCEPTED, pgproto.UUID(raw), None)
@@ -190,10 +190,10 @@ async def _write(
     for pairs in rounds:
         if pairs:
             compared = await comparing.compare(uow, organization_id=organization_id, at=at, sent=sent, pairs=pairs)
-            changes += compared.hours
+            changes += compared.changes
             for result in compared.results:
                 batch.results[result.place] = result
-    await writing.add(uow, organization_id=organization_id, hours=rollup.merged(changes))
+    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
 
 
 def _counted(batch: _Batch) -> types.Accepted:

@@ -19,7 +19,7 @@ from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.pricing.types import Cost, dollars
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import facts, rollup
-from carbonledger.domains.telemetry.core.rollup import ZERO, HourKey, Sums
+from carbonledger.domains.telemetry.core.rollup import ZERO, SlotKey, Sums
 from carbonledger.domains.telemetry.service import alike, serials
 from carbonledger.domains.telemetry.store import packing
 from carbonledger.domains.telemetry.store.packing import Staged
@@ -29,7 +29,7 @@ from carbonledger.infra import db
 _Verdict = tuple[Cost, Emissions, int | None]
 """What usage costs, what it emits, and the id of the rates for that."""
 _BIGINT_MAX: Final = 2**63 - 1
-_HOUR_US: Final = 3_600_000_000
+_QUARTER_US: Final = 900_000_000
 SLICE: Final = 2_500  # events between which the event loop has its turn: some 10 ms
 _UNKNOWN: Final = int(sum(types.UNKNOWN)) | int(types.Fact.REASONING_UNKNOWN | types.Fact.REQUESTS_UNKNOWN)
 
@@ -111,27 +111,27 @@ def _numbers(line: alike.Line) -> list[packing.Numbers]:
     return [line.at_us, *counts, line.requests, line.picos if line.factors is not None else None]
 
 
-def hours(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[HourKey, Sums]]:
-    """Yield what the events add to the hourly roll-up, those left out whose ids are ``known``: they were there before."""
+def changes(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[SlotKey, Sums]]:
+    """Yield what the events add to the roll-ups, those left out whose ids are ``known``: they were there before."""
     for row in judged.rows:
         if row.id.bytes not in known:
-            yield HourKey(rollup.hour_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
+            yield SlotKey(rollup.quarter_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
     for line, sample in judged.lines:
-        for hour, numbers in _by_hour(line, known).items():
-            start = packing.EPOCH + timedelta(hours=hour)
-            yield HourKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, numbers)
+        for quarter, numbers in _by_quarter(line, known).items():
+            start = packing.EPOCH + timedelta(minutes=15 * quarter)
+            yield SlotKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, numbers)
 
 
-def _by_hour(line: alike.Line, known: AbstractSet[bytes]) -> dict[int, Sequence[int]]:
-    """Return the numbers of a line's events by that of their hour, without those that are ``known``."""
-    first, last = min(line.at_us) // _HOUR_US, max(line.at_us) // _HOUR_US
+def _by_quarter(line: alike.Line, known: AbstractSet[bytes]) -> dict[int, Sequence[int]]:
+    """Return the numbers of a line's events by that of their quarter of an hour, without those that are ``known``."""
+    first, last = min(line.at_us) // _QUARTER_US, max(line.at_us) // _QUARTER_US
     if not known and first == last:  # as of most that come while they happen
         return {first: range(len(line.ids))}
-    by_hour: dict[int, list[int]] = defaultdict(list)
+    by_quarter: dict[int, list[int]] = defaultdict(list)
     for number, (event_id, at_us) in enumerate(zip(line.ids, line.at_us, strict=True)):
         if event_id not in known:
-            by_hour[at_us // _HOUR_US].append(number)
-    return dict(by_hour)
+            by_quarter[at_us // _QUARTER_US].append(number)
+    return dict(by_quarter)
 
 
 def _sums(row: Staged) -> Sums:
