@@ -35,6 +35,7 @@ def test_keys_are_replaced_and_revoked_while_serving_and_the_log_is_audited(home
 
         def audit() -> tuple[int, dict[str, Any]]:
             done = installation.run(home, "log", "audit", running.address, "--json", "--state", str(tmp_path / "state.json"))
+            assert done.stdout, done.stderr
             return done.returncode, json.loads(done.stdout)
 
         code, found = audit()
