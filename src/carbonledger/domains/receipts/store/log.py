@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import insert, select, update
 
 from carbonledger.domains.receipts.tables import log as tables
 from carbonledger.domains.receipts.types import log as types
@@ -24,6 +24,8 @@ FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS t(lev
 """
 # Not built by SQLAlchemy: they are asked for each proof and each tile, and building them would take longer than answering.
 _HEAD = "SELECT size, peaks, signed_size, last_at, origin FROM log_head"
+_ENTRY = "SELECT index, hash FROM log_leaves WHERE index = $1"
+_ENTRY_BY_HASH = "SELECT index, hash FROM log_leaves WHERE hash = $1 ORDER BY index LIMIT 1"
 _HEAD_LOCKED = "SELECT size, peaks, signed_size, last_at, origin FROM log_head FOR UPDATE"
 
 
@@ -118,22 +120,15 @@ async def leaves(uow: db.UnitOfWork, *, first: int, limit: int) -> list[types.Le
 
 async def entry(uow: db.UnitOfWork, *, index: int) -> types.Entry | None:
     """Return the leaf of an index, or None."""
-    return await _entry(uow, select(tables.log_leaves.c.index, tables.log_leaves.c.hash).where(tables.log_leaves.c.index == index))
+    return _to_entry(await uow.conn.fetchrow(_ENTRY, index))
 
 
 async def entry_by_hash(uow: db.UnitOfWork, *, leaf_hash: bytes) -> types.Entry | None:
     """Return the first leaf of a hash, or None."""
-    return await _entry(
-        uow,
-        select(tables.log_leaves.c.index, tables.log_leaves.c.hash)
-        .where(tables.log_leaves.c.hash == leaf_hash)
-        .order_by(tables.log_leaves.c.index)
-        .limit(1),
-    )
+    return _to_entry(await uow.conn.fetchrow(_ENTRY_BY_HASH, leaf_hash))
 
 
-async def _entry(uow: db.UnitOfWork, statement: Select[tuple[int, bytes]]) -> types.Entry | None:
-    row = await uow.fetch_one(statement)
+def _to_entry(row: asyncpg.Record | None) -> types.Entry | None:
     return None if row is None else types.Entry(row["index"], row["hash"])
 
 
