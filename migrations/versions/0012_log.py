@@ -7,7 +7,7 @@ from alembic import op
 from carbonledger.infra import ddl
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0010"
 
 # What no role may do, the owner included. A checkpoint that was signed can be shown by anybody: a log that differs from it proves us wrong.
 _LEAF_FOLLOWS = """
