@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -47,10 +47,11 @@ class LostAnswers(stripe_climate.StripeClimate):
 
 
 @pytest.fixture
-def shop(bench: Bench, providers: standins.StandIns) -> Bench:
+async def shop(bench: Bench, providers: standins.StandIns) -> AsyncIterator[Bench]:
     """The bench, with Stripe to buy from."""
-    client = http.Client("stripe", base_url=f"{providers.address}/stripe", headers={"authorization": f"Bearer {climate.KEY}"}, policy=ONCE)
-    return dataclasses.replace(bench, services=dataclasses.replace(bench.services, credit_seller=LostAnswers(client, losses=0)))
+    headers = {"authorization": f"Bearer {climate.KEY}"}
+    async with http.Client("stripe", base_url=f"{providers.address}/stripe", headers=headers, policy=ONCE) as client:
+        yield dataclasses.replace(bench, services=dataclasses.replace(bench.services, credit_seller=LostAnswers(client, losses=0)))
 
 
 async def ask(bench: Bench, *, offer: str = PRODUCT, milligrams: int = TONNE, beneficiary: str | None = None) -> UUID:
@@ -110,11 +111,11 @@ async def test_an_order_whose_answer_is_lost_is_not_placed_twice(shop: Bench, pr
     await shop.run_once()
     assert (await find(shop, commitment_id)).state is CommitmentState.ASKED
     providers.state.order_keys.clear()  # as Stripe does after some days
-    again = await shop.ask(service.PLACE_JOB, {"commitment_id": str(commitment_id)})
+    again = await shop.ask(service.PLACE_JOB, commitment_id=str(commitment_id))
     await shop.run_once()
     assert (await shop.job(again)).result == {"state": "placed"}
     assert len(providers.state.orders) == 1
-    once_more = await shop.ask(service.PLACE_JOB, {"commitment_id": str(commitment_id)})
+    once_more = await shop.ask(service.PLACE_JOB, commitment_id=str(commitment_id))
     await shop.run_once()
     assert (await shop.job(once_more)).result == {"state": "placed"}
     assert len(providers.state.orders) == 1
