@@ -120,6 +120,6 @@ def test_what_no_serial_can_be_made_of_is_refused(secret: bytes, month: str, cou
     with pytest.raises(errors.SerialInvalid):
         serials.make(secret, month=month, counter=counter)
     with pytest.raises(errors.SerialInvalid):
-        serials.counter_of(secret, month=month, number=counter if counter else 2**20)
+        serials.counter_of(secret, month=month, number=counter or 2**20)
     with pytest.raises(errors.SerialInvalid):
-        serials.of_number(month, counter if counter else 2**20)
+        serials.of_number(month, counter or 2**20)
