@@ -99,3 +99,36 @@ def summary(
 
     filters = {"from": start, "to": end, "project_id": project, "provider": provider, "model": model}
     summing.run(filters, url=url, api_key_file=api_key_file, as_json=json)
+
+
+log = typer.Typer(no_args_is_help=True, help="A public log of receipts and credits, seen from outside.")
+
+
+@log.callback()
+def _log() -> None:
+    """A public log of receipts and credits, seen from outside."""
+
+
+@log.command()
+def audit(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Address of the installation, or of the log's tiles.")],
+    *,
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The log's keys (jwks.json), got another way than from its own address.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to remember what was seen, instead of your state folder.")
+    ] = None,
+    mirror: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep a copy of the whole log here; what it has is not fetched again.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fetch a whole log, compute its tree anew and replay it: credits used twice, receipts doubled, history rewritten, keys unknown.
+
+    It needs no account. What was seen is remembered, so that a log that tells another story later is found. Exit code 0: all is right;
+    1: something is wrong; 2: it could not be done.
+    """
+    from carbonledger_client.commands import auditing
+
+    auditing.run(auditing.Request(url=url, keys=keys, state=state, mirror=mirror, as_json=json))

@@ -13,7 +13,7 @@ import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from carbonledger_proof import checkpoint, errors, keys, leaves, merkle, note, signature
+from carbonledger_proof import canonical, checkpoint, errors, keys, leaves, merkle, note, signature
 
 
 class Problem(enum.Enum):
@@ -107,7 +107,7 @@ class _Log:
 
 
 def audit(contents: Iterable[bytes], checkpoints: Sequence[str], *, origin: str, trusted_keys: keys.KeySet | None = None) -> list[Finding]:
-    """Return what is wrong with a log, in the order of the leaves; nothing if all is right.
+    """Return what is wrong with a log, in the order of the leaves, checkpoints first; nothing if all is right.
 
     ``contents`` are the bytes of all leaves, in order; ``checkpoints`` signed notes, the one that leads here among them. ``trusted_keys``
     are the log's, got another way; None: those that the log itself publishes.
@@ -134,7 +134,7 @@ def audit(contents: Iterable[bytes], checkpoints: Sequence[str], *, origin: str,
         if found is not None:
             _check_signed(log, text, origin, known)
             _compare(log, found, roots.get(found.size))
-    return log.findings
+    return sorted(log.findings, key=lambda finding: -1 if finding.leaf is None else finding.leaf)
 
 
 def _opened(log: _Log, text: str) -> checkpoint.Checkpoint | None:
@@ -273,7 +273,7 @@ def _key(log: _Log, leaf: leaves.KeyPublished | leaves.KeyRotated) -> None:
 
 def _check_key(log: _Log, leaf: leaves.KeyPublished | leaves.KeyRotated, key: keys.Key, made: str) -> None:
     try:
-        signature.verify(signature.LOG_KEY, leaves.signed_part(leaf), made, key.public)
+        signature.verify(signature.LOG_KEY, canonical.write(leaves.signed_part(leaf)), made, key.public)
     except errors.SignatureInvalid:
         log.find(Problem.SIGNATURE_INVALID, f"Key {key.kid} did not sign this leaf.")
 
@@ -297,4 +297,3 @@ def _close(log: _Log) -> None:
         replaced = None if found.leaf.supersedes is None else log.receipts.get(found.leaf.supersedes)
         if replaced is not None and replaced.superseded_by != serial:
             log.find(Problem.SUPERSEDING_UNSAID, f"{found.leaf.supersedes} is not said to be superseded by {serial}.", found.index)
-    log.findings.sort(key=lambda finding: -1 if finding.leaf is None else finding.leaf)

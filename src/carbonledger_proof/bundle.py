@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,7 +37,7 @@ class Status:
 
     def __post_init__(self) -> None:
         if (self.by is not None) != (self.state is State.SUPERSEDED):
-            raise errors.StatementInvalid("/by: It names what supersedes, and nothing else.")
+            raise errors.StatementInvalid("It names what supersedes, and nothing else.", "/by")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ class EventProof:
 
 def seal(unsealed: Bundle, *, kid: str, sign: signature.Signer) -> Bundle:
     """Return the bundle with the seal of a key, whatever seal it had."""
-    made = signature.sign(SCHEMA, sealed_part(unsealed.to_json()), sign)
+    made = signature.to_base64url(sign(signature.message(SCHEMA, sealed_part(parts_of(unsealed.to_json())))))
     return dataclasses.replace(unsealed, seal=Seal(kid=kid, signature=made))
 
 
@@ -109,7 +110,7 @@ def make(
     kid: str,
     sign: signature.Signer,
 ) -> Bundle:
-    """Return a sealed bundle. ``signed`` is the receipt's signature, ``kid`` and ``sign`` are those of the seal."""
+    """Return a sealed bundle, after reading it as a verifier will; ``kid`` and ``sign`` are the seal's. Raises ``StatementInvalid``."""
     unsealed = Bundle(
         receipt=receipt,
         signature=signed,
@@ -120,29 +121,42 @@ def make(
         made_at=made_at,
         seal=Seal(kid=kid, signature="-"),
     )
-    return seal(unsealed, kid=kid, sign=sign)
+    sealed = seal(unsealed, kid=kid, sign=sign)
+    if BUNDLE.read(sealed.to_json()) != sealed:
+        raise errors.StatementInvalid("It would be read as another bundle.")
+    return sealed
 
 
-def sealed_part(value: canonical.Json) -> canonical.Json:
-    """Return what the seal signs of a bundle's JSON: all but the seal."""
+def parts_of(value: canonical.Json) -> dict[str, bytes]:
+    """Return each member of an object as canonical bytes, in canonical order. Names are ASCII, or it is none of ours."""
     if not isinstance(value, dict):
-        raise errors.StatementInvalid("/: It has to be an object.")
-    return {name: member for name, member in value.items() if name != "seal"}
+        raise errors.StatementInvalid("It has to be an object.")
+    return {name: canonical.write_known(value[name]) for name in sorted(value)}
 
 
-def _hash(value: canonical.Json, at: str) -> bytes:
-    return bytes.fromhex(shape.hash_hex().read(value, at))
+def joined(parts: Mapping[str, bytes]) -> bytes:
+    """Return the canonical bytes of the object with these members."""
+    return b"{" + b",".join(b'"%s":%s' % (name.encode(), part) for name, part in parts.items()) + b"}"
 
 
-def _note(value: canonical.Json, at: str) -> str:
+def sealed_part(parts: Mapping[str, bytes]) -> bytes:
+    """Return what the seal signs: all members but the seal."""
+    return joined({name: part for name, part in parts.items() if name != "seal"})
+
+
+def _hash(value: canonical.Json) -> bytes:
+    return bytes.fromhex(shape.hash_hex().read(value))
+
+
+def _note(value: canonical.Json) -> str:
     if not isinstance(value, str):
-        shape.refuse(at, "It has to be a text.")
+        shape.refuse("It has to be a text.")
     return value
 
 
-def _object(value: canonical.Json, at: str) -> canonical.Json:
+def _object(value: canonical.Json) -> canonical.Json:
     if not isinstance(value, dict):
-        shape.refuse(at, "It has to be an object.")
+        shape.refuse("It has to be an object.")
     return value
 
 

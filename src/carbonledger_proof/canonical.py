@@ -20,9 +20,13 @@ Json: TypeAlias = "bool | int | str | Sequence[Json] | Mapping[str, Json] | None
 INTEGER_MAX = 2**53 - 1
 BYTES_MAX = 4 * 1024 * 1024  # a bundle is some 10 kB; the list of a receipt's projects is what can make it long
 DEPTH_MAX = 32  # our documents nest 6 deep
+NOT_CANONICAL = "It is JSON, but not in canonical form (RFC 8785): it was rewritten on its way."
 _DIGITS_MAX = 17  # of the largest number and its sign
 # A string that is never closed is taken to its end, so that the search stays linear whatever is sent.
-_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_INNERMOST = re.compile(rb"\[\]|\{\}")
+_BEYOND = re.compile("[\ud800-\U0010ffff]")  # where the order of characters is not that of UTF-16
 
 
 def read(data: bytes, *, bytes_max: int = BYTES_MAX) -> Json:
@@ -47,8 +51,8 @@ def read(data: bytes, *, bytes_max: int = BYTES_MAX) -> Json:
 def read_canonical(data: bytes, *, bytes_max: int = BYTES_MAX) -> Json:
     """Return the value of a JSON text that is in canonical form byte for byte, raising ``JsonInvalid`` for any other."""
     value = read(data, bytes_max=bytes_max)
-    if write(value) != data:
-        raise errors.JsonInvalid("It is JSON, but not in canonical form (RFC 8785): it was rewritten on its way.")
+    if write_known(value) != data:
+        raise errors.JsonInvalid(NOT_CANONICAL)
     return value
 
 
@@ -60,21 +64,30 @@ def write(value: Json) -> bytes:
         raise errors.JsonInvalid(f"It has no canonical form: {error}.") from error
 
 
+def write_known(value: Json) -> bytes:
+    """Return what ``write`` returns, in a fifth of the time, for a value that ``read`` gave or that was written before.
+
+    Nothing is checked: such a value has whole numbers within bounds only, and texts for names. RFC 8785 orders names by UTF-16,
+    Python by characters; they differ only beyond U+D7FF.
+    """
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode() if text.isascii() or not _BEYOND.search(text) else write(value)
+
+
 def digest(value: Json) -> str:
     """Return SHA-256 of the canonical bytes, in hex."""
     return hashlib.sha256(write(value)).hexdigest()
 
 
 def _check_depth(data: bytes) -> None:
-    depth = 0
-    for found in _NESTING.finditer(data):
-        token = found[0]
-        if token in {b"[", b"{"}:
-            depth += 1
-            if depth > DEPTH_MAX:
-                raise errors.JsonInvalid(f"It nests more than {DEPTH_MAX} deep.")
-        elif token in {b"]", b"}"}:
-            depth -= 1
+    """Take the innermost brackets away, level by level."""
+    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
+    for _ in range(DEPTH_MAX):
+        if not brackets:
+            return
+        brackets = _INNERMOST.sub(b"", brackets)
+    if brackets:
+        raise errors.JsonInvalid(f"It nests more than {DEPTH_MAX} deep, or its brackets don't match.")
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -47,7 +47,19 @@ class SerialsExhausted(ProofError):
 
 
 class StatementInvalid(ProofError):
-    """A member of a statement is missing, unknown, or not what it has to be."""
+    """A member of a statement is missing, unknown, or not what it has to be.
+
+    ``pointer`` leads to the member (RFC 6901); empty: the statement as a whole.
+    """
+
+    def __init__(self, problem: str, pointer: str = "") -> None:
+        super().__init__(f"{pointer}: {problem}" if pointer else problem)
+        self.problem = problem
+        self.pointer = pointer
+
+    def inside(self, name: str | int) -> StatementInvalid:
+        """Return the same, seen from the object or list that it happened in."""
+        return StatementInvalid(self.problem, f"/{name}{self.pointer}")
 
 
 class PdfInvalid(ProofError):

@@ -97,7 +97,7 @@ class Event:
             salt,
         )
         content = writer(self.series)(values)
-        read(canonical.read_canonical(content), "")
+        read(canonical.read_canonical(content))
         return content
 
 
@@ -198,9 +198,9 @@ _EVENT = shape.members(
 )
 
 
-def read(value: canonical.Json, at: str) -> dict[str, Any]:
+def read(value: canonical.Json) -> dict[str, Any]:
     """Return the members of a leaf, typed. Raises ``StatementInvalid``."""
-    found = _EVENT.read(value, at)
+    found = _EVENT.read(value)
     if (found["event"] is None) != (found["provider"] is not None and found["model"] is not None):
-        shape.refuse(f"{at}/event", "An event is of a provider's model, or has a name.")
+        shape.refuse("An event is of a provider's model, or has a name.", "/event")
     return found

@@ -124,14 +124,14 @@ _MEMBERS: dict[str, shape.Shape[Any]] = {
 _JWK = shape.members(_MEMBERS)
 
 
-def _read(value: canonical.Json, at: str) -> Key:
-    found = _JWK.read(value, at)
+def _read(value: canonical.Json) -> Key:
+    found = _JWK.read(value)
     try:
         public = signature.PublicKey(signature.from_base64url(found["x"], signature.KEY_BYTES))
     except (errors.SignatureInvalid, errors.KeyInvalid) as error:
-        raise errors.StatementInvalid(f"{at}/x: {error}") from error
+        raise errors.StatementInvalid(str(error), "/x") from error
     if public.kid != found["kid"]:
-        raise errors.StatementInvalid(f"{at}/kid: It is not the thumbprint (RFC 7638) of the key, which is {public.kid}.")
+        raise errors.StatementInvalid(f"It is not the thumbprint (RFC 7638) of the key, which is {public.kid}.", "/kid")
     return Key(public=public, purpose=found["purpose"], nbf=found["nbf"], exp=found["exp"], revoked=found["revoked"])
 
 
@@ -158,18 +158,18 @@ _SET = shape.members({"keys": shape.array(KEY, most=KEYS_MAX)})
 def from_json(value: canonical.Json) -> KeySet:
     """Return the keys of a JWKS. Raises ``KeyInvalid`` for one that is not exactly as it is written here."""
     try:
-        return read_set(value, "")
+        return read_set(value)
     except errors.StatementInvalid as error:
         raise errors.KeyInvalid(str(error)) from error
 
 
-def read_set(value: canonical.Json, at: str) -> KeySet:
+def read_set(value: canonical.Json) -> KeySet:
     """Return the keys of a JWKS that is a part of a statement. Raises ``StatementInvalid``."""
-    found = _SET.read(value, at)["keys"]
+    found = _SET.read(value)["keys"]
     try:
         return KeySet(tuple(found))
     except errors.KeyInvalid as error:
-        raise errors.StatementInvalid(f"{at}: {error}") from error
+        raise errors.StatementInvalid(str(error)) from error
 
 
 KEY_SET = shape.Shape(read_set, KeySet.to_json)

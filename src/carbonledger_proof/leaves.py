@@ -54,11 +54,11 @@ class LotImported:
 
     def __post_init__(self) -> None:
         if self.block_start > self.block_end:
-            raise errors.StatementInvalid("/block_end: The block is reversed.")
+            raise errors.StatementInvalid("The block is reversed.", "/block_end")
         if self.quantity_mg > (self.block_end - self.block_start + 1) * MG_PER_UNIT:
-            raise errors.StatementInvalid("/quantity_mg: It is more than the block's units.")
+            raise errors.StatementInvalid("It is more than the block's units.", "/quantity_mg")
         if self.retired_on > self.at.date():
-            raise errors.StatementInvalid("/retired_on: It is after the import.")
+            raise errors.StatementInvalid("It is after the import.", "/retired_on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class AllocationMade:
 
     def __post_init__(self) -> None:
         if self.from_mg >= self.to_mg:
-            raise errors.StatementInvalid("/to_mg: It is not beyond from_mg.")
+            raise errors.StatementInvalid("It is not beyond from_mg.", "/to_mg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +155,12 @@ Leaf: TypeAlias = (
 )
 
 
-def _day(value: canonical.Json, at: str) -> date:
-    written = shape.text(10, _DATE).read(value, at)
+def _day(value: canonical.Json) -> date:
+    written = shape.text(10, _DATE).read(value)
     try:
         return date.fromisoformat(written)
     except ValueError:
-        shape.refuse(at, f"There is no day {written}.")
+        shape.refuse(f"There is no day {written}.")
 
 
 _AT = shape.instant()
@@ -225,8 +225,10 @@ _WORDS = {kind: word for word, (kind, _) in _SHAPES.items()}
 
 
 def content(leaf: Leaf) -> bytes:
-    """Return the canonical bytes of a leaf."""
-    return canonical.write(to_json(leaf))
+    """Return the canonical bytes of a leaf, to be appended. Raises ``JsonInvalid`` or ``StatementInvalid`` if nobody could read it."""
+    written = canonical.write(to_json(leaf))
+    parse(written)
+    return written
 
 
 def to_json(leaf: Leaf) -> dict[str, canonical.Json]:
@@ -244,7 +246,7 @@ def word_of(leaf: Leaf) -> str:
 
 def leaf_hash(leaf: Leaf) -> bytes:
     """Return SHA-256 of a zero byte and the canonical bytes."""
-    return merkle.leaf_hash(content(leaf))
+    return merkle.leaf_hash(canonical.write_known(to_json(leaf)))
 
 
 def parse(data: bytes) -> Leaf:
@@ -252,17 +254,20 @@ def parse(data: bytes) -> Leaf:
     value = canonical.read_canonical(data, bytes_max=2**16 - 1)
     word = value.get("leaf") if isinstance(value, dict) else None
     if not isinstance(word, str) or word not in _BY_WORD:
-        shape.refuse("/leaf", f"It has to be one of {', '.join(_BY_WORD)}.")
-    found: Leaf = _BY_WORD[word].read(value, "")
+        shape.refuse(f"It has to be one of {', '.join(_BY_WORD)}.", "/leaf")
+    found: Leaf = _BY_WORD[word].read(value)
     return found
 
 
-def of_receipt(receipt: statement.Receipt) -> ReceiptIssued:
-    """Return the leaf of a receipt, which follows from it: whoever has the receipt needs nothing else to know its hash."""
+def of_receipt(receipt: statement.Receipt, *, sha256: str | None = None) -> ReceiptIssued:
+    """Return the leaf of a receipt, which follows from it: whoever has the receipt needs nothing else to know its hash.
+
+    ``sha256`` is the receipt's, where it was computed already.
+    """
     return ReceiptIssued(
         at=receipt.issued_at,
         serial=receipt.serial,
-        sha256=receipt.sha256,
+        sha256=sha256 or receipt.sha256,
         kid=receipt.kid,
         events_root=receipt.events.root,
         supersedes=receipt.supersedes,

@@ -1,7 +1,7 @@
 """Shapes of JSON: reading a value strictly into a typed one, and writing it back to the same JSON.
 
-A ``Shape`` is a pair of functions. Reading refuses what is missing, unknown or of another kind, and says where by a JSON pointer (RFC
-6901); it raises ``StatementInvalid``. What a member means is said where the shape is made.
+A ``Shape`` is a pair of functions. Reading refuses what is missing, unknown or of another kind: it raises ``StatementInvalid``, which says
+where. What a member means is said where the shape is made.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ _DIGITS = re.compile(r"0|-?[1-9][0-9]{0,37}")
 
 @dataclass(frozen=True, slots=True)
 class Shape(Generic[T]):
-    """How a value is read from JSON, at a place, and written to it."""
+    """How a value is read from JSON and written to it."""
 
-    read: Callable[[Json, str], T]
+    read: Callable[[Json], T]
     write: Callable[[T], Json]
 
 
-def refuse(at: str, problem: str) -> NoReturn:
-    """Raise ``StatementInvalid`` for the member at a place."""
-    raise errors.StatementInvalid(f"{at or '/'}: {problem}")
+def refuse(problem: str, pointer: str = "") -> NoReturn:
+    """Raise ``StatementInvalid`` for the value that is read, or for a member of it."""
+    raise errors.StatementInvalid(problem, pointer)
 
 
 def integer(least: int = -canonical.INTEGER_MAX, most: int = canonical.INTEGER_MAX) -> Shape[int]:
     """Return the shape of a whole number within bounds."""
 
-    def read(value: Json, at: str) -> int:
+    def read(value: Json) -> int:
         if type(value) is not int or not least <= value <= most:
-            refuse(at, f"It has to be a whole number from {least} to {most}.")
+            refuse(f"It has to be a whole number from {least} to {most}.")
         return value
 
     return Shape(read, lambda value: value)
@@ -54,11 +54,11 @@ def integer(least: int = -canonical.INTEGER_MAX, most: int = canonical.INTEGER_M
 def text(most: int = TEXT_MAX, pattern: re.Pattern[str] | None = None) -> Shape[str]:
     """Return the shape of a printable text of one line, at least a character long, blank at neither end."""
 
-    def read(value: Json, at: str) -> str:
+    def read(value: Json) -> str:
         if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable() or value != value.strip():
-            refuse(at, f"It has to be a text of 1 to {most} printable characters, blank at neither end.")
+            refuse(f"It has to be a text of 1 to {most} printable characters, blank at neither end.")
         if pattern is not None and not pattern.fullmatch(value):
-            refuse(at, f"{value[:64]!r} is not written as it has to be.")
+            refuse(f"{value[:64]!r} is not written as it has to be.")
         return value
 
     return Shape(read, lambda value: value)
@@ -66,7 +66,8 @@ def text(most: int = TEXT_MAX, pattern: re.Pattern[str] | None = None) -> Shape[
 
 def digits() -> Shape[int]:
     """Return the shape of a whole number of up to 38 digits, written as a text because it may be beyond 2^53."""
-    return Shape(lambda value, at: int(text(DIGITS_MAX + 1, _DIGITS).read(value, at)), str)
+    written = text(DIGITS_MAX + 1, _DIGITS)
+    return Shape(lambda value: int(written.read(value)), str)
 
 
 def hash_hex() -> Shape[str]:
@@ -77,16 +78,16 @@ def hash_hex() -> Shape[str]:
 def instant(*, micros: bool = False) -> Shape[datetime]:
     """Return the shape of an instant in UTC (RFC 3339): to the second, or with six digits of it."""
 
-    def read(value: Json, at: str) -> datetime:
+    def read(value: Json) -> datetime:
         found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
         if found is None or (found[1] is not None) != micros:
-            refuse(at, f"It has to be an instant like 2026-11-01T00:00:00{'.000000' if micros else ''}Z.")
+            refuse(f"It has to be an instant like 2026-11-01T00:00:00{'.000000' if micros else ''}Z.")
         try:
             moment = datetime.fromisoformat(found[0])
         except ValueError:
-            refuse(at, f"There is no instant {found[0]}.")
+            refuse(f"There is no instant {found[0]}.")
         if to_instant(moment, micros=micros) != value:  # 24:00 is the next day's beginning to some Pythons
-            refuse(at, f"There is no instant {found[0]}.")
+            refuse(f"There is no instant {found[0]}.")
         return moment
 
     def write(value: datetime) -> Json:
@@ -106,9 +107,9 @@ def choice(words: type[E]) -> Shape[E]:
     """Return the shape of one of the words of an enumeration."""
     known = {member.value: member for member in words}
 
-    def read(value: Json, at: str) -> E:
+    def read(value: Json) -> E:
         if not isinstance(value, str) or value not in known:
-            refuse(at, f"It has to be one of {', '.join(known)}.")
+            refuse(f"It has to be one of {', '.join(known)}.")
         return known[value]
 
     return Shape(read, lambda member: str(member.value))
@@ -117,9 +118,9 @@ def choice(words: type[E]) -> Shape[E]:
 def constant(word: str) -> Shape[str]:
     """Return the shape of a text that is always the same."""
 
-    def read(value: Json, at: str) -> str:
+    def read(value: Json) -> str:
         if value != word:
-            refuse(at, f"It has to be {word!r}.")
+            refuse(f"It has to be {word!r}.")
         return word
 
     return Shape(read, lambda _: word)
@@ -128,7 +129,7 @@ def constant(word: str) -> Shape[str]:
 def nullable(shape: Shape[T]) -> Shape[T | None]:
     """Return the shape of a value that may be unknown."""
     return Shape(
-        lambda value, at: None if value is None else shape.read(value, at),
+        lambda value: None if value is None else shape.read(value),
         lambda value: None if value is None else shape.write(value),
     )
 
@@ -136,10 +137,16 @@ def nullable(shape: Shape[T]) -> Shape[T | None]:
 def array(shape: Shape[T], *, most: int = ITEMS_MAX) -> Shape[tuple[T, ...]]:
     """Return the shape of up to so many values of one shape."""
 
-    def read(value: Json, at: str) -> tuple[T, ...]:
+    def read(value: Json) -> tuple[T, ...]:
         if not isinstance(value, list) or len(value) > most:
-            refuse(at, f"It has to be a list of at most {most}.")
-        return tuple(shape.read(item, f"{at}/{place}") for place, item in enumerate(value))
+            refuse(f"It has to be a list of at most {most}.")
+        found = []
+        for item in value:
+            try:
+                found.append(shape.read(item))
+            except errors.StatementInvalid as error:
+                raise error.inside(len(found)) from error
+        return tuple(found)
 
     return Shape(read, lambda items: [shape.write(item) for item in items])
 
@@ -147,37 +154,41 @@ def array(shape: Shape[T], *, most: int = ITEMS_MAX) -> Shape[tuple[T, ...]]:
 def members(shapes: Mapping[str, Shape[Any]]) -> Shape[dict[str, Any]]:
     """Return the shape of an object that has exactly these members."""
 
-    def read(value: Json, at: str) -> dict[str, Any]:
+    def read(value: Json) -> dict[str, Any]:
         if not isinstance(value, dict):
-            refuse(at, "It has to be an object.")
-        for name in value:
-            if name not in shapes:
-                refuse(f"{at}/{name[:64]}", "There is no such member.")
-        for name in shapes:
-            if name not in value:
-                refuse(f"{at}/{name}", "It is missing.")
-        return {name: shape.read(value[name], f"{at}/{name}") for name, shape in shapes.items()}
+            refuse("It has to be an object.")
+        if value.keys() != shapes.keys():
+            _refuse_names(value, shapes)
+        found, name = {}, ""
+        try:
+            for name, shape in shapes.items():
+                found[name] = shape.read(value[name])
+        except errors.StatementInvalid as error:
+            raise error.inside(name) from error
+        return found
 
     return Shape(read, lambda value: {name: shape.write(value[name]) for name, shape in shapes.items()})
 
 
-def record(kind: type[T], tags: Mapping[str, str] | None = None, /, **shapes: Shape[Any]) -> Shape[T]:
-    """Return the shape of a dataclass: an object with a member for each of its fields, and ``tags`` that are always the same.
+def _refuse_names(value: Mapping[str, Json], shapes: Mapping[str, Shape[Any]]) -> NoReturn:
+    for name in value:
+        if name not in shapes:
+            refuse("There is no such member.", f"/{name[:64]}")
+    missing = next(name for name in shapes if name not in value)
+    refuse("It is missing.", f"/{missing}")
 
-    A ``StatementInvalid`` that the dataclass raises is told with the place of the object.
-    """
+
+def record(kind: type[T], tags: Mapping[str, str] | None = None, /, **shapes: Shape[Any]) -> Shape[T]:
+    """Return the shape of a dataclass: an object with a member for each of its fields, and ``tags`` that are always the same."""
     names = tuple(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]  # T is a dataclass by agreement
     if set(names) != set(shapes):
         raise TypeError(f"{kind.__name__} has the fields {names}.")
     whole = members({**{name: constant(word) for name, word in (tags or {}).items()}, **shapes})
     fixed = dict(tags or {})
 
-    def read(value: Json, at: str) -> T:
-        found = whole.read(value, at)
-        try:
-            return kind(**{name: found[name] for name in names})
-        except errors.StatementInvalid as error:
-            raise errors.StatementInvalid(f"{at}{error}" if str(error).startswith("/") else f"{at or '/'}: {error}") from error
+    def read(value: Json) -> T:
+        found = whole.read(value)
+        return kind(**{name: found[name] for name in names})
 
     def write(value: T) -> Json:
         return {**fixed, **{name: shapes[name].write(getattr(value, name)) for name in names}}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,8 +53,7 @@ class PublicKey:
     @property
     def kid(self) -> str:
         """Its name: the thumbprint of RFC 7638 over the JWK of RFC 8037."""
-        members: canonical.Json = {"crv": "Ed25519", "kty": "OKP", "x": to_base64url(self.raw)}
-        return to_base64url(hashlib.sha256(canonical.write(members)).digest())
+        return _thumbprint(self.raw)
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raise ``SignatureInvalid`` unless this key signed the message."""
@@ -85,9 +85,9 @@ def sign(domain: str, value: canonical.Json, signer: Signer) -> str:
     return to_base64url(signer(message(domain, canonical.write(value))))
 
 
-def verify(domain: str, value: canonical.Json, signature: str, key: PublicKey) -> None:
-    """Raise ``SignatureInvalid`` unless ``key`` signed the value as a statement of this kind."""
-    key.verify(from_base64url(signature, SIGNATURE_BYTES), message(domain, canonical.write(value)))
+def verify(domain: str, payload: bytes, signature: str, key: PublicKey) -> None:
+    """Raise ``SignatureInvalid`` unless ``key`` signed these canonical bytes as a statement of this kind."""
+    key.verify(from_base64url(signature, SIGNATURE_BYTES), message(domain, payload))
 
 
 def to_base64url(content: bytes) -> str:
@@ -104,6 +104,11 @@ def from_base64url(text: str, length: int) -> bytes:
     if len(content) != length or to_base64url(content) != text:
         raise errors.SignatureInvalid(f"{text[:96]!r} is not {length} bytes in base64url without padding.")
     return content
+
+
+@functools.lru_cache(maxsize=256)
+def _thumbprint(raw: bytes) -> str:
+    return to_base64url(hashlib.sha256(b'{"crv":"Ed25519","kty":"OKP","x":"%s"}' % to_base64url(raw).encode()).digest())
 
 
 def _is_point(encoded: bytes) -> bool:

@@ -52,7 +52,7 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.start >= self.end:
-            raise errors.StatementInvalid("/end: It is not after the start.")
+            raise errors.StatementInvalid("It is not after the start.", "/end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class Allocation:
 
     def __post_init__(self) -> None:
         if self.from_mg >= self.to_mg:
-            raise errors.StatementInvalid("/to_mg: It is not beyond from_mg.")
+            raise errors.StatementInvalid("It is not beyond from_mg.", "/to_mg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class Receipt:
 
     def __post_init__(self) -> None:
         for pointer, problem in _problems(self):
-            shape.refuse(pointer, problem)
+            shape.refuse(problem, pointer)
 
     def to_json(self) -> canonical.Json:
         """Return it as JSON."""
@@ -154,9 +154,17 @@ class Receipt:
         return canonical.digest(self.to_json())
 
 
+def signed(receipt: Receipt, sign: signature.Signer) -> str:
+    """Return the signature over a receipt, after reading it as a verifier will. Raises ``StatementInvalid`` or ``JsonInvalid``."""
+    payload = canonical.write(receipt.to_json())
+    if from_json(canonical.read_canonical(payload)) != receipt:
+        raise errors.StatementInvalid("It would be read as another receipt.")
+    return signature.to_base64url(sign(signature.message(SCHEMA, payload)))
+
+
 def from_json(value: canonical.Json) -> Receipt:
     """Return the receipt that a JSON value is. Raises ``StatementInvalid``."""
-    return RECEIPT.read(value, "")
+    return RECEIPT.read(value)
 
 
 def _problems(receipt: Receipt) -> Iterable[tuple[str, str]]:
@@ -222,9 +230,9 @@ def _compensation(receipt: Receipt) -> Iterable[tuple[str, str]]:
             yield "/allocations", f"Parts of {block[:64]} overlap."
 
 
-def _serial(value: canonical.Json, at: str) -> str:
+def _serial(value: canonical.Json) -> str:
     if not isinstance(value, str) or not serials.is_serial(value):
-        shape.refuse(at, "It has to be the serial of a receipt (CL-YYYYMM-XXXXX).")
+        shape.refuse("It has to be the serial of a receipt (CL-YYYYMM-XXXXX).")
     return value
 
 

@@ -6,7 +6,8 @@ it was made. What no check can show is said too: ``Report.trust``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from carbonledger_proof import bundle as bundles
@@ -57,22 +58,25 @@ _NOT_REACHED = "Not checked, because the file could not be read."
 def bundle(data: bytes, *, trusted_keys: keys.KeySet | None = None) -> Report:
     """Check a bundle's file. ``trusted_keys`` are the issuer's, got another way; None: those in the bundle, and the report says so."""
     try:
-        value = canonical.read_canonical(data)
-        opened = bundles.BUNDLE.read(value, "")
+        value = canonical.read(data)
+        opened = bundles.BUNDLE.read(value)
+        parts = bundles.parts_of(value)
+        if bundles.joined(parts) != data:
+            raise errors.JsonInvalid(canonical.NOT_CANONICAL)
     except errors.ProofError as error:
         return _unread(str(error), CHECKS, trusted_keys)
-    return Report(tuple(_of_bundle(value, opened, trusted_keys)), _trust(opened, trusted_keys), opened)
+    return Report(tuple(_of_bundle(parts, opened, trusted_keys)), _trust(opened, trusted_keys), opened)
 
 
 def event_proof(data: bytes, *, trusted_keys: keys.KeySet | None = None) -> Report:
     """Check the proof that an event is inside a receipt, and the receipt's bundle with it."""
     try:
         value = canonical.read_canonical(data)
-        opened = bundles.EVENT_PROOF.read(value, "")
+        opened = bundles.EVENT_PROOF.read(value)
+        parts = bundles.parts_of(value["bundle"] if isinstance(value, dict) else None)
     except errors.ProofError as error:
         return _unread(str(error), (*CHECKS, *EVENT_CHECKS), trusted_keys)
-    inner = value["bundle"] if isinstance(value, dict) else None
-    checks = (*_of_bundle(inner, opened.bundle, trusted_keys), *_of_event(opened))
+    checks = (*_of_bundle(parts, opened.bundle, trusted_keys), *_of_event(opened))
     return Report(checks, _trust(opened.bundle, trusted_keys), opened.bundle, opened.event)
 
 
@@ -102,15 +106,17 @@ def file(data: bytes, *, trusted_keys: keys.KeySet | None = None) -> Report:
     return bundle(data, trusted_keys=trusted_keys)
 
 
-def _of_bundle(value: canonical.Json, opened: bundles.Bundle, trusted: keys.KeySet | None) -> Iterator[Check]:
+def _of_bundle(parts: Mapping[str, bytes], opened: bundles.Bundle, trusted: keys.KeySet | None) -> Iterator[Check]:
     known = opened.keys if trusted is None else trusted
     receipt = opened.receipt
+    written = parts["receipt"]
     yield Check("format", ok=True, text=f"Receipt {receipt.serial} for {receipt.period.month}, complete and in canonical form.")
-    yield _check("seal", lambda: _seal(value, opened, known))
-    yield _check("signature", lambda: _signature(opened, known))
+    yield _check("seal", lambda: _seal(parts, opened, known))
+    yield _check("signature", lambda: _signature(opened, written, known))
     yield _check("key", lambda: _key(receipt, known))
-    yield _check("checkpoint", lambda: _checkpoint(opened, known)[0])
-    yield _check("log", lambda: _log(opened, known))
+    signed = _checkpoint(opened, known)
+    yield _check("checkpoint", lambda: _log_signed(signed))
+    yield _check("log", lambda: _log(opened, written, signed))
     yield _check("status", lambda: _status(opened))
 
 
@@ -121,18 +127,18 @@ def _check(name: str, run: Callable[[], str]) -> Check:
         return Check(name, ok=False, text=str(error))
 
 
-def _seal(value: canonical.Json, opened: bundles.Bundle, known: keys.KeySet) -> str:
+def _seal(parts: Mapping[str, bytes], opened: bundles.Bundle, known: keys.KeySet) -> str:
     key = known.get(opened.seal.kid, keys.Purpose.RECEIPTS)
     key.check(opened.made_at)
-    signature.verify(bundles.SCHEMA, bundles.sealed_part(value), opened.seal.signature, key.public)
+    signature.verify(bundles.SCHEMA, bundles.sealed_part(parts), opened.seal.signature, key.public)
     if opened.made_at < opened.receipt.issued_at:
         raise errors.StatementInvalid("The bundle was made before its receipt.")
     return f"Nothing in the bundle was changed since {_when(opened.made_at)}."
 
 
-def _signature(opened: bundles.Bundle, known: keys.KeySet) -> str:
+def _signature(opened: bundles.Bundle, written: bytes, known: keys.KeySet) -> str:
     key = known.get(opened.receipt.kid, keys.Purpose.RECEIPTS)
-    signature.verify(signature.RECEIPT, opened.receipt.to_json(), opened.signature, key.public)
+    signature.verify(signature.RECEIPT, written, opened.signature, key.public)
     return f"Key {key.kid} signed the receipt."
 
 
@@ -144,18 +150,27 @@ def _key(receipt: statement.Receipt, known: keys.KeySet) -> str:
     return f"The key may sign {key.window}, which covers {_when(receipt.issued_at)}."
 
 
-def _checkpoint(opened: bundles.Bundle, known: keys.KeySet) -> tuple[str, checkpoint.Checkpoint]:
+def _checkpoint(opened: bundles.Bundle, known: keys.KeySet) -> checkpoint.Checkpoint | errors.NoteInvalid:
     usable = [key.public for key in known.of(keys.Purpose.LOG) if not key.is_compromised]
-    found, _ = checkpoint.verified(opened.checkpoint, origin=opened.receipt.issuer, keys=usable)
-    return f"The log {found.origin} signed its state of {found.size:,} leaves.", found
+    try:
+        return checkpoint.verified(opened.checkpoint, origin=opened.receipt.issuer, keys=usable)[0]
+    except errors.NoteInvalid as error:
+        return error
 
 
-def _log(opened: bundles.Bundle, known: keys.KeySet) -> str:
-    _, found = _checkpoint(opened, known)
+def _log_signed(signed: checkpoint.Checkpoint | errors.NoteInvalid) -> str:
+    if isinstance(signed, errors.NoteInvalid):
+        raise signed
+    return f"The log {signed.origin} signed its state of {signed.size:,} leaves."
+
+
+def _log(opened: bundles.Bundle, written: bytes, found: checkpoint.Checkpoint | errors.NoteInvalid) -> str:
+    if isinstance(found, errors.NoteInvalid):
+        raise errors.MerkleInvalid("Without a checkpoint there is no log to be in.")
     place = opened.inclusion
     if place.size != found.size:
         raise errors.MerkleInvalid(f"The proof is for a log of {place.size} leaves, the checkpoint for one of {found.size}.")
-    leaf = leaves.leaf_hash(leaves.of_receipt(opened.receipt))
+    leaf = leaves.leaf_hash(leaves.of_receipt(opened.receipt, sha256=hashlib.sha256(written).hexdigest()))
     merkle.verify_inclusion(leaf, index=place.index, size=place.size, proof=place.path, root=found.root)
     return f"The receipt is leaf {place.index:,} of the log."
 
@@ -181,7 +196,7 @@ def _of_event(opened: bundles.EventProof) -> Iterator[Check]:
 
 
 def _event(opened: bundles.EventProof) -> str:
-    found = event.read(opened.event, "")
+    found = event.read(opened.event)
     what = found["event"] or f"{found['provider']} {found['model']}"
     return f"Event {found['id']} of {_when(found['occurred_at'])}: {what}, revision {found['revision']}, {found['standing'].value}."
 
@@ -190,7 +205,7 @@ def _event_inside(opened: bundles.EventProof) -> str:
     events, place = opened.bundle.receipt.events, opened.inclusion
     if place.size != events.count:
         raise errors.MerkleInvalid(f"The proof is for {place.size} events, the receipt has {events.count}.")
-    leaf = merkle.leaf_hash(canonical.write(opened.event))
+    leaf = merkle.leaf_hash(canonical.write_known(opened.event))
     merkle.verify_inclusion(leaf, index=place.index, size=place.size, proof=place.path, root=bytes.fromhex(events.root))
     return f"It is one of the {events.count:,} events of receipt {opened.bundle.receipt.serial}."
 

@@ -17,6 +17,8 @@ import standardwebhooks
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import links
 from carbonledger.domains.projects import service as project_service
+from carbonledger.domains.receipts.service import log
+from carbonledger.entrypoints.shared import signing
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
 from tests import standins
@@ -260,7 +262,23 @@ async def clerks_signature(body: bytes) -> dict[str, str]:
     return {"svix-id": message_id, "svix-timestamp": str(int(now.timestamp())), "svix-signature": signature}
 
 
+async def a_signed_log(world: World) -> dict[str, str]:
+    await signing.ready(world.ledger.services, at=clock.now())
+    async with world.ledger.services.database.transaction(world.ledger.house_id) as uow:
+        await log.checkpoint(uow, at=clock.now())
+    return {}
+
+
+async def a_tile(world: World) -> dict[str, str]:
+    await a_signed_log(world)
+    return {"tile": "entries/000.p/1"}
+
+
 RECIPES: dict[str, Recipe] = {
+    "getLogCheckpoint": Recipe(place=a_signed_log),
+    "getLogTile": Recipe(place=a_tile, is_everybodys=True),
+    "getLogInclusion": Recipe(place=a_signed_log),
+    "getLogConsistency": Recipe(place=a_signed_log),
     "login": Recipe(body=credentials),
     "signInByLink": Recipe(body=a_sign_in_link),
     "switchOrganization": Recipe(body=own_organization),

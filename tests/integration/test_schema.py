@@ -42,9 +42,9 @@ SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnot
 FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
 """
-# Since PostgreSQL 18 NOT NULL has rows here as well; the columns say that already.
+# Since PostgreSQL 18 NOT NULL has rows here as well; the columns say that already. A constraint trigger ('t') is a trigger.
 CONSTRAINTS = """
-SELECT conname AS name, pg_get_constraintdef(oid) AS rule FROM pg_constraint WHERE conrelid = $1::regclass AND contype <> 'n'
+SELECT conname AS name, pg_get_constraintdef(oid) AS rule FROM pg_constraint WHERE conrelid = $1::regclass AND contype NOT IN ('n', 't')
 """
 INDEXES = "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS rule FROM pg_index WHERE indrelid = $1::regclass"
 QUERIES = {"columns": COLUMNS, "constraints": CONSTRAINTS, "indexes": INDEXES}

@@ -23,6 +23,7 @@ class Code(enum.IntEnum):
 
     DONE = 0
     REJECTED = 1
+    FOUND = 1  # an audit found something
     NOT_DONE = 2
     INTERRUPTED = 130
 
@@ -46,10 +47,11 @@ def connect(url: str | None, api_key_file: Path | None) -> tuple[client.Client, 
     """Return a client with its address and key. Raises ``Misused``."""
     address = settings.url(url, os.environ)
     key = settings.api_key(api_key_file, os.environ, ask=lambda: str(typer.prompt("API key", hide_input=True, err=True)))
-    return client.Client(address, key, sleep=_wait), address, key
+    return client.Client(address, key, sleep=wait), address, key
 
 
-def _wait(seconds: float) -> None:
+def wait(seconds: float) -> None:
+    """Wait between attempts, and say so where it takes long."""
     if seconds >= _SILENT_S:
         note(f"The server is busy or away; the next attempt is in {seconds:.0f} s.")
     time.sleep(seconds)

@@ -87,6 +87,13 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_written_is_read_as_the_same_value(value: canonical.Json) -> None:
     assert canonical.read_canonical(canonical.write(value)) == value
+    assert canonical.write_known(value) == canonical.write(value)
+
+
+def test_names_are_ordered_by_utf_16_also_where_they_are_written_fast() -> None:
+    """RFC 8785, section 3.2.3: U+1F600 comes before U+FB33, as its first half in UTF-16 is smaller."""
+    value = {"\ufb33": 1, "\U0001f600": 2}
+    assert canonical.write_known(value) == canonical.write(value) == '{"\U0001f600":2,"\ufb33":1}'.encode()
 
 
 @pytest.mark.parametrize("value", [2**53, -(2**53), "\ud800", {"\udfff": 1}, {1: 2}, object(), float("nan")])

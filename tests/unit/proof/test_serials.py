@@ -83,7 +83,7 @@ def test_a_serial_worked_by_hand() -> None:
     assert serials.of_number("0000-01", 1) == "CL-000001-00017"  # and 1 times x: 5 + 2
 
 
-@pytest.mark.parametrize("typed", ["cl-000001-00005", "CL-OOOOOl-oooo5", " CL-0000I1-00005 ".replace("I1", "01"), "CL-00000i-00005"])
+@pytest.mark.parametrize("typed", ["cl-000001-00005", "CL-OOOOOl-oooo5", " CL-000001-00005 ", "CL-00000i-00005"])
 def test_what_looks_alike_is_read(typed: str) -> None:
     assert serials.parse(typed) == "CL-000001-00005"
 
@@ -98,7 +98,7 @@ def test_what_looks_alike_is_read(typed: str) -> None:
         "CL-000001-0000U",
         "XX-000001-00005",
         "CL000001-00005",
-        "CL-٠٠0001-00005",
+        "CL-\u0660\u06600001-00005",  # digits of another script
         "1" * 10_000,
     ],
 )

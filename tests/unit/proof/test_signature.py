@@ -133,11 +133,11 @@ def test_a_scalar_beyond_the_order_is_refused() -> None:
 def test_a_signature_over_one_kind_of_statement_fits_no_other() -> None:
     public, sign = signature.signer(SEED)
     made = signature.sign(signature.RECEIPT, {"a": 1}, sign)
-    signature.verify(signature.RECEIPT, {"a": 1}, made, public)
+    signature.verify(signature.RECEIPT, b'{"a":1}', made, public)
     assert sign(b'carbon-ledger/receipt/v1\n{"a":1}') == signature.from_base64url(made, 64)
     for domain in signature.DOMAINS - {signature.RECEIPT}:
         with pytest.raises(errors.SignatureInvalid):
-            signature.verify(domain, {"a": 1}, made, public)
+            signature.verify(domain, b'{"a":1}', made, public)
     with pytest.raises(errors.SignatureInvalid):
         signature.message("carbon-ledger/receipt/v2", b"")
 

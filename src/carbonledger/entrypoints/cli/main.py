@@ -26,6 +26,7 @@ from carbonledger.entrypoints.cli import (
     prices,
     schema,
     serve,
+    signing_key,
     telemetry,
     up,
     vault,
@@ -51,6 +52,7 @@ app.add_typer(database.app, name="db", rich_help_panel=_OPERATE)
 app.add_typer(organization.app, name="org", rich_help_panel=_OPERATE)
 app.add_typer(key.app, name="key", rich_help_panel=_OPERATE)
 app.add_typer(vault.app, name="vault", rich_help_panel=_OPERATE)
+app.add_typer(signing_key.app, name="signing-key", rich_help_panel=_OPERATE)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_OPERATE)
 app.add_typer(credit.app, name="credits", rich_help_panel=_OPERATE)
 app.add_typer(prices.app, name="prices", rich_help_panel=_ABOUT)

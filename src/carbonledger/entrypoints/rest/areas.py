@@ -25,6 +25,7 @@ from carbonledger.entrypoints.rest import (
     otlp,
     prices,
     projects,
+    public_log,
     routing,
     telemetry,
     telemetry_events,
@@ -61,6 +62,8 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     carbon_factors.router,
     methodology.router,
     credit_lots.router,
+    public_log.router,
+    public_log.well_known,
 )
 
 

@@ -13,15 +13,15 @@ from carbonledger.domains.receipts.types import keys as types
 from carbonledger.infra import db
 from carbonledger_proof import keys, signature
 
-_keys = tables.signing_keys
-
 
 async def current(uow: db.UnitOfWork, *, purpose: keys.Purpose, share: bool = False, lock: bool = False) -> types.SigningKey | None:
     """Return the key that signs this now, or None.
 
     ``share``: none follows it before the transaction ends; ``lock``: this transaction is about to let one follow.
     """
-    statement = select(_keys).where(_keys.c.purpose == purpose.value, _keys.c.retired_at.is_(None))
+    statement = select(tables.signing_keys).where(
+        tables.signing_keys.c.purpose == purpose.value, tables.signing_keys.c.retired_at.is_(None)
+    )
     if share or lock:
         statement = statement.with_for_update(read=not lock)
     return _to_key(await uow.fetch_one(statement))
@@ -29,13 +29,13 @@ async def current(uow: db.UnitOfWork, *, purpose: keys.Purpose, share: bool = Fa
 
 async def get(uow: db.UnitOfWork, *, kid: str, lock: bool = False) -> types.SigningKey | None:
     """Return the key of a name, or None."""
-    statement = select(_keys).where(_keys.c.kid == kid)
+    statement = select(tables.signing_keys).where(tables.signing_keys.c.kid == kid)
     return _to_key(await uow.fetch_one(statement.with_for_update() if lock else statement))
 
 
 async def all_keys(uow: db.UnitOfWork) -> list[types.SigningKey]:
     """Return every key there ever was, the oldest first."""
-    rows = await uow.fetch(select(_keys).order_by(_keys.c.created_at, _keys.c.kid))
+    rows = await uow.fetch(select(tables.signing_keys).order_by(tables.signing_keys.c.created_at, tables.signing_keys.c.kid))
     return [_key(row) for row in rows]
 
 
@@ -50,17 +50,21 @@ async def insert_key(uow: db.UnitOfWork, *, key: types.SigningKey) -> None:
         "not_before": _instant(key.key.nbf),
         "created_at": key.created_at,
     }
-    await uow.execute(insert(_keys).values(row))
+    await uow.execute(insert(tables.signing_keys).values(row))
 
 
 async def retire(uow: db.UnitOfWork, *, kid: str, at: datetime, not_after: datetime) -> None:
     """Say that a key signs no more, and that its private part is gone."""
-    await uow.execute(update(_keys).where(_keys.c.kid == kid).values(retired_at=at, not_after=not_after, secret_id=None))
+    await uow.execute(
+        update(tables.signing_keys).where(tables.signing_keys.c.kid == kid).values(retired_at=at, not_after=not_after, secret_id=None)
+    )
 
 
 async def revoke(uow: db.UnitOfWork, *, kid: str, at: datetime, reason: keys.Reason) -> None:
     """Say that a key ended before its time."""
-    await uow.execute(update(_keys).where(_keys.c.kid == kid).values(revoked_at=at, revoked_reason=reason.value))
+    await uow.execute(
+        update(tables.signing_keys).where(tables.signing_keys.c.kid == kid).values(revoked_at=at, revoked_reason=reason.value)
+    )
 
 
 def _to_key(row: asyncpg.Record | None) -> types.SigningKey | None:

@@ -13,16 +13,23 @@ from carbonledger.domains.receipts.types import log as types
 from carbonledger.infra import db
 from carbonledger_proof import merkle
 
-_head, _leaves, _nodes, _checkpoints = tables.log_head, tables.log_leaves, tables.log_nodes, tables.log_checkpoints
-# In the database, so that 256 hashes come as one value.
-_LEAF_HASHES = "SELECT string_agg(hash, ''::bytea ORDER BY index) FROM log_leaves WHERE index >= $1 AND index < $2"
-_NODE_HASHES = "SELECT string_agg(hash, ''::bytea ORDER BY index) FROM log_nodes WHERE level = $3 AND index >= $1 AND index < $2"
+# In the database, so that 256 hashes come as one value, and all that a proof takes in one round trip.
+_HASHES = """
+SELECT CASE WHEN t.level = 0
+    THEN (SELECT string_agg(l.hash, ''::bytea ORDER BY l.index) FROM log_leaves l WHERE l.index >= t.first AND l.index < t.first + t.count)
+    ELSE (SELECT string_agg(n.hash, ''::bytea ORDER BY n.index) FROM log_nodes n
+        WHERE n.level = t.level AND n.index >= t.first AND n.index < t.first + t.count)
+    END AS hashes
+FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS t(level, first, count, place) ORDER BY t.place
+"""
+# Not built by SQLAlchemy: they are asked for each proof and each tile, and building them would take longer than answering.
+_HEAD = "SELECT size, peaks, signed_size, last_at, origin FROM log_head"
+_HEAD_LOCKED = "SELECT size, peaks, signed_size, last_at, origin FROM log_head FOR UPDATE"
 
 
 async def head(uow: db.UnitOfWork, *, lock: bool = False) -> types.Head:
     """Return how far the log is. Locked, it stays so until the transaction ends, and whoever else appends waits."""
-    statement = select(_head)
-    row = await uow.fetch_one(statement.with_for_update() if lock else statement)
+    row = await uow.conn.fetchrow(_HEAD_LOCKED if lock else _HEAD)
     if row is None:
         raise RuntimeError("The log has no head; migration 0012 makes it.")
     peaks = row["peaks"]
@@ -36,22 +43,22 @@ async def insert_leaves(uow: db.UnitOfWork, *, first: int, leaves: Sequence[type
         {"index": index, "kind": leaf.kind, "leaf": leaf.content, "hash": leaf.hash, "at": leaf.at}
         for index, leaf in enumerate(leaves, start=first)
     ]
-    await uow.execute_many(insert(_leaves), rows)
+    await uow.execute_many(insert(tables.log_leaves), rows)
 
 
 async def insert_nodes(uow: db.UnitOfWork, *, nodes: Sequence[types.Node]) -> None:
     """Add nodes that became complete."""
-    await uow.execute_many(insert(_nodes), [{"level": node.level, "index": node.index, "hash": node.hash} for node in nodes])
+    await uow.execute_many(insert(tables.log_nodes), [{"level": node.level, "index": node.index, "hash": node.hash} for node in nodes])
 
 
 async def move_head(uow: db.UnitOfWork, *, frontier: merkle.Frontier, last_at: datetime) -> None:
     """Say how far the log is now; the head is locked."""
-    await uow.execute(update(_head).values(size=frontier.size, peaks=b"".join(frontier.peaks), last_at=last_at))
+    await uow.execute(update(tables.log_head).values(size=frontier.size, peaks=b"".join(frontier.peaks), last_at=last_at))
 
 
 async def name(uow: db.UnitOfWork, *, origin: str) -> None:
     """Give the log its name, for ever; the head is locked."""
-    await uow.execute(update(_head).values(origin=origin))
+    await uow.execute(update(tables.log_head).values(origin=origin))
 
 
 async def insert_checkpoint(uow: db.UnitOfWork, *, checkpoint: types.Checkpoint) -> None:
@@ -63,29 +70,31 @@ async def insert_checkpoint(uow: db.UnitOfWork, *, checkpoint: types.Checkpoint)
         "kid": checkpoint.kid,
         "signed_at": checkpoint.signed_at,
     }
-    await uow.execute(insert(_checkpoints).values(row))
-    await uow.execute(update(_head).values(signed_size=checkpoint.size))
+    await uow.execute(insert(tables.log_checkpoints).values(row))
+    await uow.execute(update(tables.log_head).values(signed_size=checkpoint.size))
 
 
 async def latest_checkpoint(uow: db.UnitOfWork) -> types.Checkpoint | None:
     """Return the checkpoint of most leaves, or None."""
-    return _to_checkpoint(await uow.fetch_one(select(_checkpoints).order_by(_checkpoints.c.size.desc()).limit(1)))
+    return _to_checkpoint(await uow.fetch_one(select(tables.log_checkpoints).order_by(tables.log_checkpoints.c.size.desc()).limit(1)))
 
 
 async def checkpoint(uow: db.UnitOfWork, *, size: int) -> types.Checkpoint | None:
     """Return the checkpoint of this size, or None."""
-    return _to_checkpoint(await uow.fetch_one(select(_checkpoints).where(_checkpoints.c.size == size)))
+    return _to_checkpoint(await uow.fetch_one(select(tables.log_checkpoints).where(tables.log_checkpoints.c.size == size)))
 
 
 async def checkpoint_from(uow: db.UnitOfWork, *, size: int) -> types.Checkpoint | None:
     """Return the first checkpoint that covers a tree of this size, or None."""
-    statement = select(_checkpoints).where(_checkpoints.c.size >= size).order_by(_checkpoints.c.size).limit(1)
+    statement = select(tables.log_checkpoints).where(tables.log_checkpoints.c.size >= size).order_by(tables.log_checkpoints.c.size).limit(1)
     return _to_checkpoint(await uow.fetch_one(statement))
 
 
 async def checkpoints(uow: db.UnitOfWork, *, after: int, limit: int) -> list[types.Checkpoint]:
     """Return the next checkpoints of more than ``after`` leaves, by size."""
-    statement = select(_checkpoints).where(_checkpoints.c.size > after).order_by(_checkpoints.c.size).limit(limit)
+    statement = (
+        select(tables.log_checkpoints).where(tables.log_checkpoints.c.size > after).order_by(tables.log_checkpoints.c.size).limit(limit)
+    )
     return [_checkpoint(row) for row in await uow.fetch(statement)]
 
 
@@ -100,21 +109,27 @@ def _checkpoint(row: asyncpg.Record) -> types.Checkpoint:
 async def leaves(uow: db.UnitOfWork, *, first: int, limit: int) -> list[types.Leaf]:
     """Return leaves in their order, from the index ``first`` on."""
     statement = (
-        select(_leaves.c.kind, _leaves.c.leaf, _leaves.c.hash, _leaves.c.at)
-        .where(_leaves.c.index >= first, _leaves.c.index < first + limit)
-        .order_by(_leaves.c.index)
+        select(tables.log_leaves.c.kind, tables.log_leaves.c.leaf, tables.log_leaves.c.hash, tables.log_leaves.c.at)
+        .where(tables.log_leaves.c.index >= first, tables.log_leaves.c.index < first + limit)
+        .order_by(tables.log_leaves.c.index)
     )
     return [types.Leaf(row["kind"], row["leaf"], row["hash"], row["at"]) for row in await uow.fetch(statement)]
 
 
 async def entry(uow: db.UnitOfWork, *, index: int) -> types.Entry | None:
     """Return the leaf of an index, or None."""
-    return await _entry(uow, select(_leaves.c.index, _leaves.c.hash).where(_leaves.c.index == index))
+    return await _entry(uow, select(tables.log_leaves.c.index, tables.log_leaves.c.hash).where(tables.log_leaves.c.index == index))
 
 
 async def entry_by_hash(uow: db.UnitOfWork, *, leaf_hash: bytes) -> types.Entry | None:
     """Return the first leaf of a hash, or None."""
-    return await _entry(uow, select(_leaves.c.index, _leaves.c.hash).where(_leaves.c.hash == leaf_hash).order_by(_leaves.c.index).limit(1))
+    return await _entry(
+        uow,
+        select(tables.log_leaves.c.index, tables.log_leaves.c.hash)
+        .where(tables.log_leaves.c.hash == leaf_hash)
+        .order_by(tables.log_leaves.c.index)
+        .limit(1),
+    )
 
 
 async def _entry(uow: db.UnitOfWork, statement: Select[tuple[int, bytes]]) -> types.Entry | None:
@@ -122,8 +137,16 @@ async def _entry(uow: db.UnitOfWork, statement: Select[tuple[int, bytes]]) -> ty
     return None if row is None else types.Entry(row["index"], row["hash"])
 
 
-async def hashes(uow: db.UnitOfWork, *, level: int, first: int, count: int) -> bytes:
-    """Return hashes of a level of the tree that is kept, one after the other; fewer where there are not as many."""
-    arguments = (first, first + count)
-    found = await uow.conn.fetchval(_NODE_HASHES, *arguments, level) if level else await uow.conn.fetchval(_LEAF_HASHES, *arguments)
-    return found or b""
+async def hashes(uow: db.UnitOfWork, *, rows: Sequence[types.Stretch]) -> list[bytes]:
+    """Return stretches of levels of the tree that are kept, each as hashes one after the other; fewer where there are not as many."""
+    levels, firsts, counts = ([getattr(row, name) for row in rows] for name in ("level", "first", "count"))
+    return [row["hashes"] or b"" for row in await uow.conn.fetch(_HASHES, levels, firsts, counts)]
+
+
+async def nodes(uow: db.UnitOfWork, *, level: int, first: int, last: int) -> dict[tuple[int, int], bytes]:
+    """Return the nodes of a level that are kept, from the index ``first`` to ``last``, by level and index."""
+    wanted = (tables.log_nodes.c.level == level, tables.log_nodes.c.index >= first, tables.log_nodes.c.index <= last)
+    return {
+        (level, row["index"]): row["hash"]
+        for row in await uow.fetch(select(tables.log_nodes.c.index, tables.log_nodes.c.hash).where(*wanted))
+    }

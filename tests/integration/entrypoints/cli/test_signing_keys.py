@@ -1,0 +1,54 @@
+"""Signing keys by command, while serving: made, replaced, revoked; the worker signs the log, and anybody audits it by command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import installation, until
+from tests.integration.entrypoints.cli.conftest import KEY
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with installation.new_home() as path:
+        yield path
+
+
+def keys(home: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(installation.run(home, "signing-key", "list", "--json").stdout)["keys"]
+    return found
+
+
+def test_keys_are_replaced_and_revoked_while_serving_and_the_log_is_audited(home: Path, tmp_path: Path) -> None:
+    with installation.up(home, CARBONLEDGER_BOOTSTRAP_API_KEY=KEY) as running:
+        assert keys(home) == []
+        rotated = installation.run(home, "signing-key", "rotate", "receipts")
+        assert rotated.returncode == 0, rotated.stderr
+        old, *_ = [key["kid"] for key in keys(home) if key["purpose"] == "receipts"]
+        until.holds_now(lambda: running.request("GET", "/v1/public/log/proof?index=2")[0] == 200)
+        assert len(keys(home)) == 3
+
+        def audit() -> tuple[int, dict[str, Any]]:
+            done = installation.run(home, "log", "audit", running.address, "--json", "--state", str(tmp_path / "state.json"))
+            assert done.stdout, done.stderr
+            return done.returncode, json.loads(done.stdout)
+
+        code, found = audit()
+        assert (code, found["size"], found["findings"]) == (0, 3, [])
+
+        current = next(key["kid"] for key in keys(home) if key["purpose"] == "log")
+        revoked = installation.run(home, "signing-key", "revoke", current, "--reason", "compromised")
+        assert revoked.returncode == 0, revoked.stderr
+        until.holds_now(lambda: audit()[1]["size"] == 5)
+        code, found = audit()
+        assert (code, found["audited_before"], found["findings"]) == (0, 5, [])
+        again = installation.run(home, "signing-key", "revoke", current, "--reason", "compromised")
+        assert again.returncode == 5
+        shown = installation.run(home, "signing-key", "list").stdout
+        assert "(compromised)" in shown
+        assert old in shown
