@@ -31,8 +31,9 @@ _TRAILER = re.compile(rb"\s*trailer\s*<<(.*?)>>\s*startxref", re.DOTALL)
 _ROOT = re.compile(rb"/Root\s+([0-9]{1,6}) 0 R")
 _OBJECT = re.compile(rb"([0-9]{1,6}) 0 obj\s*")
 _BODY = re.compile(rb"(?:endobj|stream\r?\n)")
-_NAMES = re.compile(rb"/EmbeddedFiles\s*<<\s*/Names\s*\[([^\]]*)\]")
-_NAME = re.compile(rb"\(((?:[^()\\]|\\.)*)\)\s*([0-9]{1,6}) 0 R")
+_NAMES = re.compile(rb"/EmbeddedFiles\s*<<\s*/Names\s*\[")
+# Short, as each bracket may begin one: a longer search would be quadratic in what is sent.
+_NAME = re.compile(rb"\(((?:[^()\\]|\\.){0,200})\)\s{0,9}([0-9]{1,6}) 0 R")
 _FILE = re.compile(rb"/EF\s*<<\s*/F\s+([0-9]{1,6}) 0 R")
 _STREAM_END = re.compile(rb"[\r\n]{0,2}endstream")
 _LENGTH = re.compile(rb"/Length\s+([0-9]{1,8})(?!\s+[0-9]+\s+R)")
@@ -54,7 +55,7 @@ def attachments(data: bytes) -> tuple[Attachment, ...]:
     offsets, root = _table(data)
     catalog, _ = _object(data, offsets, root)
     named = _NAMES.search(catalog)
-    found = _NAME.findall(named[1]) if named is not None else []
+    found = _NAME.findall(catalog[named.end() :].partition(b"]")[0]) if named is not None else []
     if len(found) > ATTACHMENTS_MAX:
         raise errors.PdfInvalid(f"It has more than {ATTACHMENTS_MAX} attachments.")
     return tuple(Attachment(name.decode("latin-1"), _content(data, offsets, int(number))) for name, number in found)

@@ -38,16 +38,11 @@ def test_sealing_moves_no_byte() -> None:
 
 
 def test_every_byte_of_the_pdf_counts() -> None:
-    survivors = []
     for place in range(len(PDF)):
         changed = bytearray(PDF)
         changed[place] ^= 1 << place % 8
-        try:
+        with pytest.raises(errors.ProofError):
             pdf.verify(bytes(changed), worlds.RECEIPT_PUBLIC)
-        except errors.ProofError:
-            continue
-        survivors.append(place)
-    assert not survivors
 
 
 def test_a_changed_page_around_a_true_bundle_fails_as_the_page() -> None:
@@ -116,8 +111,10 @@ def test_what_is_attached_is_read() -> None:
         small(NAMES, FILE, stream(b""), trailer=b"<<>>"),
         small(NAMES, FILE, stream(b""), trailer=b"<</Root 0 0 R>>"),
         small(b"(" * 300_000),
+        small(b"/EmbeddedFiles<</Names[(a)9 0 R" * 6_000),  # searches that a careless reader does not finish
+        small(b"/EmbeddedFiles<</Names[(a)9 0 R" + b"(\\(" * 60_000),
     ],
-    ids=range(20),
+    ids=range(22),
 )
 def test_hostile_files_are_refused(data: bytes) -> None:
     with pytest.raises(errors.PdfInvalid):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonledger_proof import canonical, errors, measures, shape, statement
+from carbonledger_proof import canonical, errors, measures, shape, signature, statement
 from tests.unit.proof import worlds
 
 RECEIPT = worlds.receipt()
@@ -216,3 +216,25 @@ def test_the_wording_is_a_compensation_claim_and_no_more() -> None:
     assert "compensation claim" in statement.WORDING
     for word in ("net zero", "net-zero", "neutral", "climate positive", "offset in full"):
         assert word not in statement.WORDING.lower()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": "two\nlines"},
+        {"organization": "Acme"},
+        {"kid": "x" * 44},
+        {"energy_uwh": measures.Range(0, 0, 2**53)},
+        {"events": statement.Events(root="ab", count=1)},
+        {"factor_sets": (measures.Version(version="1.0", sha256="AB" * 32),)},
+        {"issued_at": worlds.ISSUED + timedelta(microseconds=1)},
+    ],
+)
+def test_what_nobody_could_read_is_not_signed(changes: dict[str, Any]) -> None:
+    with pytest.raises(errors.ProofError):
+        statement.signed(worlds.receipt(**changes), worlds.RECEIPT_SIGN)
+
+
+def test_the_signature_is_over_the_canonical_bytes_under_the_schema_s_name() -> None:
+    made = worlds.RECEIPT_SIGN(b"carbon-ledger/receipt/v1\n" + canonical.write(RECEIPT.to_json()))
+    assert signature.from_base64url(statement.signed(RECEIPT, worlds.RECEIPT_SIGN), 64) == made

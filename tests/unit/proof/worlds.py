@@ -197,7 +197,7 @@ class World:
         """The receipt's bundle. What is changed is changed before it is sealed."""
         unsealed = bundle.Bundle(
             receipt=self.receipt,
-            signature=signature.sign(signature.RECEIPT, self.receipt.to_json(), RECEIPT_SIGN),
+            signature=statement.signed(self.receipt, RECEIPT_SIGN),
             inclusion=inclusion([leaves.leaf_hash(leaf) for leaf in self.log], self.log.index(leaves.of_receipt(self.receipt))),
             checkpoint=signed_checkpoint(self.log),
             keys=KEYS,
