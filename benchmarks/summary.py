@@ -28,7 +28,7 @@ import pydantic
 
 from carbonledger.adapters import parquet
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.service import accepting, answering, exporting
+from carbonledger.domains.telemetry.service import accepting, answering, caching, exporting
 from carbonledger.domains.telemetry.types.answers import Filters
 from carbonledger.domains.telemetry.types.exports import Format
 from carbonledger.entrypoints.rest import exports, telemetry
@@ -161,8 +161,9 @@ async def measure(database: db.Database, organization_id: UUID, zone: str) -> Ti
         started = time.perf_counter()
         async with database.transaction(organization_id) as uow:
             found = await answering.summary(uow, organization_id=organization_id, asked=over, filters=Filters())
+            saved = await caching.saving(uow, organization_id=organization_id, asked=over, filters=Filters())
         answered = time.perf_counter()
-        _adapter.serializer.to_json(telemetry.to_api_summary(found))
+        _adapter.serializer.to_json(telemetry.to_api_summary(found, saved))
         timing.asked.append((answered - started) * 1e3)
         timing.made.append((time.perf_counter() - answered) * 1e3)
     return dataclasses.replace(timing, cpu=(cpu_ms(backend) - before) / TIMES)

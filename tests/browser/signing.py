@@ -29,7 +29,7 @@ def launch(playwright: sync_api.Playwright) -> sync_api.Browser:
 
 def first_owner(running: installation.Installation) -> sync_api.StorageState:
     """Follow the printed link, set the password, and return the cookies of that session."""
-    found = re.search(r"http://\S+/sign-in#token=\S+", running.output)
+    found = re.search(r"http://\S+/sign-in[?]token=\S+", running.output)
     assert found is not None
     with sync_api.sync_playwright() as playwright:
         chromium = launch(playwright)

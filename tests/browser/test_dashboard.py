@@ -11,6 +11,7 @@ import pytest
 from playwright import sync_api
 from playwright.sync_api import expect
 
+from carbonledger.entrypoints.web import site
 from tests import installation
 from tests.browser import seeding, signing
 
@@ -18,16 +19,22 @@ pytestmark = pytest.mark.requires("chromium")
 
 AXE = (Path(__file__).parents[1] / "fixtures/axe/axe.min.js").read_text()
 SERIOUS = frozenset({"serious", "critical"})
+# Where an address has a part in braces, the page of the first such thing is opened.
 PAGES = (
     "/",
     "/?metric=co2e",
     "/explore?by=project",
+    "/explore?by=time",
+    "/explore?by=cached",
     "/explore/events",
+    "/explore/events/{event_id}",
     "/connections",
     "/connections/new?provider=anthropic",
     "/projects",
+    "/projects/{project_id}",
     "/models",
     "/models/one?provider=openai&model=gpt-5",
+    "/models/one?provider=openai&model=o3",
     "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
     "/activity",
     "/settings",
@@ -37,7 +44,19 @@ PAGES = (
     "/search?q=gpt",
     "/no-such-page",
     "/methodology",
+    "/sign-in",
+    "/sign-in/password",
+    "/forgotten-password",
+    "/reset-password",
+    "/verify-email",
+    "/accept-invitation",
+    "/accept-invitation/as-member",
 )
+ELSEWHERE = {
+    "/connections/{connection_id}": "test_connections",
+    "/static/{name}": "no page",
+    "/explore/table.csv": "no page",
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +71,18 @@ def state(running: installation.Installation) -> sync_api.StorageState:
     return signing.first_owner(running)
 
 
+def addresses(running: installation.Installation) -> list[str]:
+    """Return the addresses of all pages."""
+    [event] = running.request("GET", "/v1/telemetry/events?limit=1", headers=seeding.HEADERS)[1]["data"]
+    known = {"event_id": event["id"], "project_id": event["project_id"]}
+    return [f"{running.address}{path.format(**known)}" for path in PAGES]
+
+
+def test_no_page_is_left_out() -> None:
+    served = {route.path for route in site.routes() if route.method == "GET"}
+    assert served - {path.partition("?")[0] for path in PAGES} == set(ELSEWHERE)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_on_any_page(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState, scheme: Literal["light", "dark"]
@@ -59,12 +90,12 @@ def test_axe_finds_nothing_serious_on_any_page(
     found: list[str] = []
     with browser.new_context(color_scheme=scheme, storage_state=state, bypass_csp=True) as context:
         page = context.new_page()
-        for path in (*PAGES, "/sign-in"):
-            page.goto(f"{running.address}{path}")
+        for address in addresses(running):
+            page.goto(address)
             page.evaluate(AXE)
             judged = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
             serious = [one for one in judged["violations"] if one["impact"] in SERIOUS]
-            found += [f"{path}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in serious]
+            found += [f"{address}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in serious]
     assert found == []
 
 
@@ -77,10 +108,10 @@ def test_every_page_fits_the_screen_and_obeys_the_policy(
         page = context.new_page()
         page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        for path in PAGES:
-            page.goto(f"{running.address}{path}")
+        for address in addresses(running):
+            page.goto(address)
             if page.evaluate("document.documentElement.scrollWidth") > width:
-                wrong.append(f"{path} is wider than the screen")
+                wrong.append(f"{address} is wider than the screen")
     assert wrong == []
 
 
@@ -93,7 +124,7 @@ def test_the_most_expensive_model_leads_to_the_calculation_of_one_of_its_events(
         expect(page.locator(".canvas canvas")).to_be_visible()
         page.get_by_role("table", name="Top models").get_by_role("link").first.click()
         expect(page.get_by_text("claude-sonnet-4-5").first).to_be_visible()
-        page.get_by_role("link", name="Its events").click()
+        page.get_by_role("link", name="Single events").click()
         page.get_by_role("region", name="Events").get_by_role("link").first.click()
         expect(page.get_by_role("heading", name="How the cost came about")).to_be_visible()
         expect(page.get_by_text(re.compile(r"In sum [0-9.]+ USD, unrounded"))).to_be_visible()
@@ -190,3 +221,38 @@ def test_a_form_whose_session_has_ended_in_another_tab_says_what_to_do(
         page.get_by_role("link", name="Sign in").click()
         signing.fill(page)
         expect(page.get_by_role("heading", level=1)).to_have_text("Projects")
+
+
+def test_no_other_site_can_show_a_page_in_a_frame(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    with browser.new_context(storage_state=state) as context:
+        page = context.new_page()
+        page.set_content(f'<iframe src="{running.address}/settings/keys"></iframe>')
+        page.wait_for_function("document.querySelector('iframe').contentDocument === null")
+        expect(page.frame_locator("iframe").get_by_text("Make a key")).to_have_count(0)
+        assert page.frames[1].url.startswith("chrome-error://")
+
+
+def test_two_tabs_of_one_session_both_work_and_one_of_an_earlier_sign_in_says_so(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    del state
+    with browser.new_context() as context:
+        page, other = context.new_page(), context.new_page()
+        signing.sign_in(page, running.address)
+        for tab, name in ((page, "From one tab"), (other, "From the other tab")):
+            tab.goto(f"{running.address}/projects")
+            tab.locator("summary", has_text="Make a project").click()
+            tab.get_by_role("textbox", name="Name").fill(name)
+        for tab, name in ((page, "From one tab"), (other, "From the other tab")):
+            tab.get_by_role("button", name="Make the project").click()
+            expect(tab.get_by_role("heading", level=1)).to_have_text(name)
+        page.goto(f"{running.address}/projects")
+        context.clear_cookies()
+        signing.sign_in(other, running.address)
+        page.locator("summary", has_text="Make a project").click()
+        page.get_by_role("textbox", name="Name").fill("Of an earlier sign-in")
+        page.get_by_role("button", name="Make the project").click()
+        expect(page.get_by_text("belongs to an earlier sign-in")).to_be_visible()
+        expect(page.get_by_text("Of an earlier sign-in")).to_be_visible()

@@ -31,7 +31,7 @@ def authorization(key: str = KEY) -> dict[str, str]:
 def test_one_command_makes_everything_and_ctrl_c_leaves_nothing_running(home: Path) -> None:
     with installation.up(home) as running:
         assert running.request("GET", "/health/ready")[0] == 200
-        assert f"{running.address}/sign-in#token=" in running.output
+        assert f"{running.address}/sign-in?token=" in running.output
         family = running.family()
 
         assert running.stop(signal.SIGINT) == 0
@@ -54,7 +54,7 @@ def test_a_second_start_finds_the_data_of_the_first_and_a_scripted_owner_needs_n
         assert running.stop() == 0
 
     with installation.up(home) as running:
-        assert "/sign-in#token=" not in running.output
+        assert "/sign-in?token=" not in running.output
         assert running.request("GET", "/v1/llm-keys", headers=authorization())[0] == 200
         listed = json.loads(installation.run(home, "org", "list", "--json").stdout)
         assert [row["id"] for row in listed["data"]].count(made["id"]) == 1

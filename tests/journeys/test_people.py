@@ -37,7 +37,7 @@ def keyed(address: str, secret: str) -> httpx2.Client:
 def test_from_the_printed_link_to_a_team_a_sandbox_and_a_restart() -> None:
     with installation.new_home() as home:
         with installation.up(home) as running:
-            token = re.search(r"/sign-in#token=(\w{43})", running.output)
+            token = re.search(r"/sign-in[?]token=(\w{43})", running.output)
             assert token is not None
             owner = Person(running.address)
 
@@ -53,7 +53,7 @@ def test_from_the_printed_link_to_a_team_a_sandbox_and_a_restart() -> None:
             # They invite somebody, who joins by the link in the answer, for there is no mail server.
             invited = owner.send("POST", "/v1/invitations", {"email": "ben@example.com", "role": "admin"}, expect=201)
             ben = Person(running.address)
-            newcomer = {"token": invited["link"].partition("#token=")[2], "name": "Ben", "password": PASSWORD}
+            newcomer = {"token": invited["link"].partition("?token=")[2], "name": "Ben", "password": PASSWORD}
             ben.send("POST", "/v1/invitations/accept-as-new", newcomer, expect=201)
             ben.send("PATCH", f"/v1/members/{signed_in['user_id']}", {"role": "viewer"}, expect=403)
 
@@ -84,7 +84,7 @@ def test_from_the_printed_link_to_a_team_a_sandbox_and_a_restart() -> None:
             assert PASSWORD not in running.told
 
         with installation.up(home) as running:
-            assert "/sign-in#token=" not in running.output
+            assert "/sign-in?token=" not in running.output
             again = Person(running.address, cookies)
             assert again.send("GET", "/v1/auth/session")["user_id"] == signed_in["user_id"]
             assert running.stop() == 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -28,9 +29,11 @@ KEPT_S = 60.0  # a connection that nobody needed for so long goes back to the po
 class Connections:
     """The connections of one pool, which nobody else may take from: what is kept here counts as used there."""
 
-    def __init__(self, pool: Pool, *, wait_s: float) -> None:
+    def __init__(self, pool: Pool, *, wait_s: float, end: Callable[[Connection], Awaitable[None]]) -> None:
+        """``end`` ends the transaction of a read; it does not raise for a connection that breaks in doing so."""
         self._pool = pool
         self._wait_s = wait_s
+        self._end = end
         self._held = 0
         self._is_closing = False
         self._idle: deque[tuple[float, Connection]] = deque()
@@ -66,7 +69,7 @@ class Connections:
         elif not self._hand(conn):
             now_s = asyncio.get_running_loop().time()
             self._idle.append((now_s, conn))
-            if self._ending is None and _is_open(conn):
+            if self._ending is None and is_open(conn):
                 self._ending = asyncio.create_task(self._end_reads(), name="connections")
             if now_s - self._idle[0][0] > KEPT_S:
                 await self._let_go(self._idle.popleft()[1])
@@ -92,14 +95,14 @@ class Connections:
     async def _end_reads(self) -> None:
         """End the transactions that nobody took over, until none is left."""
         try:
-            while is_open := [each for each in self._idle if _is_open(each[1])]:
-                since_s, conn = oldest = is_open[0]
+            while still_open := [each for each in self._idle if is_open(each[1])]:
+                since_s, conn = oldest = still_open[0]
                 left_s = since_s + LINGER_S - asyncio.get_running_loop().time()
                 if left_s > 0 and not self._is_closing:
                     await asyncio.sleep(left_s)
                     continue
                 self._idle.remove(oldest)
-                await _end(conn)
+                await self._end(conn)
                 await self.give(conn)
         finally:
             self._ending = None
@@ -107,7 +110,8 @@ class Connections:
     async def _let_go(self, conn: Connection) -> None:
         self._held -= 1
         try:
-            await _end(conn)
+            if is_open(conn):
+                await self._end(conn)
             await self._pool.release(conn)  # type: ignore[arg-type]  # the pool's proxy is the connection it gave
         finally:
             self._hand(None)
@@ -150,15 +154,9 @@ def _give_up(waiter: asyncio.Future[Connection | None]) -> None:
         waiter.set_exception(TimeoutError("no connection got free"))
 
 
-def _is_open(conn: Connection) -> bool:
+def is_open(conn: Connection) -> bool:
+    """Whether a transaction is open on the connection."""
     return not is_gone(conn) and conn.is_in_transaction()
-
-
-async def _end(conn: Connection) -> None:
-    """End a transaction that has only read. A connection that breaks in doing so is found gone by whoever looks next."""
-    if _is_open(conn):
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-            await conn.execute("COMMIT")
 
 
 def is_gone(conn: Connection) -> bool:

@@ -157,7 +157,7 @@ class Database:
 
     def __init__(self, pool: Pool, *, observe: Observer | None = None) -> None:
         self.pool = pool
-        self.connections = connections.Connections(pool, wait_s=ACQUIRE_TIMEOUT_S)
+        self.connections = connections.Connections(pool, wait_s=ACQUIRE_TIMEOUT_S, end=end_read)
         self.observe = observe
         self.remembered: dict[str, Any] = {}
 
@@ -283,6 +283,12 @@ def _begin(organization_id: UUID | None, *, read_only: bool) -> str:
     if organization_id is None:
         return begin
     return f"{begin}; SET LOCAL {ddl.TENANT_SETTING} = '{organization_id}'"
+
+
+async def end_read(conn: Connection) -> None:
+    """End a transaction that has only read. A connection that breaks in doing so is found gone by whoever looks next."""
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        await conn.execute("COMMIT")
 
 
 async def _roll_back(conn: Connection) -> None:

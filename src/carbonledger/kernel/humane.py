@@ -80,14 +80,14 @@ class Scale:
     def show(self, value: Decimal | int, *, step: Step | None = None) -> Shown:
         """Return ``value`` (in the base unit) in a unit that suits it, or in ``step``, the unit of its column.
 
-        In a column an amount that is no count keeps its zeros (18.0 above 16.3), so that digits can be compared by their place.
+        In a column an amount that is no plain count keeps its zeros (18.0 above 16.3), so that digits can be compared by their place.
         """
         exact = decimals.of(value)
         chosen = step or self.step(exact)
         scaled = self.in_unit(exact, chosen)
         least = self.least_places if chosen.power == 0 else 0
         places = least
-        if step is not None and not least and isinstance(value, Decimal) and abs(scaled) >= _ONE:
+        if step is not None and not least and (isinstance(value, Decimal) or step.power) and abs(scaled) >= _ONE:
             places = max(DIGITS - 1 - scaled.adjusted(), 0)
         return Shown(number(scaled, least_places=places), chosen.unit, f"{grouped(decimals.to_api_decimal(exact))} {self.base}".rstrip())
 
@@ -202,7 +202,7 @@ def change(now: Decimal | int, before: Decimal | int) -> str:
     twice = decimals.multiply(past, Decimal(2))
     if present >= twice:
         times = decimals.quotient(_ONE, present, past, places=6, mode=Rounding.HALF_UP)
-        return f"{significant(times, RANGE_DIGITS)} times"
+        return f"{significant(times, RANGE_DIGITS)} times as much"
     difference = share(abs(decimals.subtract(present, past)), past)
     return f"{percent(difference)} {'more' if present > past else 'less'}"
 

@@ -64,7 +64,7 @@ async def test_of_many_at_once_each_gets_one_in_turn_and_alone(opened: db.Databa
 
 
 async def test_who_waits_too_long_is_told_and_takes_none_away(opened: db.Database) -> None:
-    few = connections.Connections(opened.pool, wait_s=0.01)
+    few = connections.Connections(opened.pool, wait_s=0.01, end=db.end_read)
     taken = [await few.take() for _ in range(SIZE)]
 
     with pytest.raises(TimeoutError):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 _PAGE = 200
-_TOKEN = re.compile(r"#token=(\S+)")
+_TOKEN = re.compile(r"[?]token=(\S+)")
 _EVENT = re.compile(r"^Event: (\S+)", re.MULTILINE)
 _LISTS = {Kind.LLM_KEY: "/v1/llm-keys", Kind.API_KEY: "/v1/api-keys", Kind.INVITATION: "/v1/invitations"}
 _UNDER_WAY = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"

@@ -73,7 +73,7 @@ def test_a_range_has_one_unit_and_two_digits(low: str, mid: str, high: str, text
     [
         (112, 100, "12 % more"),
         (88, 100, "12 % less"),
-        (300, 100, "3 times"),
+        (300, 100, "3 times as much"),
         (5, 5, "the same"),
         (5, 0, "none before"),
         (0, 5, "none now"),

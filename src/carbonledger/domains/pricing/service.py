@@ -12,7 +12,7 @@ from datetime import datetime
 
 from carbonledger.domains.pricing import data, store, types
 from carbonledger.domains.pricing.core import book as books
-from carbonledger.domains.pricing.core import breakdown, comparison, costing, settling
+from carbonledger.domains.pricing.core import breakdown, caching, comparison, costing, settling
 from carbonledger.infra import db
 from carbonledger.kernel.money import Money
 from carbonledger.kernel.usage import Usage
@@ -36,9 +36,27 @@ def rates(usage: Usage) -> types.Rates:
     return book().timeline(usage)
 
 
+def unit_prices(rate: types.Rate, *, size: types.RequestSize | None = None) -> types.UnitPrices:
+    """Return what one token of each bucket costs at a rate; ``size``: how large each request's input was, if told (``core.caching``)."""
+    return caching.unit_prices(rate, size=size)
+
+
+def cache_saving(prices: types.UnitPrices, tokens: types.CacheTokens) -> types.Saving:
+    """Return what reading from a cache saved, less what writing to it cost, at these prices (``core.caching``)."""
+    return caching.saving(prices, tokens)
+
+
 def factors(cost: types.Cost) -> types.Factors | None:
     """Return what the amount of a cost is made of, for all usage that differs in its counts alone (``core.costing.factors``)."""
     return costing.factors(cost)
+
+
+def dated(*, provider: str, model: str) -> tuple[types.Rate, ...]:
+    """Return the rates of a model through all time: the standard ones earliest first, then those of each service.
+
+    A rate without price tiers is no price: the book has none in that stretch.
+    """
+    return book().rates(provider=provider, model=model)
 
 
 def explain(cost: types.Cost) -> tuple[types.Step, ...]:

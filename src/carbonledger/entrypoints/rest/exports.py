@@ -12,9 +12,8 @@ from starlette.responses import StreamingResponse
 from carbonledger.domains.identity.service import organizations
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import exporting
-from carbonledger.domains.telemetry.types import answers
 from carbonledger.domains.telemetry.types.exports import Format, Place, Writer
-from carbonledger.entrypoints.rest import measures, routing
+from carbonledger.entrypoints.rest import filters, measures, routing
 from carbonledger.entrypoints.shared import access
 from carbonledger.infra import db
 from carbonledger.kernel import zone
@@ -48,17 +47,7 @@ async def export_telemetry(
     ] = Format.CSV,
     start: measures.From = None,
     end: measures.To = None,
-    project_id: measures.ProjectId = None,
-    workload_id: measures.WorkloadId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    model: measures.Model = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
-    batch: measures.Batch = None,
-    region: measures.Region = None,
-    operation: measures.Operation = None,
+    chosen: filters.Dep,
 ) -> StreamingResponse:
     """Write one row for each record of usage, the earliest first: all counts, cost, energy, CO2e and water, with versions and flags.
     Amounts are exact. `focus` has one row for each kind of token instead, and leaves duplicates out. The file is cut short if it fails
@@ -74,19 +63,7 @@ async def export_telemetry(
         organization_name=organization.name,
         period=over.period,
         is_focus=format_ is Format.FOCUS,
-        filters=answers.Filters(
-            project_id=project_id,
-            workload_id=workload_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            model=model,
-            source=source and source.value,
-            connection_id=connection_id,
-            batch=batch,
-            region=region,
-            operation=operation,
-        ),
+        filters=chosen,
     )
     name = f"usage-{over.period.start:%Y%m%d}-{over.end:%Y%m%d}.{_SUFFIXES.get(format_, format_.value)}"
     return StreamingResponse(

@@ -10,9 +10,9 @@ from fastapi import Query
 from pydantic import Field
 
 from carbonledger.domains.identity import types
-from carbonledger.domains.identity.service import invitations, links, sessions, users
+from carbonledger.domains.identity.service import invitations, links
 from carbonledger.entrypoints.rest import people, routing, shapes
-from carbonledger.entrypoints.shared import access
+from carbonledger.entrypoints.shared import access, sign_in
 from carbonledger.kernel import page
 from carbonledger.kernel.actor import Role
 
@@ -70,7 +70,7 @@ class InvitationMadeOut(InvitationOut):
 
     link: str | None = Field(
         description="The link to hand over, shown this once; null where it was sent by e-mail.",
-        examples=[f"https://ledger.example.com/accept-invitation#token={people.TOKEN}"],
+        examples=[f"https://ledger.example.com/accept-invitation?token={people.TOKEN}"],
     )
 
 
@@ -232,30 +232,13 @@ async def accept_invitation(call: routing.CallDep, body: TokenIn) -> None:
 )
 async def accept_as_new(call: routing.CallDep, body: NewUserIn) -> people.SignedInOut:
     """Become a user with the invited address, join, and sign in."""
-    users.require_newcomers(call.services.settings.sign_up)
-    token = body.token.get_secret_value()
-    async with call.services.database.transaction() as uow:
-        offered = await invitations.offer(uow, at=call.at, token=token)
-    password = users.checked_password(body.password.get_secret_value(), email=offered.email or "")
-    password_hash = await call.services.passwords.hash(password)
-    async with call.services.database.transaction() as uow:
-        offered, user_id = await invitations.accept_as_new(
-            uow,
-            at=call.at,
-            token=token,
-            name=body.name,
-            password_hash=password_hash,
-            proves_address=call.services.mailer is not None,
-            request_id=call.request_id,
-        )
-        made = await sessions.open_for(
-            uow,
-            at=call.at,
-            user_id=user_id,
-            organization_id=offered.organization_id,
-            user_agent=call.exchange.headers.get("user-agent"),
-            address=call.exchange.address,
-            request_id=call.request_id,
-        )
+    made = await sign_in.join(
+        call.services,
+        at=call.at,
+        token=body.token.get_secret_value(),
+        name=body.name,
+        password=body.password.get_secret_value(),
+        browser=people.browser(call),
+    )
     call.header("location", "/v1/auth/me")
     return people.signed_in(call, made)

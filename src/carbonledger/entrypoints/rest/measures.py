@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 from fastapi import Query
 from pydantic import AwareDatetime, Field
 
-from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import answering
-from carbonledger.domains.telemetry.types import answers
+from carbonledger.domains.telemetry.types import answers, caching
 from carbonledger.entrypoints.rest import routing, shapes
-from carbonledger.kernel import decimals, money, quantity, usage
+from carbonledger.kernel import decimals, money, quantity
 
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -33,19 +31,6 @@ To = Annotated[
 TimeZone = Annotated[
     str | None, Query(min_length=1, max_length=ZONE_CHARS_MAX, description="Zone of days; the organization's where left out.")
 ]
-ProjectId = Annotated[UUID | None, Query(description="Only usage booked to this project.")]
-WorkloadId = Annotated[UUID | None, Query(description="Only usage booked to this workload.")]
-AgentId = Annotated[UUID | None, Query(description="Only usage of this agent.")]
-Account = Annotated[
-    str | None, Query(min_length=1, max_length=types.ACCOUNT_CHARS_MAX, description="Only usage of this billed customer, by external id.")
-]
-Provider = Annotated[str | None, Query(min_length=1, max_length=usage.LABEL_CHARS_MAX, description="Only usage of this provider.")]
-Model = Annotated[str | None, Query(min_length=1, max_length=usage.MODEL_CHARS_MAX, description="Only usage of this model.")]
-Source = Annotated[types.Source | None, Query(description="Only what came this way.")]
-ConnectionId = Annotated[UUID | None, Query(description="Only what this connection read.")]
-Batch = Annotated[bool | None, Query(description="Only batches, or only what is none.")]
-Region = Annotated[str | None, Query(min_length=1, max_length=usage.LABEL_CHARS_MAX, description="Only usage in this region.")]
-Operation = Annotated[str | None, Query(min_length=1, max_length=types.NAME_CHARS_MAX, description="Only usage by this operation.")]
 
 
 class MoneyOut(shapes.Out):
@@ -101,6 +86,19 @@ class MarketPartOut(shapes.Out):
 
     co2e_g: RangeOut
     share: str = Field(description="Of the tokens, 0 to 1, rounded down.")
+
+
+class CacheSavingOut(shapes.Out):
+    """What caching saved, against the same input without a cache. Null: nothing of it is covered, which is not zero."""
+
+    tokens: int = Field(description="Read from a cache.")
+    cost: MoneyOut | None = Field(
+        description="What tokens read would have cost uncached, less what all cost, by the dated price book; may be below zero."
+    )
+    cost_coverage: CoverageOut = Field(description="Shares of the tokens read from and written to a cache.")
+    energy_wh: RangeOut | None
+    co2e_g: RangeOut | None
+    coverage: CoverageOut = Field(description="Shares of the tokens read from a cache.")
 
 
 class DuplicatesOut(shapes.Out):
@@ -223,6 +221,18 @@ def to_api_measures(found: answers.Measures) -> MeasuresOut:
     return MeasuresOut(**measures(found))
 
 
+def to_api_cache_saving(found: caching.CacheSaving) -> CacheSavingOut:
+    """Return what caching saved as callers see it."""
+    return CacheSavingOut(
+        tokens=found.tokens,
+        cost=to_api_usd(found.cost),
+        cost_coverage=to_api_coverage(found.cost_coverage),
+        energy_wh=to_api_range(found.energy_wh),
+        co2e_g=to_api_range(found.co2e_g),
+        coverage=to_api_coverage(found.coverage),
+    )
+
+
 _RANGE: Final = {"low": "0.1", "mid": "0.45", "high": "1.6"}
 _COVERAGE: Final = {"covered": "1", "not_covered": "0", "estimated": "0.2", "provisional": "0.05"}
 EXAMPLE: Final[dict[str, Any]] = {
@@ -257,6 +267,14 @@ EXAMPLE: Final[dict[str, Any]] = {
         "requests": 0,
     },
     "duplicates": {"events": 0, "tokens": 0},
+}
+CACHE_SAVING_EXAMPLE: Final[dict[str, Any]] = {
+    "tokens": 400,
+    "cost": {"amount": "0.0005", "currency": "USD"},
+    "cost_coverage": _COVERAGE,
+    "energy_wh": {"low": "0.008", "mid": "0.03186", "high": "0.1"},
+    "co2e_g": {"low": "0.003", "mid": "0.0125", "high": "0.05"},
+    "coverage": _COVERAGE,
 }
 PERIOD_EXAMPLE: Final[dict[str, Any]] = {
     "start": "2026-10-27T00:00:00Z",

@@ -6,7 +6,10 @@ FastAPI says what an endpoint takes and validates parameters; the body is valida
 
 from __future__ import annotations
 
+import inspect
 import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pydantic
@@ -40,6 +43,26 @@ class BodyMissing(errors.Malformed):
     code = "body_missing"
 
 
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Query parameters that several endpoints take together, declared by the function that makes one argument of them."""
+
+    name: str
+    fields: tuple[ModelField, ...]
+    make: Callable[..., Any]
+
+    def made(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever the function returns
+        """Return the argument."""
+        return self.make(**values)
+
+
+def _set(dependant: Dependant) -> Set:
+    others = (dependant.path_params, dependant.header_params, dependant.cookie_params, dependant.body_params, dependant.dependencies)
+    if any(others) or dependant.name is None or dependant.call is None or inspect.iscoroutinefunction(dependant.call):
+        raise TypeError("a set of parameters is made of query parameters alone, by a plain function")
+    return Set(dependant.name, tuple(dependant.query_params), dependant.call)
+
+
 class Reader:
     """What one endpoint takes, read from FastAPI's description of it; made once for each route."""
 
@@ -52,8 +75,9 @@ class Reader:
             raise TypeError("cookies are read by the callers, not by endpoints")
         if len(dependant.body_params) > 1:
             raise TypeError("an endpoint takes one body model")
+        self._sets = tuple(_set(one) for one in dependant.dependencies if one.query_params)
         self._path: list[ModelField] = dependant.path_params
-        self._query: list[ModelField] = dependant.query_params
+        self._query: list[ModelField] = [*dependant.query_params, *(field for one in self._sets for field in one.fields)]
         self._header: list[ModelField] = dependant.header_params
         self._query_names = {field.alias: field.name for field in self._query}
         self._instants = frozenset(field.alias for field in self._query if instants.is_taken(field.field_info.annotation))
@@ -89,7 +113,14 @@ class Reader:
             self._read_body(body, values, problems)
         if problems:
             raise _invalid(problems)
+        for one in self._sets:
+            values[one.name] = one.made({field.name: values.pop(field.name) for field in one.fields if field.name in values})
         return values
+
+    @property
+    def sets(self) -> int:
+        """How many of the endpoint's arguments are made of several parameters."""
+        return len(self._sets)
 
     def _read_path(self, path: dict[str, str], values: dict[str, Any], problems: list[errors.Problem]) -> None:
         if any("\x00" in value for value in path.values()):

@@ -28,7 +28,7 @@ EmailText = Annotated[str, Field(max_length=1000, description="E-mail address.")
 PasswordText = Annotated[SecretStr, Field(max_length=2000, description="At least 12 characters; a few words are good.")]
 GivenPassword = Annotated[SecretStr, Field(max_length=2000, description="The password.")]
 NameText = Annotated[str, Field(max_length=1000, description="Name as it is shown.")]
-TokenText = Annotated[SecretStr, Field(max_length=200, description="What stands behind `#token=` in the link.")]
+TokenText = Annotated[SecretStr, Field(max_length=200, description="What stands behind `?token=` in the link.")]
 
 USER = {"id": USER_ID, "email": EMAIL, "name": "Ann Lee", "locale": "en", "email_verified": True, "created_at": "2026-11-01T09:00:00Z"}
 MEMBERSHIP = {"organization_id": ORGANIZATION_ID, "name": "Example Ltd", "role": "owner", "is_house": False, "is_sandbox": False}

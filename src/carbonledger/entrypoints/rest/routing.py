@@ -104,11 +104,11 @@ class Route(routing.APIRoute):
         self.examples = examples
         self.faults = faults
         self._call_names = tuple(one.name for one in self.dependant.dependencies if one.call is calls.provide and one.name)
-        if len(self._call_names) != len(self.dependant.dependencies):
-            raise TypeError(f"{operation_id}: an endpoint takes a call, parameters and a body, and no other dependencies")
         self.reader = parameters.Reader(
             self.dependant, open_query=options.open_query, items_max=strict_json.MEMBERS_MAX if options.is_small else None
         )
+        if len(self._call_names) + self.reader.sets != len(self.dependant.dependencies):
+            raise TypeError(f"{operation_id}: an endpoint takes a call, parameters, sets of them and a body, and no other dependencies")
         self.accepted: tuple[str, ...] = (_JSON,) if self.reader.takes_body else options.raw
         self._answers: pydantic.TypeAdapter[Any] | None = pydantic.TypeAdapter(self.response_model) if self.response_model else None
         self._check_declaration()

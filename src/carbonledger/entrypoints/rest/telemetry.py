@@ -11,9 +11,10 @@ from fastapi import Query
 from pydantic import Field
 
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.telemetry.service import answering, caching
 from carbonledger.domains.telemetry.types import answers
-from carbonledger.entrypoints.rest import measures, routing, shapes
+from carbonledger.domains.telemetry.types.caching import CacheSaving
+from carbonledger.entrypoints.rest import filters, measures, routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.kernel import decimals, zone
 from carbonledger.kernel.period import CalendarUnit
@@ -31,6 +32,7 @@ _SUMMARY: Final[dict[str, Any]] = {
     "cost_coverage": measures.EXAMPLE["cost_coverage"],
     "unknown": measures.EXAMPLE["unknown"],
     "duplicates": measures.EXAMPLE["duplicates"],
+    "cache_saving": measures.CACHE_SAVING_EXAMPLE,
     "metered_events": 0,
 }
 
@@ -59,6 +61,7 @@ class SummaryOut(shapes.Out):
     cost_coverage: measures.CoverageOut = Field(description="Of the totals' cost.")
     unknown: measures.UnknownOut
     duplicates: measures.DuplicatesOut
+    cache_saving: measures.CacheSavingOut
     metered_events: int = Field(description="Events that are no calls of a model, in no sum here.")
 
 
@@ -122,7 +125,7 @@ class BreakdownOut(shapes.Out):
     groups: list[GroupOut]
 
 
-def to_api_summary(summary: answers.Summary) -> SummaryOut:
+def to_api_summary(summary: answers.Summary, saving: CacheSaving) -> SummaryOut:
     """Return a summary as callers see it."""
     totals = measures.to_api_measures(summary.totals)
     return SummaryOut(
@@ -137,6 +140,7 @@ def to_api_summary(summary: answers.Summary) -> SummaryOut:
         cost_coverage=totals.cost_coverage,
         unknown=totals.unknown,
         duplicates=totals.duplicates,
+        cache_saving=measures.to_api_cache_saving(saving),
         metered_events=summary.totals.metered_events,
     )
 
@@ -187,40 +191,14 @@ async def get_summary(
     start: measures.From = None,
     end: measures.To = None,
     time_zone: measures.TimeZone = None,
-    project_id: measures.ProjectId = None,
-    workload_id: measures.WorkloadId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    model: measures.Model = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
-    batch: measures.Batch = None,
-    region: measures.Region = None,
-    operation: measures.Operation = None,
+    chosen: filters.Dep,
 ) -> SummaryOut:
     """Return tokens, cost, energy and CO2e of a period: in all, by model and by day. Each sum says what part of it is covered,
     estimated and provisional. Without `from` and `to` it is the last thirty days of the organization's clock, today included.
     """
-    found = await answering.summary(
-        call.uow,
-        organization_id=call.caller.organization_id,
-        asked=measures.asked(call, start, end, time_zone),
-        filters=answers.Filters(
-            project_id=project_id,
-            workload_id=workload_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            model=model,
-            source=source and source.value,
-            connection_id=connection_id,
-            batch=batch,
-            region=region,
-            operation=operation,
-        ),
-    )
-    return to_api_summary(found)
+    asked, organization_id = measures.asked(call, start, end, time_zone), call.caller.organization_id
+    found = await answering.summary(call.uow, organization_id=organization_id, asked=asked, filters=chosen)
+    return to_api_summary(found, await caching.saving(call.uow, organization_id=organization_id, asked=asked, filters=chosen))
 
 
 @router.get(
@@ -249,17 +227,7 @@ async def get_timeseries(
         str, Query(pattern=f"^({'|'.join(unit.value for unit in answers.BUCKET_UNITS)})$", description="hour, day, week or month.")
     ] = "day",
     group_by: Annotated[answers.Dimension | None, Query(description="Tell apart by this, too.")] = None,
-    project_id: measures.ProjectId = None,
-    workload_id: measures.WorkloadId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    model: measures.Model = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
-    batch: measures.Batch = None,
-    region: measures.Region = None,
-    operation: measures.Operation = None,
+    chosen: filters.Dep,
 ) -> TimeseriesOut:
     """Return sums for each hour, day, week (from Monday) or month of the zone; with `group_by`, also for each of the largest groups."""
     found = await answering.timeseries(
@@ -268,19 +236,7 @@ async def get_timeseries(
         asked=measures.asked(call, start, end, time_zone),
         unit=CalendarUnit(bucket),
         group_by=group_by,
-        filters=answers.Filters(
-            project_id=project_id,
-            workload_id=workload_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            model=model,
-            source=source and source.value,
-            connection_id=connection_id,
-            batch=batch,
-            region=region,
-            operation=operation,
-        ),
+        filters=chosen,
     )
     return to_api_timeseries(found)
 
@@ -303,26 +259,14 @@ async def list_models(
     *,
     start: measures.From = None,
     end: measures.To = None,
-    project_id: measures.ProjectId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
+    chosen: filters.Dep,
 ) -> ModelsOut:
     """Return the models used in a period, most tokens first, each with its sums and with the first and last day that it was ever used."""
     found = await answering.models(
         call.uow,
         organization_id=call.caller.organization_id,
         asked=measures.asked(call, start, end),
-        filters=answers.Filters(
-            project_id=project_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            source=source and source.value,
-            connection_id=connection_id,
-        ),
+        filters=chosen,
     )
     return ModelsOut(
         period=measures.to_api_period(found.asked),
@@ -357,17 +301,7 @@ async def get_breakdown(
     group_by: Annotated[answers.Dimension, Query(description="What to tell apart by.")] = answers.Dimension.PROJECT,
     start: measures.From = None,
     end: measures.To = None,
-    project_id: measures.ProjectId = None,
-    workload_id: measures.WorkloadId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    model: measures.Model = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
-    batch: measures.Batch = None,
-    region: measures.Region = None,
-    operation: measures.Operation = None,
+    chosen: filters.Dep,
 ) -> BreakdownOut:
     """Return sums by project, workload, agent, account, provider, model or another dimension, most tokens first."""
     found = await answering.breakdown(
@@ -375,19 +309,7 @@ async def get_breakdown(
         organization_id=call.caller.organization_id,
         asked=measures.asked(call, start, end),
         group_by=[group_by],
-        filters=answers.Filters(
-            project_id=project_id,
-            workload_id=workload_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            model=model,
-            source=source and source.value,
-            connection_id=connection_id,
-            batch=batch,
-            region=region,
-            operation=operation,
-        ),
+        filters=chosen,
     )
     return BreakdownOut(
         period=measures.to_api_period(found.asked),

@@ -10,14 +10,14 @@ from fastapi import Query
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import events
-from carbonledger.domains.telemetry.types import answers
-from carbonledger.entrypoints.rest import measures, routing, shapes, telemetry_shapes
+from carbonledger.entrypoints.rest import filters, measures, routing, shapes, telemetry_shapes
 from carbonledger.entrypoints.shared import access
-from carbonledger.kernel import page, zone
+from carbonledger.kernel import page, usage, zone
 
 router = routing.Router(prefix="/v1/telemetry/events", tag="Telemetry")
 
 FactWord = enum.Enum("FactWord", {fact.name: fact.name.lower() for fact in types.Fact if fact.name is not None})  # type: ignore[misc]  # made of the ledger's own list
+KindWord = enum.Enum("KindWord", {kind.upper(): kind for kind in usage.BUCKETS})  # type: ignore[misc]  # as above
 
 _RANGE: Final = {"low": "0.1", "mid": "0.472", "high": "1.6"}
 _EVENT: Final[dict[str, Any]] = {
@@ -110,18 +110,9 @@ async def list_telemetry_events(
     *,
     start: measures.From = None,
     end: measures.To = None,
-    project_id: measures.ProjectId = None,
-    workload_id: measures.WorkloadId = None,
-    agent_id: measures.AgentId = None,
-    account: measures.Account = None,
-    provider: measures.Provider = None,
-    model: measures.Model = None,
-    source: measures.Source = None,
-    connection_id: measures.ConnectionId = None,
-    batch: measures.Batch = None,
-    region: measures.Region = None,
-    operation: measures.Operation = None,
+    chosen: filters.Dep,
     fact: Annotated[FactWord | None, Query(description="Only events of which this is true, such as `provisional`.")] = None,
+    tokens: Annotated[KindWord | None, Query(description="Only events with tokens of this kind, such as `cached_input`.")] = None,
     limit: Annotated[int, Query(ge=1, le=page.LIMIT_MAX)] = page.LIMIT_DEFAULT,
     cursor: Annotated[str | None, Query(max_length=page.CURSOR_MAX_CHARS)] = None,
 ) -> shapes.ListOut[telemetry_shapes.TelemetryEventOut]:
@@ -131,20 +122,9 @@ async def list_telemetry_events(
         organization_id=call.caller.organization_id,
         asked=measures.asked(call, start, end),
         facts=None if fact is None else types.Fact[fact.name],
+        kind=None if tokens is None else tokens.value,
         page=call.page(limit=limit, cursor=cursor, parts=2),
-        filters=answers.Filters(
-            project_id=project_id,
-            workload_id=workload_id,
-            agent_id=agent_id,
-            account=account,
-            provider=provider,
-            model=model,
-            source=source and source.value,
-            connection_id=connection_id,
-            batch=batch,
-            region=region,
-            operation=operation,
-        ),
+        filters=chosen,
     )
     return shapes.ListOut[telemetry_shapes.TelemetryEventOut](
         data=[telemetry_shapes.to_api_event(one) for one in found.data], next_cursor=found.next_cursor

@@ -11,7 +11,7 @@ from pydantic import Field
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types import answers
-from carbonledger.entrypoints.rest import measures, routing, shapes
+from carbonledger.entrypoints.rest import filters, measures, routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.kernel import zone
 
@@ -109,8 +109,8 @@ async def get_provider_usage(
     *,
     start: measures.From = None,
     end: measures.To = None,
-    project_id: measures.ProjectId = None,
-    provider: measures.Provider = None,
+    project_id: filters.ProjectId = None,
+    provider: filters.Provider = None,
 ) -> ProvidersOut:
     """Return usage by provider and model: our cost beside the provider's own and their difference, the tokens that each source told, and
     days on which more than one source told of the same model, which may be the same tokens twice.
@@ -137,8 +137,8 @@ async def get_agent_usage(
     *,
     start: measures.From = None,
     end: measures.To = None,
-    project_id: measures.ProjectId = None,
-    provider: measures.Provider = None,
+    project_id: filters.ProjectId = None,
+    provider: filters.Provider = None,
 ) -> AgentsOut:
     """Return usage by agent, most tokens first; usage of no agent is a row of its own."""
     found = await answering.breakdown(

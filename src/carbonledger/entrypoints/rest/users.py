@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from carbonledger.domains.identity import types
-from carbonledger.domains.identity.service import attempts, erasure, links, users
+from carbonledger.domains.identity.service import attempts, erasure, users
 from carbonledger.entrypoints.rest import people, routing, shapes
 from carbonledger.entrypoints.shared import access, sign_in
 
@@ -168,14 +168,8 @@ async def _ask(call: routing.Call, body: EmailIn, purpose: types.LinkPurpose) ->
 )
 async def reset_password(call: routing.CallDep, body: ResetIn) -> None:
     """Set the password and end all sessions. The link works once."""
-    token = body.token.get_secret_value()
-    async with call.services.database.transaction() as uow:
-        # Looked at before the work of a hash is done for it; used up with the effect.
-        email = await links.address(uow, at=call.at, token=token, purpose=types.LinkPurpose.RESET_PASSWORD)
-    password = users.checked_password(body.password.get_secret_value(), email=email)
-    password_hash = await call.services.passwords.hash(password)
-    async with call.services.database.transaction() as uow:
-        await users.reset_password(uow, at=call.at, token=token, password_hash=password_hash, request_id=call.request_id)
+    token, password = body.token.get_secret_value(), body.password.get_secret_value()
+    await sign_in.reset_password(call.services, at=call.at, token=token, password=password, request_id=call.request_id)
 
 
 @router.put(

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from carbonledger import bootstrap
 from carbonledger.domains.identity import types
-from carbonledger.domains.identity.service import attempts, links, sessions, users
+from carbonledger.domains.identity.service import attempts, invitations, links, sessions, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,44 @@ async def by_link(services: bootstrap.Services, *, at: datetime, token: str, bro
         user_id = await links.follow(uow, at=at, token=token, purpose=types.LinkPurpose.SIGN_IN)
         return await sessions.open_for(
             uow, at=at, user_id=user_id, user_agent=browser.user_agent, address=browser.address, request_id=browser.request_id
+        )
+
+
+async def reset_password(services: bootstrap.Services, *, at: datetime, token: str, password: str, request_id: str) -> None:
+    """Set a new password by a link and end all sessions. Raises ``LinkUnusable``, ``Invalid``."""
+    async with services.database.transaction() as uow:
+        # Looked at before the work of a hash is done for it; used up with the effect.
+        email = await links.address(uow, at=at, token=token, purpose=types.LinkPurpose.RESET_PASSWORD)
+    password_hash = await services.passwords.hash(users.checked_password(password, email=email))
+    async with services.database.transaction() as uow:
+        await users.reset_password(uow, at=at, token=token, password_hash=password_hash, request_id=request_id)
+
+
+async def join(services: bootstrap.Services, *, at: datetime, token: str, name: str, password: str, browser: Browser) -> types.NewSession:
+    """Become a user by the link of an invitation, join, and sign in.
+
+    Raises ``SignUpClosed``, ``LinkUnusable``, ``Invalid``, ``UserExists``.
+    """
+    users.require_newcomers(services.settings.sign_up)
+    async with services.database.transaction() as uow:
+        offered = await invitations.offer(uow, at=at, token=token)
+    password_hash = await services.passwords.hash(users.checked_password(password, email=offered.email or ""))
+    async with services.database.transaction() as uow:
+        offered, user_id = await invitations.accept_as_new(
+            uow,
+            at=at,
+            token=token,
+            name=name,
+            password_hash=password_hash,
+            proves_address=services.mailer is not None,
+            request_id=browser.request_id,
+        )
+        return await sessions.open_for(
+            uow,
+            at=at,
+            user_id=user_id,
+            organization_id=offered.organization_id,
+            user_agent=browser.user_agent,
+            address=browser.address,
+            request_id=browser.request_id,
         )

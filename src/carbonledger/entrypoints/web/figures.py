@@ -12,9 +12,12 @@ from typing import Final
 
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types.answers import Coverage, Measures
+from carbonledger.domains.telemetry.types.caching import CacheSaving
 from carbonledger.kernel import humane
 from carbonledger.kernel.humane import Scale, Shown
 from carbonledger.kernel.quantity import Range
+
+NOT_COVERED: Final = "not covered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Metric:
     amount: Callable[[Measures], Decimal | int | None]
     spread: Callable[[Measures], Range | None] = lambda _: None
     coverage: Callable[[Measures], Coverage] | None = None
+
+    @property
+    def missing(self) -> str:
+        """What stands where there is no amount: nothing is covered, or nobody told it."""
+        return "unknown" if self.coverage is None else NOT_COVERED
 
 
 def _mid(found: Range | None) -> Decimal | None:
@@ -75,6 +83,7 @@ class Figure:
     value: Shown | None
     spread: Shown | None
     change: str
+    missing: str
     marks: tuple[Mark, ...]
 
 
@@ -88,6 +97,7 @@ def figure(of: Metric, now: Measures, before: Measures | None = None) -> Figure:
         value=None if amount is None else of.scale.show(amount),
         spread=None if spread is None else of.scale.show_range(spread),
         change=change,
+        missing=of.missing,
         marks=marks(of, now),
     )
 
@@ -101,20 +111,56 @@ def marks(of: Metric, found: Measures) -> tuple[Mark, ...]:
     """Return what has to be said beside a figure."""
     if of.coverage is None or not found.tokens:
         return ()
-    coverage = of.coverage(found)
+    return marked(of.coverage(found))
+
+
+def marked(coverage: Coverage) -> tuple[Mark, ...]:
+    """Return what has to be said of a sum of tokens with this coverage."""
+    return _marks(coverage, "of the tokens")
+
+
+def _marks(coverage: Coverage, what: str) -> tuple[Mark, ...]:
     said = (
         (
             "not-covered",
-            "not covered",
+            NOT_COVERED,
             coverage.not_covered,
-            "of the tokens have no such figure: a price or a factor is unknown. They count nowhere.",
+            f"{what} have no such figure: a price or a factor is unknown. They count nowhere.",
         ),
-        ("estimated", "estimated", coverage.estimated, "of the tokens rest on a count that is ours or partial, or on a stated assumption."),
-        ("provisional", "provisional", coverage.provisional, "of the tokens may still be revised by the provider."),
+        ("estimated", "estimated", coverage.estimated, f"{what} rest on a count that is ours or partial, or on a stated assumption."),
+        ("provisional", "provisional", coverage.provisional, f"{what} may still be revised by the provider."),
     )
     return tuple(
         Mark(kind, f"{humane.percent(part)} {words}", f"{humane.percent(part)} {rest}") for kind, words, part, rest in said if part
     )
+
+
+_SAVED: Final = (
+    ("cost", "Cost saved", humane.USD),
+    ("co2e", "CO2e saved", humane.CO2E),
+    ("energy", "Energy saved", humane.ENERGY),
+)
+_LOST: Final = "Cost added"
+
+
+def saved(found: CacheSaving) -> list[Figure]:
+    """Return what caching saved as figures; empty where nothing was read from a cache or written to one."""
+    if not found.tokens and not found.cost:
+        return []
+    amounts = (found.cost, _mid(found.co2e_g), _mid(found.energy_wh))
+    spreads = (None, found.co2e_g, found.energy_wh)
+    coverages = (found.cost_coverage, found.coverage, found.coverage)
+    return [
+        Figure(
+            metric=Metric(key, _LOST if key == "cost" and amount is not None and amount < 0 else title, "", scale, lambda _: None),
+            value=None if amount is None else scale.show(abs(amount)),
+            spread=None if spread is None else scale.show_range(spread),
+            change="writing to the cache cost more than reading from it saved" if amount is not None and amount < 0 else "",
+            missing=NOT_COVERED,
+            marks=_marks(coverage, "of the tokens of a cache"),
+        )
+        for (key, title, scale), amount, spread, coverage in zip(_SAVED, amounts, spreads, coverages, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

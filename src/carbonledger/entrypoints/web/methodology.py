@@ -6,6 +6,7 @@ It needs no script and no session. Whatever nobody has measured is marked where 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from carbonledger.entrypoints.rest import methodology
 from carbonledger.entrypoints.rest.quantities import RangeOut
@@ -13,6 +14,16 @@ from carbonledger.entrypoints.web.html import Content, Markup, element, joined, 
 
 _ASSUMED = frozenset(("assumption", "extrapolated"))
 _PHASES = ("prefill", "cached", "decode")
+_CACHING: Final = (
+    "Cost: each token read from a cache saves the price of uncached input less that of cached input; each token written to it costs the"
+    " price of writing less that of uncached input, which is taken off. Where writing cost more than reading saved it is below zero.",
+    "Each hour or day has the price that the book has for it. Where the book lacks a price that is needed, and where an event has no"
+    " cost, the tokens are not covered, never counted as nothing saved.",
+    "A model that costs more for large requests saves at the tier of their size where the source tells it, elsewhere at its lowest"
+    " tier, marked as estimated.",
+    "Energy and CO2e: what a token of prefill takes less what a cached one takes, of low, mid and high each, times the tokens read."
+    " Writing to a cache takes what other input takes.",
+)
 
 
 def content() -> Markup:
@@ -32,6 +43,7 @@ def _opening(known: methodology.MethodologyOut) -> Iterator[Markup]:
         ("models", "Models"),
         ("places", "Places"),
         ("cost", "Cost"),
+        ("caching", "Caching"),
         ("flags", "Flags"),
         ("sources", "Sources"),
     )
@@ -100,6 +112,8 @@ def _cost(known: methodology.CostOut) -> Iterator[Markup]:
         ("provider", "models", "service", "holds", "prices", "why"),
         (_settled(one) for one in known.settled),
     )
+    yield element("h2", "What caching saved", id="caching")
+    yield element("ul", *(element("li", rule) for rule in _CACHING))
     yield element("h2", "Flags of a cost", id="flags")
     yield table("What may be said of a cost", ("flag", "figure", "meaning"), _flags(known.flags))
 

@@ -6,7 +6,7 @@ their text; all of a plot share one unit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types.answers import Measures, Series, Slot, Timeseries
 from carbonledger.entrypoints.web import colours
-from carbonledger.entrypoints.web.figures import Metric
+from carbonledger.entrypoints.web.figures import TOKENS, Metric
 from carbonledger.kernel import humane
 from carbonledger.kernel import zone as zones
 from carbonledger.kernel.humane import Shown
@@ -93,8 +93,26 @@ def plot(found: Timeseries, of: Metric, *, name: Callable[[Series], str], by_mod
         columns.append(Column("Others", colours.REST, _sum(of, rest, step)))
     stacks: list[list[Series]] = [[one] for one in named] + ([rest] if rest else [])
     zone = zones.named(found.asked.time_zone)
-    rows = tuple(_row(of, step, place, slot, stacks, when=_when(slot, found.unit, zone)) for place, slot in enumerate(found.slots))
+    rows = tuple(_row(of, step, place, slot, stacks, when=when(slot, found.unit, zone)) for place, slot in enumerate(found.slots))
     return Plot(of, step.unit, _EACH[found.unit], tuple(columns), rows)
+
+
+def kinds(found: Timeseries, told: Mapping[str, tuple[str, str]]) -> Plot:
+    """Return the plot of tokens by kind. ``told``: words and colour by kind; what no slot has is left out."""
+    used = [kind for kind in told if any(getattr(slot.measures, kind) for slot in found.slots)]
+    step = TOKENS.scale.of(slot.measures.tokens for slot in found.slots)
+    zone = zones.named(found.asked.time_zone)
+    columns = []
+    for kind in used:
+        whole = humane.together(getattr(slot.measures, kind) for slot in found.slots)
+        columns.append(Column(told[kind][0], told[kind][1], TOKENS.scale.show(whole, step=step)))
+    rows = []
+    for slot in found.slots:
+        label, words = when(slot, found.unit, zone)
+        cells = tuple(_amount(TOKENS, step, getattr(slot.measures, kind)) for kind in used)
+        share = answering.cost_coverage(slot.measures).provisional
+        rows.append(Row(label, words, cells, _amount(TOKENS, step, slot.measures.tokens), None, None, share))
+    return Plot(TOKENS, step.unit, _EACH[found.unit], tuple(columns), tuple(rows))
 
 
 def _sum(of: Metric, several: Sequence[Series], step: humane.Step) -> Shown:
@@ -116,11 +134,15 @@ def _row(of: Metric, step: humane.Step, place: int, slot: Slot, stacks: Sequence
 
 
 def _cell(of: Metric, step: humane.Step, several: Sequence[Measures]) -> Cell:
-    amount = humane.together(of.amount(one) for one in several)
+    return _amount(of, step, humane.together(of.amount(one) for one in several))
+
+
+def _amount(of: Metric, step: humane.Step, amount: Decimal | int) -> Cell:
     return Cell(of.scale.in_unit(amount, step), of.scale.show(amount, step=step).number)
 
 
-def _when(slot: Slot, unit: CalendarUnit, zone: ZoneInfo) -> tuple[str, str]:
+def when(slot: Slot, unit: CalendarUnit, zone: ZoneInfo) -> tuple[str, str]:
+    """Return a stretch of time in words: short, for an axis, and whole."""
     day = slot.local
     if unit is CalendarUnit.HOUR:
         hour = f"{slot.period.start.astimezone(zone):%H:%M}"

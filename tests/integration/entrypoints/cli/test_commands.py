@@ -50,14 +50,14 @@ def test_an_organization_gets_its_first_owner_by_a_link(home: Path) -> None:
     made = document(home, "org", "create", "With an owner", "--owner", "grace@example.org")
 
     assert made["invitation"]["email"] == "grace@example.org"
-    assert "/accept-invitation#token=" in made["invitation"]["link"]
+    assert "/accept-invitation?token=" in made["invitation"]["link"]
 
 
 def test_a_person_whom_no_email_reaches_gets_a_link_for_a_new_password(home: Path) -> None:
     known = installation.run(home, "org", "reset-link", "owner@localhost")
     unknown = installation.run(home, "org", "reset-link", "nobody@example.org")
 
-    assert "/reset-password#token=" in known.stdout
+    assert "/reset-password?token=" in known.stdout
     assert unknown.returncode == 4
     assert unknown.stdout == ""
 

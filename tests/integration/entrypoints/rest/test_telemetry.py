@@ -76,6 +76,9 @@ async def test_the_summary_has_its_shape(ledger: Installation) -> None:
     assert totals["energy_wh"]["mid"] == "0.653425"
     assert shown["coverage"] == {"covered": "0.857142", "not_covered": "0.142858", "estimated": "0", "provisional": "0"}
     assert [(row["model"], row["tokens"]["total"]) for row in shown["by_model"]] == [("gpt-4o", 3000), ("dall-e-3", 500)]
+    # 500 tokens read at 1.25 in place of 2.50 USD a million, and at 0.0075 in place of 0.075 Wh a thousand, x PUE 1.18.
+    saving = shown["cache_saving"]
+    assert (saving["tokens"], saving["cost"], saving["energy_wh"]["mid"]) == (500, {"amount": "0.000625", "currency": "USD"}, "0.039825")
     assert shown["by_model"][1]["cost"] is None
     assert shown["by_model"][1]["energy_wh"] is None
     assert [(row["date"], row["tokens"]["total"]) for row in shown["daily"]] == [
@@ -111,6 +114,45 @@ async def test_what_cannot_be_answered_is_422(ledger: Installation, path: str, q
     _, client = await ledger.open_organization()
     answer = await client.get(path, params=query)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_every_read_takes_the_same_filters(ledger: Installation) -> None:
+    organization_id, client = await filled(ledger)
+    await kit.accept(ledger.services.database, organization_id, kit.draft("four", at=START, service_tier="priority", region="eu"))
+    taken = [path for path in READS if "/usage/" not in path]
+    for path in taken:
+        for query, expected in (
+            ({"service_tier": "priority"}, {"four"}),
+            ({"without": "service_tier"}, {"one", "two", "three"}),
+            ({"without": ["region", "account"], "model": "gpt-4o"}, {"two"}),
+            ({"without": ["agent", "connection"], "region": "eu"}, {"four"}),
+        ):
+            given = {**OVER, **query, **({"format": "json"} if "exports" in path else {})}
+            answer = await client.get(path, params=given)
+            assert answer.status_code == 200, answer.text
+            assert found_in(path, answer.json()) in {frozenset(expected), len(expected)}, (path, query)
+        for wrong in ({"without": "model"}, {"service_tier": ""}, {"service_tier": ["a", "b"]}):
+            assert (await client.get(path, params={**OVER, **wrong})).status_code == 422, (path, wrong)
+
+
+def found_in(path: str, shown: Any) -> frozenset[str] | int:  # noqa: ANN401 - a list or an object
+    """Return the keys of the events that an answer is about, or how many they are."""
+    if "exports" in path:
+        return frozenset(row["idempotency_key"] for row in shown)
+    if path.endswith("/events"):
+        return frozenset(row["idempotency_key"] for row in shown["data"])
+    if path.endswith("/models"):
+        return int(sum(row["events"] for row in shown["models"]))
+    return int(shown["totals"]["events"])
+
+
+async def test_events_are_found_by_the_kind_of_their_tokens(ledger: Installation) -> None:
+    _, client = await filled(ledger)
+    for kind, expected in (("cached_input", {"two"}), ("output", {"one"}), ("cache_creation_1h", set()), ("uncached_input", None)):
+        rows = (await ok(client, "/v1/telemetry/events", **OVER, tokens=kind))["data"]
+        keys = {row["idempotency_key"] for row in rows}
+        assert keys == ({"one", "two", "three"} if expected is None else expected), kind
+    assert (await client.get("/v1/telemetry/events", params={**OVER, "tokens": "words"})).status_code == 422
 
 
 async def test_no_organization_sees_anothers_usage(ledger: Installation) -> None:

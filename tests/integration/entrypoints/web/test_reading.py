@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import html
 import re
+import urllib.parse
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from carbonledger.kernel import humane
+from carbonledger.domains.identity import types
+from carbonledger.domains.identity.service import entitlements, organizations
+from carbonledger.entrypoints.web.sections.overview import pages
+from carbonledger.infra import clock
+from carbonledger.kernel import actor, humane
 from tests.integration.entrypoints.rest.identity import conftest as kit
 from tests.integration.entrypoints.web import usage
 from tests.integration.entrypoints.web.conftest import Person
@@ -17,6 +23,8 @@ from tests.integration.entrypoints.web.conftest import Person
 READ = (
     "/",
     "/explore",
+    "/explore?by=time",
+    "/explore?by=cached",
     "/explore/events",
     "/connections",
     "/projects",
@@ -86,6 +94,25 @@ async def test_what_people_write_stays_text(owner: Person, name: str) -> None:
         assert "<script>alert" not in text, path
         assert "<b>Sons" not in text
     assert str(html.escape(name, quote=False)) in (await owner.read(f"/projects/{project_id}")).replace("&#34;", '"').replace("&#39;", "'")
+
+
+async def test_a_script_in_every_name_there_is_stays_text(owner: Person) -> None:
+    hostile = usage.HOSTILE
+    assert (await owner.send("/settings", name=hostile, time_zone="UTC", currency="USD")).status_code == 303
+    assert (await owner.send("/settings/you", name=hostile)).status_code == 303
+    assert (await owner.send("/settings/keys", label=hostile, purpose="read", lasts="30")).status_code == 201
+    project = await usage.project(owner.key, hostile)
+    agent = (await owner.key.post("/v1/agents", json={"name": hostile, "project_id": project})).json()["id"]
+    names: dict[str, Any] = dict.fromkeys(("model", "account", "operation", "service_tier", "region"), hostile)
+    [made] = await usage.send(owner.key, usage.event("a", project_id=project, agent_id=agent, properties={hostile: hostile}, **names))
+    dimensions = ("model", "project", "workload", "agent", "account", "operation", "service_tier", "region", "time", "cached")
+    paths = [*READ, *KEPT, *(f"/explore?by={one}" for one in dimensions), f"/projects/{project}", f"/explore/events/{made['id']}"]
+    model = urllib.parse.urlencode({"provider": "openai", "model": hostile})
+    filters = urllib.parse.urlencode({**names, "agent": agent, "project": project})
+    for path in (*paths, f"/models/one?{model}", f"/models/estimate?{model}", f"/explore?{filters}", f"/explore/events?{filters}"):
+        assert "<script>alert" not in await owner.read(path), path
+    table = await owner.open("/explore/table.csv?by=account")
+    assert table.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_the_numbers_are_those_of_the_api(owner: Person) -> None:
@@ -163,13 +190,13 @@ async def test_ten_years_are_shown_and_more_are_refused_in_words(owner: Person) 
 
 
 async def test_thousands_of_models_come_a_page_at_a_time(owner: Person) -> None:
-    for start in range(0, 3_000, 1_000):
+    for start in range(0, 5_000, 1_000):
         await usage.send(owner.key, *(usage.event(str(place), model=f"model-{place:04}") for place in range(start, start + 1_000)))
     text = await owner.read("/models?sort=tokens&page=2")
-    assert "3000 models, page 2 of 30" in text
+    assert "5000 models, page 2 of 50" in text
     assert text.count('href="/models/one?') == 100
-    explored = await owner.read("/explore")
-    assert len(explored) < 200_000
+    for path in ("/", "/explore", "/explore?by=time", "/explore?by=cached"):
+        assert len(await owner.read(path)) < 200_000, path
 
 
 async def test_an_address_that_nothing_serves_is_told_to_a_browser_as_a_page(ledger: kit.Installation) -> None:
@@ -206,3 +233,116 @@ async def test_nobody_sees_another_organizations_project(owner: Person, ledger: 
     theirs = await usage.project(other, "Theirs")
     assert (await owner.open(f"/projects/{theirs}")).status_code == 404
     assert (await owner.send(f"/projects/{theirs}", name="Mine")).status_code == 404
+
+
+async def test_what_caching_saved_is_said_as_the_api_says_it(owner: Person) -> None:
+    """gpt-4o: 40,000 tokens read at 1.25 in place of 2.50 USD a million save 0.05 USD; nothing is known of a model without a price."""
+    await usage.send(owner.key, usage.event("a"), usage.event("b", model="dall-e-3"))
+    saving = (await owner.key.get("/v1/telemetry/summary")).json()["cache_saving"]
+    assert (saving["cost"], saving["tokens"]) == ({"amount": "0.05", "currency": "USD"}, 80_000)
+    assert saving["cost_coverage"]["not_covered"] == "0.5"
+    page = await owner.read("/")
+    spread = saving["co2e_g"]
+    assert 'value="0.05 USD"' in page
+    assert f'value="low {exact(spread["low"])}, mid {exact(spread["mid"])}, high {exact(spread["high"])} g CO2e"' in page
+    assert f'value="{exact(saving["energy_wh"]["mid"])} Wh"' in page
+    assert 'title="50 % of the tokens of a cache have no such figure' in page
+
+
+async def test_a_cache_that_cost_more_than_it_saved_says_so(owner: Person) -> None:
+    """Claude Sonnet 4.5: 100,000 tokens written for five minutes at 3.75 in place of 3.00 USD a million cost 0.075 USD more."""
+    tokens = {"uncached_input": 10, "cached_input": 0, "cache_creation_5m": 100_000, "cache_creation_1h": 0, "output": 10}
+    await usage.send(owner.key, usage.event("a", provider="anthropic", model="claude-sonnet-4-5", tokens=tokens))
+    assert (await owner.key.get("/v1/telemetry/summary")).json()["cache_saving"]["cost"]["amount"] == "-0.075"
+    page = await owner.read("/")
+    assert "Cost added" in page
+    assert "cost more than reading from it saved" in page
+
+
+async def test_usage_is_explored_by_what_came_from_a_cache_and_leads_to_those_events(owner: Person) -> None:
+    """gpt-4o: 120,000 x 2.50, 40,000 x 1.25 and 9,000 x 10.00 USD a million."""
+    plain = {"uncached_input": 10, "cached_input": 0, "cache_creation_5m": 0, "cache_creation_1h": 0, "output": 0}
+    await usage.send(owner.key, usage.event("a"), usage.event("b", model="o3", tokens=plain))
+    page = await owner.read("/explore?by=cached&model=gpt-4o")
+    for said in ("0.3 USD", "0.05 USD", "0.09 USD", "120,000", "40,000", "9,000"):
+        assert f'value="{said}"' in page, said
+    assert "of the cost is of no kind" not in page
+    listed = await owner.read("/explore/events?tokens=cached_input")
+    assert listed.count('href="/explore/events/') == 1
+    assert "gpt-4o" in listed
+    rows = (await owner.open("/explore/table.csv?by=cached")).text.splitlines()
+    assert rows[2].startswith("Read from a cache,cached_input,,40000,0.05,")
+    assert rows[-1].startswith("Of no kind by itself,other,,,0,")
+
+
+async def test_usage_is_explored_by_time_and_each_day_opens(owner: Person) -> None:
+    await usage.send(owner.key, usage.event("a", days=1), usage.event("b", days=3))
+    page = await owner.read("/explore?by=time")
+    days = re.findall(r'href="/explore\?from=(\d{4}-\d\d-\d\d)&amp;to=(\d{4}-\d\d-\d\d)&amp;by=project"', page)
+    assert len(days) == 2
+    assert all(first == last for first, last in days)
+    assert days[0] > days[1], "the latest first"
+    one = await owner.read(f"/explore?from={days[1][0]}&to={days[1][0]}&by=time")
+    assert 'value="0.44 USD"' in one, "120,000 x 2.50 + 40,000 x 1.25 + 9,000 x 10.00 a million"
+    rows = (await owner.open("/explore/table.csv?by=time&period=7d")).text.splitlines()
+    assert len(rows) == 8
+
+
+async def test_every_group_opens_also_that_of_what_is_missing(owner: Person) -> None:
+    await usage.send(owner.key, usage.event("a", service_tier="priority", region="eu"), usage.event("b"))
+    page = await owner.read("/explore?by=service_tier")
+    assert 'href="/explore?period=30d&amp;service_tier=priority&amp;by=project"' in page
+    assert 'href="/explore?period=30d&amp;without=service_tier&amp;by=project"' in page
+    for query, filters in (
+        ("service_tier=priority", {"service_tier": "priority"}),
+        ("without=service_tier", {"without": ["service_tier"]}),
+        ("without=service_tier&without=region", {"without": ["service_tier", "region"]}),
+    ):
+        api = (await owner.key.get("/v1/telemetry/summary", params=filters)).json()["totals"]
+        assert api["events"] == 1
+        explored = await owner.read(f"/explore?by=model&{query}")
+        assert f'value="{exact(api["cost"]["amount"])} USD"' in explored
+        listed = await owner.read(f"/explore/events?{query}")
+        assert listed.count('href="/explore/events/') == 1
+    for wrong in ("without=model", "by=nothing", "project=nonsense", "source=nothing"):
+        assert (await owner.open(f"/explore?{wrong}")).status_code == 422
+
+
+async def test_a_model_shows_how_its_price_changed_and_what_it_takes(owner: Person) -> None:
+    """OpenAI lowered o3 from 10 and 40 to 2 and 8 USD a million on 10 June 2025. A thousand tokens of output, factor set 1.0, tier
+    reasoning: mid 1.2 Wh before the overhead of 1.18.
+    """
+    page = await owner.read("/models/one?provider=openai&model=o3")
+    history = page[page.index("How did its price change?") :]
+    rows = re.findall(r"<tr><th scope=.row.*?</tr>", history)
+    cells = [re.findall(r'<td class="num">([^<]*)</td>', row) for row in rows]
+    assert [(row[0], row[-1]) for row in cells[:2]] == [("2", "8"), ("10", "40")]
+    assert "10 Jun 2025" in rows[0]
+    assert "10 Jun 2025" in rows[1]
+    assert re.search(r'<path class="c-output" d="M0 0H[0-9.]+V160H1000"', page), "40 is the top of the box, 8 a fifth of it"
+    assert 'value="1.416 Wh"' in page
+    assert "<script" not in page[page.index("<svg viewBox") : page.index("</svg>", page.index("<svg viewBox"))]
+
+
+async def test_the_free_tier_is_shown_what_a_plan_would_offset_and_others_are_not(owner: Person) -> None:
+    assert "Upgrade to offset" not in await owner.read("/"), "nothing to offset"
+    await usage.send(owner.key, usage.event("a"))
+    assert "Upgrade to offset" in await owner.read("/")
+    organization_id = UUID((await owner.key.get("/v1/organizations/me")).json()["id"])
+    await grant(owner, organization_id, features={pages.RECEIPTS: True})
+    assert "Upgrade to offset" not in await owner.read("/"), "the plan has receipts"
+    await grant(owner, organization_id, features={pages.RECEIPTS: False})
+    async with owner.ledger.services.database.transaction(organization_id) as uow:
+        at = clock.now()
+        await organizations.set_tier(
+            uow, actor=actor.system(organization_id), now=at, at=at, organization_id=organization_id, tier=types.Tier.STARTER
+        )
+    assert "Upgrade to offset" not in await owner.read("/")
+
+
+async def grant(owner: Person, organization_id: UUID, *, features: dict[types.Feature, bool]) -> None:
+    async with owner.ledger.services.database.transaction(organization_id) as uow:
+        at = clock.now()
+        await entitlements.grant(
+            uow, actor=actor.system(organization_id), now=at, at=at, organization_id=organization_id, quotas={}, features=features
+        )

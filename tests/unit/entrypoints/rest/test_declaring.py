@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pydantic
 import pytest
-from fastapi import Cookie, Depends
+from fastapi import Cookie, Depends, Query
 
 from carbonledger.entrypoints.rest import areas, openapi, problems, routing, shapes
-from carbonledger.entrypoints.shared import access
+from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.kernel import errors
 
 
@@ -49,6 +49,22 @@ async def takes_another_dependency(call: routing.CallDep, other: Annotated[int, 
     raise NotImplementedError
 
 
+def pair(*, first: int = 1, second: Annotated[int, Query(alias="2nd")] = 2) -> tuple[int, int]:
+    return first, second
+
+
+async def makes_pair(*, first: int = 1) -> int:
+    return first
+
+
+async def takes_a_set(call: routing.CallDep, chosen: Annotated[tuple[int, int], Depends(pair)], third: int = 3) -> None:
+    raise NotImplementedError
+
+
+async def takes_a_set_that_waits(call: routing.CallDep, chosen: Annotated[int, Depends(makes_pair)]) -> None:
+    raise NotImplementedError
+
+
 async def takes_nothing(call: routing.CallDep) -> None:
     raise NotImplementedError
 
@@ -66,6 +82,7 @@ REQUEST, RESPONSE = {"request": {"name": "a"}}, {"response": {"name": "a"}}
         (takes_optional_body, {"examples": REQUEST}, "a body is required"),
         (takes_cookie, {}, "cookies are read by the callers"),
         (takes_another_dependency, {}, "no other dependencies"),
+        (takes_a_set_that_waits, {}, "a plain function"),
         (takes_nothing, {"transaction": False}, "needs idempotent=False"),
     ],
 )
@@ -188,3 +205,17 @@ def test_a_time_in_a_body_is_rfc_3339(text: str, is_time: bool) -> None:
     else:
         with pytest.raises(pydantic.ValidationError):
             adapter.validate_json(raw, strict=True)
+
+
+def test_parameters_that_several_operations_share_are_declared_once_and_make_one_argument() -> None:
+    router = routing.Router(prefix="/v1/things", tag="Things")
+    router.get("", access=access.caller(), operation_id="getThing", summary="x")(takes_a_set)
+    [route] = router.routes
+    request = exchange.Exchange(
+        {"type": "http", "method": "GET", "path": "/v1/things", "headers": [], "query_string": b"2nd=20&third=30"},
+        None,  # type: ignore[arg-type]  # no body is read
+        at=datetime(2026, 11, 25, tzinfo=UTC),
+    )
+    assert route.reader.values(request, {}, b"") == {"chosen": (1, 20), "third": 30}
+    [described] = openapi.document([route])["paths"]["/v1/things"].values()
+    assert {one["name"] for one in described["parameters"]} >= {"first", "2nd", "third"}

@@ -128,4 +128,5 @@ def test_the_navigation_leads_to_pages_that_are_there_and_shows_a_viewer_what_a_
 
 def test_every_act_demands_somebody() -> None:
     public = {route.path for route in site.routes() if route.method == "POST" and route.demand.is_public}
-    assert public == {"/sign-in"}
+    by_link = {"/sign-in/link", "/reset-password", "/verify-email", "/accept-invitation"}
+    assert public == {"/sign-in", "/forgotten-password", "/verify-email/again", *by_link}

@@ -11,7 +11,7 @@ import bisect
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from carbonledger.domains.pricing import types
@@ -52,6 +52,26 @@ class Timeline:
             if entry.holds_at(at):
                 return rate
         return stretch.base
+
+    def between(self, start: datetime, end: datetime) -> list[tuple[datetime, Rate]]:
+        """Return the rates in force from ``start`` to before ``end`` (UTC), each with the instant from which it holds."""
+        found: list[tuple[datetime, Rate]] = []
+        for at in sorted({start, *(edge for edge in self._starts if start < edge < end), *self._hours(start, end)}):
+            rate = self.at(at)
+            if not found or found[-1][1] is not rate:
+                found.append((at, rate))
+        return found
+
+    def _hours(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        """Yield each instant at which a rate of certain hours or weekdays may begin or end."""
+        edges = [start, *(edge for edge in self._starts if start < edge < end), end]
+        for begins, ends in itertools.pairwise(edges):
+            daily = self._stretches[bisect.bisect_right(self._starts, begins)].daily
+            minutes = sorted({0, *(minute for entry, _ in daily for edge in entry.hours for minute in edge)}) if daily else []
+            day = begins.replace(hour=0, minute=0, second=0, microsecond=0)
+            while minutes and day < ends:
+                yield from (at for minute in minutes if begins < (at := day + timedelta(minutes=minute)) < ends)
+                day += timedelta(days=1)
 
     def rates(self) -> Iterator[Rate]:
         """Yield all rates, earliest first."""

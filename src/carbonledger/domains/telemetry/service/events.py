@@ -28,15 +28,26 @@ ERASED: Final = "telemetry.properties_erased"
 
 
 async def list_events(
-    uow: db.UnitOfWork, *, organization_id: UUID, asked: Asked, filters: Filters, facts: Fact | None, page: pages.PageRequest
+    uow: db.UnitOfWork,
+    *,
+    organization_id: UUID,
+    asked: Asked,
+    filters: Filters,
+    facts: Fact | None,
+    kind: str | None = None,
+    page: pages.PageRequest,
 ) -> pages.Page[Listed]:
-    """Return events of the period, the latest first; with ``facts``, those of which any of them is true. Raises ``CursorUnreadable``."""
+    """Return events of the period, the latest first. ``facts``: of which any of them is true; ``kind``: with tokens of it.
+
+    Raises ``CursorUnreadable``.
+    """
     rows = await store.events(
         uow,
         organization_id=organization_id,
         period=asked.period,
         filters=filters,
         facts=0 if facts is None else int(facts),
+        kind=kind,
         before=pages.after_instant(page),
         limit=page.limit + 1,
     )

@@ -20,7 +20,7 @@ import asyncpg
 from carbonledger.domains.telemetry.core import measuring
 from carbonledger.domains.telemetry.core.rollup import Sums
 from carbonledger.domains.telemetry.core.slots import Grain, Part
-from carbonledger.domains.telemetry.types import Fact
+from carbonledger.domains.telemetry.types import Fact, answers
 from carbonledger.domains.telemetry.types.answers import Dimension, Duplicated, Filters, Measures
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
@@ -52,9 +52,11 @@ _FILTERED: Final = (
     ("source", "text"),
     ("connection_id", "uuid"),
     ("is_batch", "boolean"),
+    ("service_tier", "text"),
     ("region", "text"),
     ("operation", "text"),
 )
+_WITHOUT: Final = sorted(COLUMNS[dimension] for dimension in answers.WITHOUT)
 
 # Compiling so many expressions takes many times longer than running them; and a plan made for any period, which PostgreSQL would keep after
 # some calls, joins tens of thousands of rows as if they were ten.
@@ -90,7 +92,9 @@ class Row(NamedTuple):
 
 def matches(first: int) -> str:
     """Return the condition on a series ``s`` for filters whose values stand from place ``first`` on; NULL means all."""
-    return " AND ".join(f"(${place}::{kind} IS NULL OR s.{name} = ${place})" for place, (name, kind) in enumerate(_FILTERED, start=first))
+    named = [f"(${place}::{kind} IS NULL OR s.{name} = ${place})" for place, (name, kind) in enumerate(_FILTERED, start=first)]
+    last = first + len(_FILTERED)
+    return " AND ".join((*named, *(f"(s.{name} IS NULL OR '{name}' <> ALL (${last}::text[]))" for name in _WITHOUT)))
 
 
 def values(filters: Filters) -> tuple[object, ...]:
@@ -105,8 +109,10 @@ def values(filters: Filters) -> tuple[object, ...]:
         filters.source,
         filters.connection_id,
         filters.batch,
+        filters.service_tier,
         filters.region,
         filters.operation,
+        sorted(COLUMNS[dimension] for dimension in filters.without),
     )
 
 

@@ -38,9 +38,11 @@ FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organiz
 LEFT JOIN price_books b ON b.id = e.price_book_id LEFT JOIN emission_rates r ON r.id = e.emission_rate_id
 WHERE e.organization_id = $1
 """
-_MATCHES: Final = answers.matches(8)
+_MATCHES: Final = answers.matches(9)
+_COUNTED: Final = " ".join(f"WHEN '{kind}' THEN e.{kind} > 0" for kind in usage.BUCKETS)
 _LIST: Final = f"""{_SELECT} AND e.occurred_at >= $2 AND e.occurred_at < $3
-    AND ($4::timestamptz IS NULL OR (e.occurred_at, e.id) < ($4, $5::uuid)) AND ($6::integer = 0 OR e.facts & $6 <> 0) AND {_MATCHES}
+    AND ($4::timestamptz IS NULL OR (e.occurred_at, e.id) < ($4, $5::uuid)) AND ($6::integer = 0 OR e.facts & $6 <> 0)
+    AND CASE $8::text {_COUNTED} ELSE true END AND {_MATCHES}
 ORDER BY e.occurred_at DESC, e.id DESC LIMIT $7
 """
 _FIND: Final = f"{_SELECT} AND e.id = $2"
@@ -68,13 +70,17 @@ async def events(
     period: Period,
     filters: Filters,
     facts: int,
+    kind: str | None,
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[Listed]:
-    """Return events of a period with any of ``facts`` (0: whatever they are), the latest first, those before an instant and id."""
+    """Return events of a period with any of ``facts`` (0: whatever they are), the latest first, those before an instant and id.
+
+    ``kind``: only those with tokens of this kind.
+    """
     at, last = before or (None, None)
     values = answers.values(filters)
-    rows = await uow.conn.fetch(_LIST, organization_id, period.start, period.end, at, last, facts, limit, *values)
+    rows = await uow.conn.fetch(_LIST, organization_id, period.start, period.end, at, last, facts, limit, kind, *values)
     return [_listed(tuple(row)) for row in rows]
 
 

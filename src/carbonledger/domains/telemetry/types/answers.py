@@ -50,9 +50,13 @@ class Dimension(enum.Enum):
     EVENT = "event"
 
 
+WITHOUT: Final = frozenset(map(Dimension, ("workload", "agent", "account", "operation", "service_tier", "region", "connection")))
+"""What usage may be without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which events are meant; None: all."""
+    """Which events are meant; None: all. ``without``: only those that have no such thing; of ``WITHOUT``."""
 
     project_id: UUID | None = None
     workload_id: UUID | None = None
@@ -63,8 +67,10 @@ class Filters:
     source: str | None = None
     connection_id: UUID | None = None
     batch: bool | None = None
+    service_tier: str | None = None
     region: str | None = None
     operation: str | None = None
+    without: frozenset[Dimension] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

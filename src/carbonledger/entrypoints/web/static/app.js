@@ -25,6 +25,11 @@ document.addEventListener("submit", (event) => {
   const button = event.submitter ?? event.target.querySelector("button");
   setTimeout(() => { if (button) button.disabled = true; });
 });
+// On a phone the sections are one line that scrolls: the present one is brought into it.
+for (const here of all(".side [aria-current], .tabs [aria-current]")) {
+  const line = here.closest("ul");
+  line.scrollLeft = Math.max(0, here.offsetLeft - line.offsetLeft - (line.clientWidth - here.offsetWidth) / 2);
+}
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 function setTheme(chosen) {

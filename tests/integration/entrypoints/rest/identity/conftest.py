@@ -26,7 +26,7 @@ from tests.integration.entrypoints.worker import conftest as benches
 KEY = "cl_live_" + "h" * 40
 OWNER, PASSWORD = "ann@example.com", "plenty of quiet otters"
 COOKIE = "carbonledger_session"
-_LINK = re.compile(r"https?://\S+#token=([0-9A-Za-z]{43})")
+_LINK = re.compile(r"https?://\S+[?]token=([0-9A-Za-z]{43})")
 
 
 class Mailbox:

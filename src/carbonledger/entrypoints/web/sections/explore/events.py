@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -15,6 +15,7 @@ from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import calculation, names, routes, screens
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web.sections.explore import asked as questions
+from carbonledger.infra import db
 from carbonledger.kernel import humane
 from carbonledger.kernel.humane import Shown
 
@@ -53,7 +54,8 @@ async def list_events(call: routing.CallDep) -> exchange.Answer:
     """Show single events."""
     fields = screens.query(call)
     chosen, asked = periods.read(call, fields), questions.read(fields)
-    fact = fields.text("fact") if fields.text("fact") in FACTS else ""
+    fact, kind = fields.text("fact") if fields.text("fact") in FACTS else "", questions.kind(fields)
+    kept = {"fact": fact or None, "tokens": kind, "by": None}
     async with screens.reading(call) as uow:
         found = await events.list_events(
             uow,
@@ -61,6 +63,7 @@ async def list_events(call: routing.CallDep) -> exchange.Answer:
             asked=chosen.asked,
             filters=asked.filters,
             facts=Fact[fact.upper()] if fact else None,
+            kind=kind,
             page=call.page(limit=50, cursor=fields.given("cursor"), parts=2),
         )
         return await screens.show(
@@ -75,8 +78,24 @@ async def list_events(call: routing.CallDep) -> exchange.Answer:
             next_cursor=found.next_cursor,
             facts=FACTS,
             fact=fact,
-            again=asked.address(chosen, "/explore/events", fact=fact or None, by=None),
+            kind=kind,
+            chips=await _chips(call, uow, chosen, asked, kept=kept),
+            again=asked.address(chosen, "/explore/events", **kept),
         )
+
+
+async def _chips(
+    call: routing.Call, uow: db.UnitOfWork, chosen: periods.Chosen, asked: questions.Asked, *, kept: Mapping[str, str | None]
+) -> list[tuple[str, str, str]]:
+    """Return the filters in force: what, which, and the address of the events without it."""
+    chips = []
+    for chip in asked.chips():
+        named = await names.of(uow, organization_id=call.caller.organization_id, dimension=chip.dimension, labels=[chip.label])
+        address = asked.lifted(chip).address(chosen, "/explore/events", **kept)
+        chips.append((questions.WORDS[chip.dimension.value], named[chip.label], address))
+    if (kind := kept["tokens"]) is not None:
+        chips.append(("Tokens", questions.KIND_WORDS[kind], asked.address(chosen, "/explore/events", **{**kept, "tokens": None})))
+    return chips
 
 
 def _rows(found: Sequence[Listed]) -> list[Row]:

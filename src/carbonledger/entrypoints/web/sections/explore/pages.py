@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from carbonledger.domains.telemetry.service import answering
-from carbonledger.domains.telemetry.types.answers import Dimension, Group, Series
+from carbonledger.domains.telemetry.service import answering, caching
+from carbonledger.domains.telemetry.types.answers import Dimension, Group, Timeseries
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
-from carbonledger.entrypoints.web import colours, figures, names, plots, routes, screens
+from carbonledger.entrypoints.web import figures, names, plots, routes, screens
 from carbonledger.entrypoints.web.sections.explore import asked as questions
-from carbonledger.entrypoints.web.sections.explore import events
+from carbonledger.entrypoints.web.sections.explore import events, rows
 from carbonledger.infra import db
-from carbonledger.kernel import decimals, humane
+from carbonledger.kernel import humane
 
 router = routes.Router()
 router.routes += events.router.routes
 _READ: Final = access.scope("telemetry:read")
 SHOWN_MAX: Final = 100
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @router.page("/explore", _READ)
@@ -32,23 +28,9 @@ async def explore(call: routing.CallDep) -> exchange.Answer:
     fields = screens.query(call)
     chosen, asked = periods.read(call, fields), questions.read(fields)
     metric = figures.metric(fields.text("sort"))
-    ascending = fields.text("order") == "up"
     async with screens.reading(call) as uow:
-        found = await _groups(call, uow, chosen, asked)
-        over_time = await answering.timeseries(
-            uow,
-            organization_id=call.caller.organization_id,
-            asked=chosen.asked,
-            filters=asked.filters,
-            unit=chosen.unit,
-            group_by=asked.by,
-        )
-        ranked = sorted(found, key=lambda group: metric.amount(group.measures) or 0, reverse=not ascending)
-        pages = humane.batched(ranked, SHOWN_MAX)
-        place = int(given) if (given := fields.text("page")).isdecimal() and len(given) < 6 else 1  # noqa: PLR2004 - digits
-        some = pages.get(place, ())
-        labels = [*(group.labels[0] for group in some), *(one.labels[0] for one in over_time.series)]
-        named = await names.of(uow, organization_id=call.caller.organization_id, dimension=asked.by, labels=labels)
+        over_time = await _over_time(call, uow, chosen, asked, group_by=asked.dimension or Dimension.MODEL)
+        shown = await _shown(call, uow, asked, chosen, over_time)
         return await screens.show(
             call,
             uow,
@@ -61,26 +43,71 @@ async def explore(call: routing.CallDep) -> exchange.Answer:
             chips=await _chips(call, uow, chosen, asked),
             figures=figures.figures(over_time.totals),
             totals=over_time.totals,
-            plot=plots.plot(over_time, metric, name=lambda one: _name(one, named), by_model=asked.by is Dimension.MODEL),
             choices=[(one, asked.address(chosen, sort=one.key)) for one in figures.PLOTTED],
             metric=metric,
-            ascending=ascending,
-            columns=figures.columns([group.measures for group in ranked], figures.EVERY),
-            rows=_rows(some, ranked, named, chosen, asked, metric=metric),
+            ascending=fields.text("order") == "up",
             again=asked.address(chosen),
-            place=place,
-            pages=len(pages),
-            total=len(ranked),
+            heading="What came from a cache" if asked.by == questions.CACHED else f"By {questions.WORDS[asked.by].lower()}",
+            is_sorted=bool(fields.text("sort")),
+            **shown,
         )
 
 
-def _name(series: Series, named: Mapping[names.Label, str]) -> str:
-    return named[series.labels[0]]
+async def _over_time(
+    call: routing.Call, uow: db.UnitOfWork, chosen: periods.Chosen, asked: questions.Asked, *, group_by: Dimension | None
+) -> Timeseries:
+    return await answering.timeseries(
+        uow,
+        organization_id=call.caller.organization_id,
+        asked=chosen.asked,
+        filters=asked.filters,
+        unit=chosen.unit,
+        group_by=group_by,
+    )
+
+
+async def _shown(
+    call: routing.Call, uow: db.UnitOfWork, asked: questions.Asked, chosen: periods.Chosen, found: Timeseries
+) -> dict[str, Any]:
+    """Return the plot, and the page of the table that is asked for."""
+    metric = figures.metric(screens.query(call).text("sort"))
+    if asked.dimension is not None:
+        return await _by_dimension(call, uow, asked, chosen, found)
+    if asked.by == questions.TIME:
+        is_sorted, ascending = bool(screens.query(call).text("sort")), screens.query(call).text("order") == "up"
+        table = rows.of_time(found, chosen, asked, metric=metric, ascending=ascending, is_sorted=is_sorted)
+        plot = plots.plot(found, metric, name=lambda one: str(one.labels[0] or "No model"), by_model=True)
+        return {"plot": plot, "table": table, "place": 1, "pages": 1, "total": len(table.rows), "other_cost": None}
+    kinds = await caching.by_kind(uow, organization_id=call.caller.organization_id, asked=chosen.asked, filters=asked.filters)
+    table = rows.of_kinds(kinds, chosen, asked, metric=metric)
+    plot = plots.kinds(found, {kind: (questions.KIND_WORDS[kind], rows.KIND_COLOURS[kind]) for kind in questions.KIND_WORDS})
+    return {"plot": plot, "table": table, "place": 1, "pages": 1, "total": len(table.rows), "other_cost": kinds.other_cost or None}
+
+
+async def _by_dimension(
+    call: routing.Call, uow: db.UnitOfWork, asked: questions.Asked, chosen: periods.Chosen, over_time: Timeseries
+) -> dict[str, Any]:
+    fields, dimension = screens.query(call), asked.dimension or Dimension.MODEL
+    metric, ascending = figures.metric(fields.text("sort")), fields.text("order") == "up"
+    groups = await _groups(call, uow, chosen, asked)
+    ranked = sorted(groups, key=lambda group: metric.amount(group.measures) or 0, reverse=not ascending)
+    cut = humane.batched(ranked, SHOWN_MAX)
+    place = int(given) if (given := fields.text("page")).isdecimal() and len(given) < 6 else 1  # noqa: PLR2004 - digits
+    some = cut.get(place, ())
+    labels = [*(group.labels[0] for group in some), *(one.labels[0] for one in over_time.series)]
+    named = await names.of(uow, organization_id=call.caller.organization_id, dimension=dimension, labels=labels)
+    table = rows.of_groups(some, ranked, named, chosen, asked, metric=metric)
+    plot = plots.plot(over_time, metric, name=lambda one: named[one.labels[0]], by_model=dimension is Dimension.MODEL)
+    return {"plot": plot, "table": table, "place": place, "pages": len(cut), "total": len(ranked), "other_cost": None}
 
 
 async def _groups(call: routing.Call, uow: db.UnitOfWork, chosen: periods.Chosen, asked: questions.Asked) -> Sequence[Group]:
     found = await answering.breakdown(
-        uow, organization_id=call.caller.organization_id, asked=chosen.asked, filters=asked.filters, group_by=[asked.by]
+        uow,
+        organization_id=call.caller.organization_id,
+        asked=chosen.asked,
+        filters=asked.filters,
+        group_by=[] if asked.dimension is None else [asked.dimension],
     )
     return [group for group in found.groups if group.measures.events]
 
@@ -88,47 +115,10 @@ async def _groups(call: routing.Call, uow: db.UnitOfWork, chosen: periods.Chosen
 async def _chips(call: routing.Call, uow: db.UnitOfWork, chosen: periods.Chosen, asked: questions.Asked) -> list[tuple[str, str, str]]:
     """Return the filters in force: what, which, and the address without it."""
     chips = []
-    for name, value in asked.fields.named(questions.FILTERS).pairs:
-        dimension = Dimension(name)
-        label: names.Label = getattr(asked.filters, f"{name}_id") if hasattr(asked.filters, f"{name}_id") else value
-        named = await names.of(uow, organization_id=call.caller.organization_id, dimension=dimension, labels=[label])
-        chips.append((questions.WORDS[dimension], named[label], asked.without(chosen, name)))
+    for chip in asked.chips():
+        named = await names.of(uow, organization_id=call.caller.organization_id, dimension=chip.dimension, labels=[chip.label])
+        chips.append((questions.WORDS[chip.dimension.value], named[chip.label], asked.lifted(chip).address(chosen)))
     return chips
-
-
-def _rows(
-    some: Sequence[Group],
-    every: Sequence[Group],
-    named: Mapping[names.Label, str],
-    chosen: periods.Chosen,
-    asked: questions.Asked,
-    *,
-    metric: figures.Metric,
-) -> list[figures.Line]:
-    shown = figures.columns([group.measures for group in every], figures.EVERY)
-    most = humane.most(metric.amount(group.measures) for group in every)
-    words = [named[group.labels[0]] for group in some]
-    hues = colours.of_models(words) if asked.by is Dimension.MODEL else colours.in_order(sorted(words))
-    return [
-        figures.Line(
-            name=name,
-            href=_deeper(group, chosen, asked),
-            cells=figures.cells(group.measures, shown),
-            share=humane.share(metric.amount(group.measures) or 0, most),
-            colour=hues[name],
-            marks=tuple(one for one in figures.marks(figures.COST, group.measures) if one.kind == "provisional"),
-        )
-        for name, group in zip(words, some, strict=True)
-    ]
-
-
-def _deeper(group: Group, chosen: periods.Chosen, asked: questions.Asked) -> str | None:
-    """Return the address of one group by itself; None where no filter can name it."""
-    label = group.labels[0]
-    if label is None or asked.by.value not in questions.FILTERS:
-        return None
-    value = ("yes" if label else "no") if isinstance(label, bool) else str(label)
-    return asked.address(chosen, **{asked.by.value: value, "by": asked.next.value})
 
 
 @router.page("/explore/table.csv", _READ)
@@ -137,32 +127,18 @@ async def table(call: routing.CallDep) -> exchange.Answer:
     fields = screens.query(call)
     chosen, asked = periods.read(call, fields), questions.read(fields)
     async with screens.reading(call) as uow:
+        text = await _csv(call, uow, chosen, asked)
+    headers: list[exchange.Header] = [(b"content-disposition", b'attachment; filename="usage.csv"')]
+    return exchange.Answer(200, body=text.encode(), media_type=b"text/csv; charset=utf-8", headers=headers)
+
+
+async def _csv(call: routing.Call, uow: db.UnitOfWork, chosen: periods.Chosen, asked: questions.Asked) -> str:
+    organization_id = call.caller.organization_id
+    if asked.dimension is not None:
         found = await _groups(call, uow, chosen, asked)
         labels = [group.labels[0] for group in found]
-        named = await names.of(uow, organization_id=call.caller.organization_id, dimension=asked.by, labels=labels)
-    headers: list[exchange.Header] = [(b"content-disposition", b'attachment; filename="usage.csv"')]
-    return exchange.Answer(200, body=_csv(asked, found, named).encode(), media_type=b"text/csv; charset=utf-8", headers=headers)
-
-
-def _csv(asked: questions.Asked, found: Sequence[Group], named: Mapping[names.Label, str]) -> str:
-    written = io.StringIO()
-    rows = csv.writer(written)
-    rows.writerow([asked.by.value, "id", "requests", "tokens", "cost_usd", "energy_wh_mid", "co2e_g_low", "co2e_g_mid", "co2e_g_high"])
-    for group in found:
-        measures = group.measures
-        spread = measures.co2e_g
-        bounds = (None, None, None) if spread is None else (spread.low, spread.mid, spread.high)
-        amounts = (figures.REQUESTS, figures.TOKENS, figures.COST, figures.ENERGY)
-        numbers = [*(one.amount(measures) for one in amounts), *bounds]
-        name = named[group.labels[0]]
-        rows.writerow([_inert(name), group.labels[0] or "", *("" if one is None else _plain(one) for one in numbers)])
-    return written.getvalue()
-
-
-def _plain(number: Decimal | int) -> str:
-    return decimals.to_api_decimal(decimals.of(number))
-
-
-def _inert(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+        named = await names.of(uow, organization_id=organization_id, dimension=asked.dimension, labels=labels)
+        return rows.csv_of_groups(asked, found, named)
+    if asked.by == questions.TIME:
+        return rows.csv_of_time(await _over_time(call, uow, chosen, asked, group_by=None))
+    return rows.csv_of_kinds(await caching.by_kind(uow, organization_id=organization_id, asked=chosen.asked, filters=asked.filters))

@@ -34,7 +34,7 @@ class Row:
     colour: str
     cells: tuple[Shown | None, ...]
     price: tuple[str, str] | None
-    energy: tuple[Shown, Shown] | None
+    energy: tuple[tuple[Shown, Shown], ...] | None
 
 
 @router.page("/models", _READ)
@@ -122,6 +122,8 @@ async def model(call: routing.CallDep) -> exchange.Answer:
             totals=over_time.totals,
             split=figures.split(over_time.totals),
             prices=rates.prices(provider, name, at=call.now),
-            energy=rates.energy(provider, name, at=call.now),
+            history=rates.history(provider, name, at=call.now),
+            drawn=rates.drawn(provider, name, at=call.now),
+            taken=rates.taken(provider, name, at=call.now),
             rates=rates,
         )

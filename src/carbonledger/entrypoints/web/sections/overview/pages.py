@@ -11,8 +11,11 @@ from uuid import UUID
 
 from carbonledger.domains.connections import service as connections
 from carbonledger.domains.connections import types as connection_types
-from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.identity import types as identity_types
+from carbonledger.domains.identity.service import entitlements
+from carbonledger.domains.telemetry.service import answering, caching
 from carbonledger.domains.telemetry.types.answers import Breakdown, Dimension, Filters, Group, Measures, Timeseries
+from carbonledger.domains.telemetry.types.caching import CacheSaving
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
@@ -22,6 +25,7 @@ from carbonledger.kernel import humane
 from carbonledger.kernel.period import Period
 
 TOP: Final = 5
+RECEIPTS: Final = identity_types.Feature("receipts", default=False)
 _EVERYTHING: Final = Filters()
 
 router = routes.Router()
@@ -34,6 +38,7 @@ class _Found:
     by_model: Breakdown
     by_project: Breakdown
     project_names: dict[names.Label, str]
+    saving: CacheSaving
     is_new: bool
 
 
@@ -60,16 +65,27 @@ async def overview(call: routing.CallDep) -> exchange.Answer:
             choices=[(one, f"/?{chosen.query}&metric={one.key}") for one in figures.PLOTTED],
             metric=metric,
             split=figures.split(totals),
+            saved=figures.saved(found.saving),
             totals=totals,
             models=_models(found.by_model.groups, chosen, metric),
             model_columns=figures.columns([group.measures for group in found.by_model.groups], shown),
             projects=_projects(found, chosen, metric),
             project_columns=figures.columns([group.measures for group in found.by_project.groups], shown),
+            offset=await _offset(call, uow, totals),
             is_new=found.is_new,
             health=await _health(call, uow),
             today=call.now.date(),
             address=call.services.settings.address,
         )
+
+
+async def _offset(call: routing.Call, uow: db.UnitOfWork, totals: Measures) -> figures.Figure | None:
+    """Return what could be compensated, to an organization on the free tier whose plan has no receipts; None to any other."""
+    organization_id = call.caller.organization_id
+    found = figures.figure(figures.CO2E, totals)
+    if call.caller.tier is not identity_types.Tier.FREE or found.value is None or not totals.co2e_high:
+        return None
+    return None if await entitlements.has(uow, organization_id=organization_id, key=RECEIPTS) else found
 
 
 async def _health(call: routing.Call, uow: db.UnitOfWork) -> connection_types.Health | None:
@@ -92,10 +108,13 @@ async def _find(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chose
     by_project = await answering.breakdown(
         uow, organization_id=organization_id, asked=asked, filters=_EVERYTHING, group_by=[Dimension.PROJECT]
     )
+    saving = await caching.saving(uow, organization_id=organization_id, asked=asked, filters=_EVERYTHING)
     labels = [group.labels[0] for group in by_project.groups]
     named = await names.of(uow, organization_id=organization_id, dimension=Dimension.PROJECT, labels=labels[: TOP * 4])
     is_empty = not any((over_time.totals.events, over_time.totals.metered_events, past.totals.events))
-    return _Found(over_time, past.totals, by_model, by_project, named, is_empty and await _is_new(uow, organization_id, chosen, now))
+    return _Found(
+        over_time, past.totals, by_model, by_project, named, saving, is_empty and await _is_new(uow, organization_id, chosen, now)
+    )
 
 
 async def _is_new(uow: db.UnitOfWork, organization_id: UUID, chosen: periods.Chosen, now: datetime) -> bool:

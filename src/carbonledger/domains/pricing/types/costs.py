@@ -1,4 +1,4 @@
-"""Words of pricing: what a price is for, a rate of the book, a cost and what may be said against it, and the faults.
+"""What a price is for, a rate of the book, a cost and what may be said against it, and the faults.
 
 Owns those values and what follows from one of them alone. It does not own choosing a rate or computing a cost (``core``).
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
@@ -218,6 +218,10 @@ class Rates(Protocol):
         """Return the rate in force at an instant in UTC."""
         ...
 
+    def between(self, start: datetime, end: datetime) -> Sequence[tuple[datetime, Rate]]:
+        """Return the rates in force from ``start`` to before ``end``, each with the instant from which it holds, the first ``start``."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -230,41 +234,6 @@ class Listed:
     def key(self) -> tuple[str, str, str]:
         """What lists of prices are sorted by."""
         return self.provider, self.rate.model, self.rate.service
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookFiles:
-    """A version of the price book as it is published: the two files, and what is said of them without reading them."""
-
-    version: str
-    as_of: date
-    source: Mapping[str, str]
-    prices: bytes
-    overrides: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """An entry of our own: where public books disagree or are silent, what we follow, from when until when, and why.
-
-    ``prices`` in USD per million tokens by kind; empty for a factor on a provider's other prices of these ``kinds``, which is ``times``.
-    """
-
-    rule: str
-    provider: str
-    models: tuple[str, ...]  # none: all of the provider
-    service: str
-    starts_on: str | None  # a day or an instant, as the entry has it
-    ends_on: str | None
-    prices: Mapping[str, str]
-    times: str | None
-    kinds: tuple[str, ...]
-    hours: tuple[tuple[str, str], ...]  # of the day in UTC, from and until; none: at all
-    days: tuple[int, ...]  # of the week, Monday is 1; none: on all
-    reason: str
-    links: tuple[str, ...]
-    decided_on: date
-    is_disputed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,30 +312,6 @@ class Step:
 
     text: str
     links: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disagreement:
-    """A price that two books give differently: USD per million tokens, None where a book has none. ``key``: its name over there."""
-
-    provider: str
-    model: str
-    service: str
-    kind: PriceKind
-    above_tokens: int
-    ours: Decimal | None
-    theirs: Decimal | None
-    rules: tuple[str, ...]
-    key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """What comparing with another book gave: rows by (provider, model, service, tier, kind), and how much of it could be compared."""
-
-    rows: tuple[Disagreement, ...]
-    agreed: int  # prices that are the same
-    only_theirs: tuple[str, ...]  # keys of models that our book does not have
 
 
 def dollars(pico: int) -> Decimal:
