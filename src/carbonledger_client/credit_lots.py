@@ -60,13 +60,25 @@ def _lots(document: object) -> tuple[CreditLot, ...]:
 def _lot(row: object) -> CreditLot:
     if not isinstance(row, dict):
         raise errors.Garbled("A lot is not a JSON object.")
-    texts = {name: row.get(name) for name in ("id", "registry", "block", "kind")}
     vintage = row.get("vintage")
-    if not all(isinstance(text, str) for text in texts.values()) or type(vintage) is not int:
-        raise errors.Garbled("A lot does not say what it is.")
+    if type(vintage) is not int:
+        raise errors.Garbled("A lot has no vintage.")
     return CreditLot(
-        **texts, vintage=vintage, quantity_t=_tonnes(row.get("quantity_t")), remaining_t=_tonnes(row.get("remaining_t")), document=row
+        id=_text(row.get("id")),
+        registry=_text(row.get("registry")),
+        block=_text(row.get("block")),
+        kind=_text(row.get("kind")),
+        vintage=vintage,
+        quantity_t=_tonnes(row.get("quantity_t")),
+        remaining_t=_tonnes(row.get("remaining_t")),
+        document=row,
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise errors.Garbled("A lot does not say what it is.")
+    return value
 
 
 def _tonnes(value: object) -> Decimal:

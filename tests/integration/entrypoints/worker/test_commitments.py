@@ -14,7 +14,7 @@ from carbonledger.domains.receipts.service import commitments as service
 from carbonledger.domains.receipts.service import credits as credit_service
 from carbonledger.domains.receipts.types import commitments as types
 from carbonledger.domains.receipts.types.commitments import CommitmentState
-from carbonledger.infra import clock, http, outbox, retry
+from carbonledger.infra import clock, http, outbox, queue, retry
 from carbonledger.kernel import actor, errors, page
 from carbonledger_sandbox import climate
 from tests import standins
@@ -151,7 +151,7 @@ async def test_one_order_that_can_not_be_asked_for_keeps_no_other_back(shop: Ben
     job_id = await shop.ask(service.FOLLOW_JOB)
     await shop.run_once()
     assert (await find(shop, other)).state is CommitmentState.CONFIRMED
-    assert (await shop.job(job_id)).state != "succeeded"
+    assert (await shop.job(job_id)).state is not queue.JobState.SUCCEEDED
 
 
 async def test_without_a_seller_nothing_is_ordered(bench: Bench) -> None:
