@@ -277,8 +277,8 @@ async def a_tile(world: World) -> dict[str, str]:
 RECIPES: dict[str, Recipe] = {
     "getLogCheckpoint": Recipe(place=a_signed_log),
     "getLogTile": Recipe(place=a_tile, is_everybodys=True),
-    "getLogInclusion": Recipe(place=a_signed_log),
-    "getLogConsistency": Recipe(place=a_signed_log),
+    "getLogInclusion": Recipe(place=a_signed_log, query={"index": "0"}),
+    "getLogConsistency": Recipe(place=a_signed_log, query={"old": "1", "new": "2"}),
     "login": Recipe(body=credentials),
     "signInByLink": Recipe(body=a_sign_in_link),
     "switchOrganization": Recipe(body=own_organization),

@@ -39,7 +39,7 @@ def root(hashes: list[bytes]) -> bytes:
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=6))
 def test_growing_in_pieces_keeps_the_nodes_of_the_whole_tree(pieces: list[int]) -> None:
     hashes = leaf_hashes(sum(pieces))
-    frontier, kept, at = merkle.Frontier(), [], 0
+    frontier, kept, at = merkle.Frontier(), list[types.Node](), 0
     for piece in pieces:
         frontier, nodes = core.grow(frontier, hashes[at : at + piece])
         kept += nodes
