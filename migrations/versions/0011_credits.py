@@ -11,7 +11,7 @@ from alembic import op
 from carbonledger.infra import ddl
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def _text(table: str, name: str, most: int, *, nullable: bool = False) -> str:
