@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -21,7 +21,7 @@ from uuid import UUID
 
 import orjson
 
-from carbonledger_client import errors, models, transport
+from carbonledger_client import credit_lots, errors, models, transport
 from carbonledger_client import periods as months
 from carbonledger_client import receipts as carbon
 
@@ -88,6 +88,26 @@ class Client:
         params = {name: value for name, value in filters.items() if value is not None}
         answer = self._transport.send("GET", "/v1/telemetry/summary", params=params, repeatable=True)
         return models.summary_from_api(_document(answer))
+
+    def import_credit_lots(self, content: bytes) -> credit_lots.LotsImported:
+        """Import a CSV file of retired credits, all of it or nothing; the same file again adds nothing. With a key of the house.
+
+        Raises ``Refused``, whose problems name every bad line, ``Unreachable``, ``Garbled``.
+        """
+        headers = {"Content-Type": "text/csv"}
+        answer = self._transport.send("POST", "/v1/credit-lots", content=content, headers=headers, repeatable=True)
+        return credit_lots.imported_from_api(_document(answer))
+
+    def credit_lots(self) -> Iterator[credit_lots.CreditLot]:
+        """Yield the lots of the inventory, the last imported first. With a key of the house."""
+        params = {"limit": "200"}
+        while True:
+            answer = self._transport.send("GET", "/v1/credit-lots", params=params, repeatable=True)
+            lots, cursor = credit_lots.page_from_api(_document(answer))
+            yield from lots
+            if cursor is None:
+                return
+            params = {"limit": "200", "cursor": cursor}
 
     def periods(self, *, limit: int = 50, cursor: str | None = None) -> months.Page:
         """Return months of the organization, the latest first; go on with the page's ``next_cursor``."""
