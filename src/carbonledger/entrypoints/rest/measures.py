@@ -9,11 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 from pydantic import AwareDatetime, Field
 
-<<<<<<< HEAD
 from carbonledger.domains.emissions import types as emission_types
-from carbonledger.domains.telemetry import types
-=======
->>>>>>> main
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types import answers, caching
 from carbonledger.entrypoints.rest import routing, shapes
