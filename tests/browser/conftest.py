@@ -9,7 +9,6 @@ from playwright import sync_api
 
 from tests.browser import signing
 
-
 PATIENCE_MS = 60_000  # for what takes a moment on an idle machine
 sync_api.expect.set_options(timeout=PATIENCE_MS)
 
