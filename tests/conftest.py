@@ -59,6 +59,13 @@ def _has_memory() -> bool:
     return free >= MEMORY_MIN_BYTES and not place.f_flag & os.ST_NOEXEC  # tests make programs, too
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the choice of the server matters to."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "server" in item.fixturenames:
+            item.add_marker("database")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose component is missing; on CI, where every component is installed, fail instead."""
     for marker in item.iter_markers("requires"):

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import psutil
 
-from tests import embedded, until
+from tests import embedded, until, warm
 
 ROOT = Path(__file__).parents[1]
 COMMAND = ("-P", "-m", "carbonledger.entrypoints.cli.main")
@@ -68,6 +68,8 @@ def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 def run(home: Path, *arguments: str, user: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
+    if user is None:
+        return warm.loaded().run(arguments, environment=environment(home, extra))
     return subprocess.run(
         [*become(user), sys.executable, *COMMAND, *arguments],
         env=environment(home, extra),

@@ -48,6 +48,10 @@ class StandIns:
         """The settings that point the service here."""
         return {f"{provider}_url": f"{self.address}/{provider}" for provider in KEYS}
 
+    def now(self) -> datetime:
+        """Return where their clock stands."""
+        return datetime.fromtimestamp(self.state.clock.now_s(), UTC)
+
     def set_clock(self, now: datetime) -> None:
         """Let their clock stand at ``now``."""
         self.state.clock.set(int(now.timestamp()), frozen=True)

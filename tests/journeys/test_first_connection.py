@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from carbonledger.domains.connections import service
+from carbonledger.infra import clock
 from carbonledger_sandbox import state
 from tests import conftest, standins
 from tests.contract import worlds
@@ -20,8 +23,9 @@ from tests.journeys import trace_totals
 
 
 async def test_three_accounts_are_connected_and_the_ledger_says_what_the_traces_say(
-    fresh_database: conftest.TestDatabase, tmp_path: Path
+    fresh_database: conftest.TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(clock, "now", lambda: standins.NOON)  # where the providers' own clock stands
     async with worlds.installed(fresh_database, tmp_path) as (services, ledger):
         organization, client = await ledger.open_organization()
         account = polling.Account(Bench(services=services, organization_id=ledger.house_id), UUID(organization["id"]))

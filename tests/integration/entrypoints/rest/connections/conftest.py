@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from carbonledger.infra import clock
 from tests import standins
 from tests.integration.entrypoints.rest.identity.conftest import Installation, Opener, install
 
@@ -13,8 +14,9 @@ __all__ = ["install"]  # a fixture
 
 
 @pytest.fixture
-def world() -> Iterator[standins.StandIns]:
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[standins.StandIns]:
     with standins.running() as served:
+        monkeypatch.setattr(clock, "now", served.now)  # whatever the day, their 60 days are the last ones
         yield served
 
 
