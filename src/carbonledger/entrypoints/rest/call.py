@@ -34,6 +34,7 @@ class Edge:
     services: bootstrap.Services
     gate: gate.Gate
     bodies: bodies.Budget = field(default_factory=bodies.Budget)
+    uploads: bodies.Budget = field(default_factory=lambda: bodies.Budget(bodies.UPLOADS_HELD_BYTES_MAX))
 
 
 @dataclass(slots=True)
