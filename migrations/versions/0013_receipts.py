@@ -61,6 +61,7 @@ _RECEIPTS = """
             num_nonnulls(serial, payload, digest, signature, kid, log_index, issued_at) = CASE WHEN state = 'deferred' THEN 0 ELSE 7 END
         ),
         CONSTRAINT receipts_deferred_check CHECK (state <> 'deferred' OR deferred_at IS NOT NULL AND num_nonnulls(bundle, document) = 0),
+        CONSTRAINT receipts_proven_check CHECK ((bundle IS NULL) = (document IS NULL)),
         CONSTRAINT receipts_superseded_check CHECK ((state = 'superseded') = (superseded_by IS NOT NULL)),
         CONSTRAINT receipts_revoked_check CHECK ((state = 'revoked') = (revocation IS NOT NULL)),
         CONSTRAINT receipts_ended_check CHECK ((state IN ('superseded', 'revoked')) = (ended_at IS NOT NULL))
@@ -72,8 +73,8 @@ _KEPT = """
         IF TG_OP <> 'UPDATE' THEN
             RAISE EXCEPTION 'a receipt stays for ever' USING ERRCODE = 'restrict_violation';
         END IF;
-        IF (NEW.organization_id, NEW.id, NEW.period_id, NEW.supersedes, NEW.created_at)
-            IS DISTINCT FROM (OLD.organization_id, OLD.id, OLD.period_id, OLD.supersedes, OLD.created_at) THEN
+        IF (NEW.organization_id, NEW.id, NEW.period_id, NEW.supersedes, NEW.deferred_at, NEW.created_at)
+            IS DISTINCT FROM (OLD.organization_id, OLD.id, OLD.period_id, OLD.supersedes, OLD.deferred_at, OLD.created_at) THEN
             RAISE EXCEPTION 'what a receipt is of never changes' USING ERRCODE = 'restrict_violation';
         END IF;
         IF OLD.state <> 'deferred' AND (NEW.required_mg, NEW.serial, NEW.payload, NEW.digest, NEW.signature, NEW.kid, NEW.log_index, NEW.issued_at)
@@ -82,6 +83,16 @@ _KEPT = """
         END IF;
         IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN (('deferred', 'issued'), ('issued', 'superseded'), ('issued', 'revoked')) THEN
             RAISE EXCEPTION 'a receipt that is % does not become %', OLD.state, NEW.state USING ERRCODE = 'restrict_violation';
+        END IF;
+        IF NEW.state = OLD.state AND (NEW.superseded_by, NEW.revocation, NEW.ended_at)
+            IS DISTINCT FROM (OLD.superseded_by, OLD.revocation, OLD.ended_at) THEN
+            RAISE EXCEPTION 'how a receipt ended never changes' USING ERRCODE = 'restrict_violation';
+        END IF;
+        IF OLD.bundle IS NOT NULL AND NEW.state = OLD.state AND (NEW.bundle, NEW.document) IS DISTINCT FROM (OLD.bundle, OLD.document) THEN
+            RAISE EXCEPTION 'what proves a receipt is written once, and once more when it ended' USING ERRCODE = 'restrict_violation';
+        END IF;
+        IF NEW.state <> OLD.state AND num_nonnulls(NEW.bundle, NEW.document) > 0 THEN
+            RAISE EXCEPTION 'what proves a receipt is made after it moved' USING ERRCODE = 'restrict_violation';
         END IF;
         RETURN NEW;
     END

@@ -17,10 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 import orjson
 
 from carbonledger_client import errors, models, transport
+from carbonledger_client import periods as months
 
 EVENTS_MAX = 10_000  # of one request
 _COMPRESSED_FROM_BYTES = 1024
@@ -84,6 +86,28 @@ class Client:
         params = {name: value for name, value in filters.items() if value is not None}
         answer = self._transport.send("GET", "/v1/telemetry/summary", params=params, repeatable=True)
         return models.summary_from_api(_document(answer))
+
+    def periods(self, *, limit: int = 50, cursor: str | None = None) -> months.Page:
+        """Return months of the organization, the latest first; go on with the page's ``next_cursor``."""
+        params = {"limit": str(limit), **({} if cursor is None else {"cursor": cursor})}
+        return months.page_from_api(_document(self._transport.send("GET", "/v1/periods", params=params, repeatable=True)))
+
+    def period(self, period_id: str) -> months.WholePeriod:
+        """Return a month with its sums as they were frozen, and its adjustments."""
+        return months.whole_from_api(_document(self._transport.send("GET", f"/v1/periods/{_place(period_id)}", repeatable=True)))
+
+    def close_period(self, period_id: str) -> str:
+        """Ask for a month that is due to be closed now, and return the job's id. Asking again while it runs is the same job."""
+        path = f"/v1/periods/{_place(period_id)}/close"
+        return months.job_from_api(_document(self._transport.send("POST", path, repeatable=True)))
+
+
+def _place(given: str) -> str:
+    """Return an id as it stands in a path. Raises ``Misused``."""
+    try:
+        return str(UUID(given))
+    except ValueError:
+        raise errors.Misused(f"{given!r} is not an id.") from None
 
 
 def _document(answer: transport.Answer) -> object:

@@ -39,8 +39,15 @@ def lines(report: verify.Report) -> list[str]:
     width = max(len(check.name) for check in report.checks)
     told = [f"{'ok    ' if check.ok else 'FAILED'} {check.name:<{width}}  {check.text}" for check in report.checks]
     figures = _figures(report.receipt) if report.ok and report.receipt is not None else []
-    verdict = "VERIFIED: all checks hold." if report.ok else "NOT VERIFIED: do not rely on this file."
-    return [*told, "", *figures, *report.trust, "", verdict]
+    return [*told, "", *figures, *report.trust, "", _verdict(report)]
+
+
+def _verdict(report: verify.Report) -> str:
+    if not report.ok:
+        return "NOT VERIFIED: do not rely on this file."
+    if report.receipt is not None and report.receipt.test:
+        return "VERIFIED as a TEST receipt: all checks hold, and it stands for nothing real."
+    return "VERIFIED: all checks hold."
 
 
 def _figures(receipt: statement.Receipt) -> list[str]:

@@ -115,6 +115,17 @@ def choice(words: type[E]) -> Shape[E]:
     return Shape(read, lambda member: str(member.value))
 
 
+def boolean() -> Shape[bool]:
+    """Return the shape of a yes or no."""
+
+    def read(value: Json) -> bool:
+        if not isinstance(value, bool):
+            refuse("It has to be true or false.")
+        return value
+
+    return Shape(read, lambda value: value)
+
+
 def constant(word: str) -> Shape[str]:
     """Return the shape of a text that is always the same."""
 

@@ -1,8 +1,9 @@
-"""The receipt: what is signed about a period, as typed values, integers and strings only. Unknown is None, never 0.
+"""The receipt: what is signed about a period, as typed values: integers, strings, and one yes or no. Unknown is None, never 0.
 
 Units are in the names: ``mg`` milligrams of CO2e, ``uwh`` millionths of a watt-hour. Amounts of money are whole ``10^-scale`` of the
 currency. ``[from, to)`` is half open everywhere. What a receipt has to satisfy by itself is checked when it is made and when it is read:
-parts add up to the whole, what is compensated is allocated in full, and it says what it is: a compensation claim.
+parts add up to the whole, what is compensated is allocated in full, and it says what it is: a compensation claim. A test receipt is one of a
+sandbox, whose clock may be ahead: it may be issued before its period ends, and holds made-up credits only, which a real one never does.
 
 The members and their meaning are a published format. None is ever renamed, and a new one makes another schema.
 """
@@ -21,6 +22,7 @@ from carbonledger_proof import canonical, errors, measures, serials, shape, sign
 
 SCHEMA = signature.RECEIPT
 CLAIM = "compensation claim"
+TEST_REGISTRY = "sandbox"  # of credits that were made up for tests
 WORDING = (
     "This receipt states the gross greenhouse gas emissions estimated for the AI usage of one period, and the retired carbon credits "
     "allocated to them. It is a compensation claim: the emissions took place, and the credits do not reduce them."
@@ -111,15 +113,19 @@ class Adjustment:
 
     month: str
     receipt: str | None  # the receipt of that month; None: it had none
-    events: int
+    events: int  # more than before, or fewer: negative; one that was only revised changes none
     gross: tuple[measures.Gross, ...]
     cost: tuple[measures.Cost, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A receipt. ``gross``, ``cost`` and ``tokens`` include adjustments; ``projects`` may be left out as a whole."""
+    """A receipt. ``gross``, ``cost`` and ``tokens`` include adjustments; ``projects`` may be left out as a whole.
 
+    ``test``: it was issued to a sandbox, and is about no real usage and no real credits.
+    """
+
+    test: bool
     serial: str
     issuer: str
     organization: str
@@ -172,10 +178,12 @@ def _problems(receipt: Receipt) -> Iterable[tuple[str, str]]:
         yield "/serial", "It is of another month than the period."
     if receipt.supersedes == receipt.serial:
         yield "/supersedes", "A receipt can't supersede itself."
-    if receipt.issued_at < receipt.period.end:
+    if receipt.issued_at < receipt.period.end and not receipt.test:
         yield "/issued_at", "It is before the end of the period."
     if receipt.wording != WORDING:
         yield "/wording", "It is not the wording of this schema."
+    if any((allocation.registry == TEST_REGISTRY) != receipt.test for allocation in receipt.allocations):
+        yield "/allocations", f"Credits of the registry {TEST_REGISTRY} are for test receipts, and no others are."
     yield from _measured(receipt)
     yield from _parts(receipt)
     yield from _compensation(receipt)
@@ -258,6 +266,7 @@ ALLOCATION = shape.record(Allocation, from_mg=measures.COUNT, to_mg=measures.COU
 RECEIPT = shape.record(
     Receipt,
     {"schema": SCHEMA},
+    test=shape.boolean(),
     serial=SERIAL,
     issuer=ORIGIN,
     organization=shape.text(64, _PSEUDONYM),
@@ -285,7 +294,7 @@ RECEIPT = shape.record(
     allocations=shape.array(ALLOCATION, most=ALLOCATIONS_MAX),
     adjustments=shape.array(
         shape.record(
-            Adjustment, month=MONTH, receipt=shape.nullable(SERIAL), events=measures.COUNT, gross=measures.GROSS, cost=measures.COSTS
+            Adjustment, month=MONTH, receipt=shape.nullable(SERIAL), events=shape.integer(), gross=measures.GROSS, cost=measures.COSTS
         ),
         most=1200,
     ),

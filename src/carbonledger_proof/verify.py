@@ -19,6 +19,7 @@ FROM_BUNDLE = (
 )
 PINNED = "The keys are those you gave, so that the receipt was signed by whoever you got them from."
 LIMITS = "That the log shows everybody the same is for those who mirror it: see its checkpoints and audit it."
+TEST = "This is a TEST receipt, issued to a sandbox: it is about no real usage, holds no real credits, and compensates nothing."
 PAGE = "The figures to trust are those printed here; compare the page with them."
 
 
@@ -110,7 +111,8 @@ def _of_bundle(parts: Mapping[str, bytes], opened: bundles.Bundle, trusted: keys
     known = opened.keys if trusted is None else trusted
     receipt = opened.receipt
     written = parts["receipt"]
-    yield Check("format", ok=True, text=f"Receipt {receipt.serial} for {receipt.period.month}, complete and in canonical form.")
+    kind = "TEST receipt" if receipt.test else "Receipt"
+    yield Check("format", ok=True, text=f"{kind} {receipt.serial} for {receipt.period.month}, complete and in canonical form.")
     yield _check("seal", lambda: _seal(parts, opened, known))
     yield _check("signature", lambda: _signature(opened, written, known))
     yield _check("key", lambda: _key(receipt, known))
@@ -211,7 +213,8 @@ def _event_inside(opened: bundles.EventProof) -> str:
 
 
 def _trust(opened: bundles.Bundle, trusted: keys.KeySet | None) -> tuple[str, ...]:
-    return (PINNED if trusted is not None else f"{FROM_BUNDLE} Key: {opened.receipt.kid}.", LIMITS)
+    told = (PINNED if trusted is not None else f"{FROM_BUNDLE} Key: {opened.receipt.kid}.", LIMITS)
+    return (TEST, *told) if opened.receipt.test else told
 
 
 def _unread(problem: str, names: tuple[str, ...], trusted: keys.KeySet | None) -> Report:

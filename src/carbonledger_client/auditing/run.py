@@ -184,7 +184,7 @@ def _followed(trusted: keys.KeySet, told: list[leaves.KeyPublished | leaves.KeyR
     known = {key.kid: key for key in trusted.of(keys.Purpose.LOG)}
     for leaf in told:
         if isinstance(leaf, leaves.KeyRotated) and leaf.old_kid in known and leaf.key.purpose is keys.Purpose.LOG:
-            part = leaves.signed_part(leaf)
+            part = canonical.write(leaves.signed_part(leaf))
             try:
                 signature.verify(signature.LOG_KEY, part, leaf.old_signature, known[leaf.old_kid].public)
                 signature.verify(signature.LOG_KEY, part, leaf.signature, leaf.key.public)

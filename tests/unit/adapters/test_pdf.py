@@ -19,6 +19,10 @@ BUNDLE = worlds.world().bundled()
 SHEET = sheet.sheet(BUNDLE, organization="Acme Robotics", verify_url=f"https://ledger.example/receipts/verify/{BUNDLE.receipt.serial}")
 
 
+MADE_UP = tuple(dataclasses.replace(one, registry="sandbox") for one in BUNDLE.receipt.allocations)
+TEST = sheet.sheet(worlds.world(test=True, allocations=MADE_UP).bundled(), organization="Acme Robotics", verify_url=SHEET.verify_url)
+
+
 def printed(given: printing.Sheet = SHEET) -> bytes:
     return pdf.TypstPrinter().printed(given, bundle=BUNDLE.encode())
 
@@ -50,6 +54,14 @@ def test_a_page_that_was_not_sealed_does_not_verify() -> None:
     assert not verify.document(printed()).ok
 
 
+def test_a_test_receipt_is_another_page_of_one() -> None:
+    content = printed(TEST)
+    assert pages(content) == 1
+    # The watermark is the one thing that is transparent, and the only one of that size: its graphics state stands in the file.
+    assert b"/ca 0.12" in content
+    assert b"/ca 0.12" not in printed()
+
+
 @pytest.mark.parametrize("text", ["名前 \u202e 🎉", "#panic[x] \\ $x$ <label> @cite", '"]; #import "x"', "W" * 500])
 def test_hostile_names_stay_text_on_one_page(text: str) -> None:
     name = sheet.seen(text)
@@ -58,10 +70,11 @@ def test_hostile_names_stay_text_on_one_page(text: str) -> None:
     credit = printing.CreditRow(name, sheet.seen(text, most=64), name, name, "1,000,000,000 to 1,010,000,000 mg", "10 kg CO₂e")
     full = dataclasses.replace(
         SHEET,
+        is_test=True,
         parties=(figure,) * 3,
-        standing="This receipt was revoked and is no longer valid.",
+        standing=f"{TEST.standing} This receipt was revoked and is no longer valid.",
         projects=(row,) * sheet.PROJECTS_MAX,
-        adjustments=("October 2026: -2 g CO₂e from 1,200 late or revised events, after receipt CL-202610-AAAAA.",)
+        adjustments=("October 2026: -2 g CO₂e from 1,200 events more, after receipt CL-202610-AAAAA.",)
         * (sheet.ADJUSTMENTS_MAX + 1),
         credits=(credit,) * sheet.CREDITS_MAX,
     )

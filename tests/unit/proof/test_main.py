@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def test_files_of_every_kind_that_verified_once_still_do(name: str, jwks: str, c
     assert "compensation claim" in told
     assert command.main([str(FIXTURES / name), "--keys", jwks]) == 0
     assert "those you gave" in capsys.readouterr().out
+
+
+def test_a_test_receipt_verifies_and_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    real = worlds.receipt()
+    made_up = tuple(dataclasses.replace(one, registry="sandbox") for one in real.allocations)
+    path = tmp_path / "bundle.json"
+    path.write_bytes(worlds.world(test=True, allocations=made_up, issued_at=real.period.start).bundled().encode())
+    assert command.main([str(path)]) == 0
+    told = capsys.readouterr().out
+    assert f"ok     format      TEST receipt {real.serial}" in told
+    assert "compensates nothing" in told
+    assert told.endswith("VERIFIED as a TEST receipt: all checks hold, and it stands for nothing real.\n")
 
 
 def test_a_file_that_does_not_verify_ends_with_1_and_its_figures_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,20 +29,26 @@ def test_a_receipt_is_read_as_it_was_written() -> None:
     assert read.sha256 == RECEIPT.sha256
 
 
-def test_a_receipt_has_integers_texts_and_unknowns_only() -> None:
+def test_a_receipt_has_integers_texts_unknowns_and_one_yes_or_no() -> None:
     def walk(value: object) -> None:
         assert isinstance(value, dict | list | str | int | None)
         assert not isinstance(value, bool)
         for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
             walk(inner)
 
-    walk(document())
+    found = document()
+    assert found.pop("test") is False
+    walk(found)
 
 
 @pytest.mark.parametrize(
     "place,value",
     [
         (("schema",), "carbon-ledger/receipt/v2"),
+        (("test",), 0),
+        (("test",), "false"),
+        (("test",), True),  # it holds real credits
+        (("allocations", 0, "registry"), "sandbox"),
         (("serial",), "CL-202611-00000"),  # its check character is wrong
         (("serial",), worlds.serial(0, "2026-10")),  # of another month
         (("serial",), worlds.serial().lower()),
@@ -115,6 +121,21 @@ def test_the_error_leads_to_the_member() -> None:
     changed["allocations"][1]["to_mg"] = 1
     with pytest.raises(errors.StatementInvalid, match=r"^/allocations/1/to_mg: "):
         statement.from_json(changed)
+
+
+def test_a_test_receipt_may_be_issued_before_its_period_ends_and_holds_made_up_credits_only() -> None:
+    made_up = tuple(dataclasses.replace(one, registry="sandbox") for one in RECEIPT.allocations)
+    early = RECEIPT.period.start
+    found = worlds.receipt(test=True, allocations=made_up, issued_at=early)
+    assert statement.from_json(found.to_json()) == found
+    for wrong in (
+        {"test": True},
+        {"test": True, "allocations": (made_up[0], RECEIPT.allocations[1])},
+        {"test": False, "allocations": made_up},
+        {"test": False, "issued_at": early},
+    ):
+        with pytest.raises(errors.StatementInvalid, match="/allocations|/issued_at"):
+            worlds.receipt(**wrong)
 
 
 def project(share: measures.Range, amount: int, number: int) -> statement.Project:

@@ -99,6 +99,7 @@ def receipt(**changes: object) -> statement.Receipt:
     root = merkle.tree_root(map(merkle.leaf_hash, contents(events())))
     unknown = measures.Buckets(uncached_input=0, cached_input=0, cache_creation_5m=0, cache_creation_1h=0, output=None)
     given: dict[str, object] = {
+        "test": False,
         "serial": serial(),
         "issuer": ORIGIN,
         "organization": "0f" * 32,

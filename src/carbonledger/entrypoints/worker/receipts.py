@@ -6,12 +6,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger import bootstrap
-from carbonledger.domains.receipts.service import bundling, closing, credits, issuing
+from carbonledger.domains.receipts.service import bundling, closing, credits, issuing, log
 from carbonledger.domains.receipts.types.receipts import Receipt
-from carbonledger.entrypoints.shared import salting, signing
+from carbonledger.entrypoints.shared import signing, turns
 from carbonledger.infra import db, outbox, queue
 from carbonledger.infra.queue import work as works
 from carbonledger.kernel import actor as actors
+from carbonledger.kernel import errors
 
 ISSUE_JOB: Final = "receipts.issue"
 RETRY_JOB: Final = "receipts.retry_deferred"
@@ -33,22 +34,28 @@ async def issue(work: Work) -> dict[str, Any]:
 
 @queue.steps(RETRY_JOB)
 async def retry_deferred(work: Work) -> dict[str, Any]:
-    """Try every receipt that waits for credits again, the oldest first, each in a transaction of its organization."""
+    """Try every receipt that waits for credits again, the oldest first, each in a transaction of its organization.
+
+    One that can't be issued keeps none of the others back.
+    """
     async with work.database.transaction() as uow:
         waiting = await issuing.waiting(uow)
-    issued = 0
+    issued, faults = 0, list[errors.Fault]()
     for organization_id, period_id in waiting:
-        made = await _issue(work, organization_id=organization_id, period_id=period_id)
+        try:
+            made = await _issue(work, organization_id=organization_id, period_id=period_id)
+        except errors.Fault as fault:
+            faults.append(fault)
+            continue
         issued += made is not None and made.signed is not None
+    if faults:
+        raise faults[0]
     return {"waiting": len(waiting), "issued": issued}
 
 
 async def _issue(work: Work, *, organization_id: UUID, period_id: UUID) -> Receipt | None:
-    await signing.ready(work.services, at=work.at)
     actor = actors.system(organization_id, request_id=work.job.request_id)
-    salt = await salting.ready(work.services, actor=actor, at=work.at, organization_id=organization_id)
-    turn = issuing.Turn(actor=actor, now=work.at, at=work.at, organization_id=organization_id, salt=salt.secret)
-    async with work.database.transaction(organization_id) as uow:
+    async with turns.taken(work.services, actor=actor, at=work.at, organization_id=organization_id) as (uow, turn):
         return await issuing.issue(uow, turn=turn, period_id=period_id)
 
 
@@ -58,10 +65,12 @@ def _said(made: Receipt | None) -> dict[str, Any]:
     return {"receipt": str(made.id), "state": made.state.value, "serial": None if made.signed is None else made.signed.serial}
 
 
-@queue.steps(issuing.PROVE_JOB, attempts_max=50)
+@queue.steps(issuing.PROVE_JOB)
 async def prove(work: Work) -> dict[str, Any]:
-    """Make bundle and page of what was signed; tried again until a checkpoint covers its leaf. What has them is not made again."""
+    """Make bundle and page of what was signed, once a checkpoint covers its leaf. What has them is not made again."""
     await signing.ready(work.services, at=work.at)
+    async with work.transaction() as uow:
+        await log.checkpoint(uow, at=work.at)  # the job that signs the log may come later; it then finds it signed
 
     async def make(uow: db.UnitOfWork) -> int:
         made = await bundling.prove(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -136,16 +136,12 @@ def chunks_of(path: merkle.Path) -> set[int]:
 def prove(path: merkle.Path, heads: bytes, chunks: Mapping[int, bytes]) -> tuple[bytes, ...]:
     """Return the hashes of a proof. ``chunks`` has the contents of ``chunks_of(path)``."""
     roots = hashes(heads)
+    inside = {number: hashes(content) for number, content in chunks.items()}
 
     def read(level: int, index: int) -> bytes:
         if level >= LEVEL:
-            return _folded(roots[index << level - LEVEL : index + 1 << level - LEVEL])
-        inside = hashes(chunks[index >> LEVEL - level])
+            return merkle.tree_root(roots[index << level - LEVEL : index + 1 << level - LEVEL])
         at = (index << level) % CHUNK
-        return _folded(inside[at : at + (1 << level)])
+        return merkle.tree_root(inside[index >> LEVEL - level][at : at + (1 << level)])
 
     return tuple(merkle.prove(path, read))
-
-
-def _folded(level: Sequence[bytes]) -> bytes:
-    return merkle.tree_root(level)

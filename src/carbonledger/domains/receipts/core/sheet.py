@@ -25,6 +25,7 @@ ADJUSTMENTS_MAX: Final = 2
 NAME_CHARS_MAX: Final = 36
 _NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 _BAR: Final = 10_000
+_TEST: Final = "This is a test, issued to a sandbox. No usage of it took place, and it compensates nothing."
 _MG_TO_G: Final = -3
 _UWH_TO_WH: Final = -6
 _MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
@@ -42,14 +43,15 @@ def sheet(bundle: bundles.Bundle, *, organization: str, verify_url: str, names: 
     gross = shown_gross(receipt)
     month = _month(receipt.period.month)
     return printing.Sheet(
-        title=f"Carbon receipt {receipt.serial}",
+        is_test=receipt.test,
+        title=f"{'TEST: c' if receipt.test else 'C'}arbon receipt {receipt.serial}",
         description=f"Gross emissions of AI usage in {month} and the retired carbon credits allocated to them.",
         serial=receipt.serial,
         issuer=receipt.issuer,
         issued_at=receipt.issued_at,
         month=month,
         parties=_parties(receipt, organization),
-        standing=_standing(bundle.status),
+        standing=_standing(receipt, bundle.status),
         gross=gross,
         story=_story(receipt, gross),
         measures=_measures(receipt),
@@ -142,7 +144,12 @@ def _parties(receipt: statement.Receipt, organization: str) -> tuple[Figure, ...
     )
 
 
-def _standing(status: bundles.Status) -> str | None:
+def _standing(receipt: statement.Receipt, status: bundles.Status) -> str | None:
+    told = [line for line in (_TEST if receipt.test else None, _ended(status)) if line is not None]
+    return " ".join(told) or None
+
+
+def _ended(status: bundles.Status) -> str | None:
     if status.state is bundles.State.SUPERSEDED:
         return f"This receipt was superseded by {status.by} and is no longer valid."
     if status.state is bundles.State.REVOKED:
@@ -220,11 +227,16 @@ def _adjustments(adjustments: Sequence[statement.Adjustment]) -> tuple[str, ...]
     for one in adjustments[:ADJUSTMENTS_MAX]:
         found = total(one.gross, measures.Basis.LOCATION)
         what = "emissions not covered" if found is None else f"{'+' if found.mid >= 0 else ''}{_co2e(found.mid)}"
-        events = f"{one.events:,} late or revised event{'' if one.events == 1 else 's'}"
-        lines.append(f"{_month(one.month)}: {what} from {events}" + (f", after receipt {one.receipt}." if one.receipt else "."))
+        lines.append(f"{_month(one.month)}: {what} from {_late(one.events)}" + (f", after receipt {one.receipt}." if one.receipt else "."))
     if len(adjustments) > ADJUSTMENTS_MAX:
         lines.append(f"{len(adjustments) - ADJUSTMENTS_MAX} more are in the attached bundle.")
     return tuple(lines)
+
+
+def _late(events: int) -> str:
+    if not events:
+        return "revised events"
+    return f"{abs(events):,} event{'' if abs(events) == 1 else 's'} {'more' if events > 0 else 'fewer'}"
 
 
 def _compensation(receipt: statement.Receipt) -> str:

@@ -28,8 +28,9 @@ _BOUNDS: Final = {credit_types.Bound.MID: measures.Bound.MID, credit_types.Bound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a receipt says beside what its period comes to. ``receipts`` are the serials of earlier months."""
+    """What a receipt says beside what its period comes to. ``test``: of a sandbox. ``receipts``: the serials of earlier months."""
 
+    test: bool
     serial: str
     issuer: str
     organization: str
@@ -64,6 +65,7 @@ def receipt(
     period = closed.period
     required = required_mg(closed, policy)
     return statement.Receipt(
+        test=facts.test,
         serial=facts.serial,
         issuer=facts.issuer,
         organization=facts.organization,
@@ -136,7 +138,7 @@ def _adjustment(adjustment: Adjustment, receipts: Mapping[UUID, str]) -> stateme
     return statement.Adjustment(
         month=f"{adjustment.month:%Y-%m}",
         receipt=receipts.get(adjustment.period_id),
-        events=abs(adjustment.events),
+        events=adjustment.events,
         gross=_gross(adjustment.co2e_location_mg, adjustment.co2e_market_mg),
         cost=_cost(adjustment.totals),
     )

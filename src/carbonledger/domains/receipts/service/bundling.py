@@ -6,6 +6,7 @@ again when a receipt ends, and then say so.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -38,7 +39,7 @@ async def prove(
 ) -> tuple[Receipt, ...]:
     """Make bundle and page of every receipt that has none yet, and return them.
 
-    Raises ``CheckpointNotFound`` (it is signed in a moment), ``SigningKeyClosed``, ``SigningKeyMissing``.
+    Raises ``CheckpointNotFound`` where the log is not signed yet, ``SigningKeyClosed``, ``SigningKeyMissing``.
     """
     unproven = await store.unproven(uow, organization_id=organization_id)
     if not unproven:
@@ -51,8 +52,9 @@ async def prove(
         url = f"{address.rstrip('/')}{VERIFY_PATH}/{bundle.receipt.serial}"
         names = await _names(uow, bundle, organization_id=organization_id)
         page = sheet.sheet(bundle, organization=name, verify_url=url, names=names)
-        document = pdf.sealed(printer.printed(page, bundle=bundle.encode()), by.sign)
-        proven = replace(receipt, bundle=bundle.encode(), document=document, updated_at=at)
+        content = bundle.encode()
+        document = pdf.sealed(await asyncio.to_thread(printer.printed, page, bundle=content), by.sign)
+        proven = replace(receipt, bundle=content, document=document, updated_at=at)
         await store.put(uow, organization_id=organization_id, receipt=proven)
         made.append(proven)
     return tuple(made)

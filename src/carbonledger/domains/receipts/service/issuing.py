@@ -1,24 +1,25 @@
 """Receipts: issued of a closed period, deferred while there are too few credits, superseded, revoked.
 
 Issuing is one transaction of the organization: the credits, their leaves, the serial, what is signed, its leaf and the row stand or fall
-together. Locks are taken in one order: the period's receipt, the counter of serials, the key, the head of the log, which orders the
+together. Locks are taken in one order: the period, its receipt, the counter of serials, the key, the head of the log, which orders the
 inventory too. Asked again it finds what stands. Bundles and documents are made in ``bundling``.
 """
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from carbonledger.domains.identity.service import entitlements
+from carbonledger.domains.identity.service import entitlements, organizations
 from carbonledger.domains.receipts.core import stating
-from carbonledger.domains.receipts.service import credits, log, signing, totals
+from carbonledger.domains.receipts.service import credits, log, periods, signing, totals
 from carbonledger.domains.receipts.store import receipts as store
 from carbonledger.domains.receipts.types import credits as credit_types
 from carbonledger.domains.receipts.types import receipts as types
+from carbonledger.domains.receipts.types.keys import Signing
 from carbonledger.domains.receipts.types.receipts import Receipt, Signed, State
 from carbonledger.domains.receipts.types.totals import ClosedPeriod
 from carbonledger.infra import db, outbox, queue
@@ -33,6 +34,7 @@ ISSUED: Final = "receipts.issued"
 DEFERRED: Final = "receipts.deferred"
 SUPERSEDED: Final = "receipts.superseded"
 REVOKED: Final = "receipts.revoked"
+_SEED_BYTES: Final = 32
 READERS: Final = (Role.OWNER, Role.BILLING)
 """Who is told of a receipt."""
 
@@ -45,36 +47,63 @@ class Turn:
     now: datetime
     at: datetime
     organization_id: UUID
-    salt: bytes
+    salt: bytes = field(repr=False)
     """The secret of the organization that its pseudonym is made with (``proving.salt``)."""
 
 
-async def issue(uow: db.UnitOfWork, *, turn: Turn, period_id: UUID) -> Receipt | None:
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What a receipt to be signed begins with, taken in this order before the head of the log."""
+
+    closed: ClosedPeriod
+    is_test: bool
+    serial: str
+    by: Signing
+
+
+async def issue(uow: db.UnitOfWork, *, turn: Turn, period_id: UUID, again: bool = False) -> Receipt | None:
     """Issue the receipt of a closed period, or defer it while there are too few credits; None where the plan has no receipts.
 
-    Raises ``PeriodNotFound``, ``ReceiptNotDue``, ``SerialsExhausted``, ``SigningKeyClosed``, ``SigningKeyMissing``.
+    What was issued is returned as it is. One that was revoked is followed by another only if it is asked for (``again``). Raises
+    ``PeriodNotFound``, ``PeriodWaits``, ``SerialsExhausted``, ``SigningKeyClosed``, ``SigningKeyMissing``.
     """
-    organization_id, at = turn.organization_id, turn.at
+    organization_id = turn.organization_id
     if not await entitlements.has(uow, organization_id=organization_id, key=types.RECEIPTS):
         return None
+    await periods.hold(uow, organization_id=organization_id, period_id=period_id)  # of two at once the second finds what the first made
     closed = await totals.closed(uow, organization_id=organization_id, period_id=period_id)
-    standing = await store.standing(uow, organization_id=organization_id, period_id=period_id)
-    if standing is not None and standing.state is State.ISSUED:
-        return standing
-    due = standing or _due(closed, at=at)
-    put = store.add if standing is None else store.put
+    newest = await store.newest(uow, organization_id=organization_id, period_id=period_id)
+    if newest is not None and (newest.state is State.ISSUED or (newest.state is State.REVOKED and not again)):
+        return newest
+    waits = newest if newest is not None and newest.state is State.DEFERRED else None
     try:
         async with uow.savepoint():
-            made = await _signed(uow, due, closed, turn)
-            await put(uow, organization_id=organization_id, receipt=made)
+            return await _issue(uow, turn, closed, waits)
     except credit_types.InventoryShort as short:
-        waits = replace(due, required_mg=short.needed_mg, updated_at=at)
-        await put(uow, organization_id=organization_id, receipt=waits)
-        if standing is None:  # told once, however often it is tried again
-            await _tell(uow, turn, waits, action=DEFERRED, audience=(outbox.OPERATORS,), severity="warning")
-        return waits
+        return await _defer(uow, turn, closed, waits, needed_mg=short.needed_mg)
+
+
+async def _issue(uow: db.UnitOfWork, turn: Turn, closed: ClosedPeriod, waits: Receipt | None) -> Receipt:
+    due = waits or _due(closed, at=turn.at)
+    begun = await _begin(uow, turn, closed)
+    made = await _signed(uow, turn, begun, due)
+    put = store.add if waits is None else store.put
+    await put(uow, organization_id=turn.organization_id, receipt=made)
     await _ask_for_proof(uow, turn, made)
     await _tell(uow, turn, made, action=ISSUED, audience=READERS, severity="info")
+    return made
+
+
+async def _defer(uow: db.UnitOfWork, turn: Turn, closed: ClosedPeriod, waits: Receipt | None, *, needed_mg: int) -> Receipt:
+    if waits is not None and waits.required_mg == needed_mg:
+        return waits
+    if waits is not None:  # the plan changed
+        changed = replace(waits, required_mg=needed_mg, updated_at=turn.at)
+        await store.put(uow, organization_id=turn.organization_id, receipt=changed)
+        return changed
+    made = replace(_due(closed, at=turn.at), required_mg=needed_mg, deferred_at=turn.at)
+    await store.add(uow, organization_id=turn.organization_id, receipt=made)
+    await _tell(uow, turn, made, action=DEFERRED, audience=(outbox.OPERATORS,), severity="warning")
     return made
 
 
@@ -82,13 +111,14 @@ def _due(closed: ClosedPeriod, *, at: datetime, supersedes: UUID | None = None) 
     return Receipt(
         id=ids.new_id(at),
         period_id=closed.period.id,
+        month=closed.period.month,
         state=State.DEFERRED,
         required_mg=0,
         signed=None,
         supersedes=supersedes,
         superseded_by=None,
         revocation=None,
-        deferred_at=at,
+        deferred_at=None,
         ended_at=None,
         bundle=None,
         document=None,
@@ -97,12 +127,16 @@ def _due(closed: ClosedPeriod, *, at: datetime, supersedes: UUID | None = None) 
     )
 
 
-async def _signed(uow: db.UnitOfWork, due: Receipt, closed: ClosedPeriod, turn: Turn, *, supersedes: str | None = None) -> Receipt:
-    """Return the receipt as issued: with its serial, its credits, its signature and its leaf. Raises ``InventoryShort``."""
+async def _begin(uow: db.UnitOfWork, turn: Turn, closed: ClosedPeriod) -> _Begun:
+    is_test = (await organizations.find(uow, organization_id=turn.organization_id)).is_sandbox
     serial = await _serial(uow, closed)
-    by = await signing.current(uow, purpose=keys.Purpose.RECEIPTS, at=turn.at)
+    return _Begun(closed, is_test, serial, await signing.current(uow, purpose=keys.Purpose.RECEIPTS, at=turn.at))
+
+
+async def _signed(uow: db.UnitOfWork, turn: Turn, begun: _Begun, due: Receipt, *, supersedes: str | None = None) -> Receipt:
+    """Return the receipt as issued: with its credits, its signature and its leaf. Raises ``InventoryShort``."""
     policy = await credits.offset_policy(uow, organization_id=turn.organization_id)
-    required_mg = stating.required_mg(closed, policy) or 0
+    required_mg = stating.required_mg(begun.closed, policy) or 0
     given = await credits.allocate(
         uow,
         actor=turn.actor,
@@ -110,32 +144,33 @@ async def _signed(uow: db.UnitOfWork, due: Receipt, closed: ClosedPeriod, turn: 
         at=turn.at,
         organization_id=turn.organization_id,
         receipt_id=due.id,
-        serial=serial,
+        serial=begun.serial,
         milligrams=required_mg,
     )
-    facts = await _facts(uow, closed, turn, serial=serial, kid=by.key.kid, supersedes=supersedes)
-    receipt = stating.receipt(closed, facts, policy=policy, allocations=given)
+    facts = await _facts(uow, turn, begun, supersedes=supersedes)
+    receipt = stating.receipt(begun.closed, facts, policy=policy, allocations=given)
     entry = await log.append(uow, statement=leaves.of_receipt(receipt), at=turn.at)
     signed = Signed(
         receipt=receipt,
-        signature=statement.signed(receipt, by.sign),
+        signature=statement.signed(receipt, begun.by.sign),
         digest=bytes.fromhex(receipt.sha256),
         log_index=entry.index,
     )
     return replace(due, state=stating.move(due.state, State.ISSUED), required_mg=required_mg, signed=signed, updated_at=turn.at)
 
 
-async def _facts(uow: db.UnitOfWork, closed: ClosedPeriod, turn: Turn, *, serial: str, kid: str, supersedes: str | None) -> stating.Facts:
+async def _facts(uow: db.UnitOfWork, turn: Turn, begun: _Begun, *, supersedes: str | None) -> stating.Facts:
     origin = await log.origin(uow)
     if origin is None:
         raise RuntimeError("there is a key, and the log has no name")
     mine = turn.organization_id
     return stating.Facts(
-        serial=serial,
+        test=begun.is_test,
+        serial=begun.serial,
         issuer=origin,
         organization=stating.pseudonym(turn.salt, mine),
         issued_at=await log.turn(uow, at=turn.at),
-        kid=kid,
+        kid=begun.by.key.kid,
         receipts=await store.serials_of(uow, organization_id=mine),
         supersedes=supersedes,
     )
@@ -143,7 +178,7 @@ async def _facts(uow: db.UnitOfWork, closed: ClosedPeriod, turn: Turn, *, serial
 
 async def _serial(uow: db.UnitOfWork, closed: ClosedPeriod) -> str:
     # The seed hides from readers of serials how many there are. Who reads the table of it sees the receipts themselves: no secret to them.
-    seed, number = await store.count_one(uow, month=closed.period.month, seed=secrets.token_bytes(32))
+    seed, number = await store.count_one(uow, month=closed.period.month, seed=secrets.token_bytes(_SEED_BYTES))
     try:
         return serials.make(seed, month=f"{closed.period.month:%Y-%m}", counter=number)
     except proof_errors.SerialsExhausted as error:
@@ -160,11 +195,12 @@ async def supersede(uow: db.UnitOfWork, *, turn: Turn, receipt_id: UUID) -> Rece
     old = await _held(uow, organization_id=organization_id, receipt_id=receipt_id)
     state = stating.move(old.state, State.SUPERSEDED)
     closed = await totals.closed(uow, organization_id=organization_id, period_id=old.period_id)
+    begun = await _begin(uow, turn, closed)
+    await credits.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
     due = _due(closed, at=at, supersedes=old.id)
     ended = replace(old, state=state, superseded_by=due.id, ended_at=at, updated_at=at, bundle=None, document=None)
     await store.put(uow, organization_id=organization_id, receipt=ended)
-    await credits.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
-    made = await _signed(uow, due, closed, turn, supersedes=_stated(old).serial)
+    made = await _signed(uow, turn, begun, due, supersedes=_stated(old).serial)
     await store.add(uow, organization_id=organization_id, receipt=made)
     leaf = leaves.ReceiptSuperseded(at=await log.turn(uow, at=at), serial=_stated(old).serial, by=_stated(made).serial)
     await log.append(uow, statement=leaf, at=at)
@@ -207,10 +243,13 @@ async def waiting(uow: db.UnitOfWork) -> list[tuple[UUID, UUID]]:
 
 
 async def _held(uow: db.UnitOfWork, *, organization_id: UUID, receipt_id: UUID) -> Receipt:
-    found = await store.find(uow, organization_id=organization_id, receipt_id=receipt_id, lock=True)
-    if found is None:
-        raise types.ReceiptNotFound(f"There is no receipt {receipt_id}.")
-    return found
+    """Return a receipt, held, and its period before it, as whoever issues does."""
+    found = await find(uow, organization_id=organization_id, receipt_id=receipt_id)
+    await periods.hold(uow, organization_id=organization_id, period_id=found.period_id)
+    held = await store.find(uow, organization_id=organization_id, receipt_id=receipt_id, lock=True)
+    if held is None:
+        raise AssertionError("a receipt is never deleted")
+    return held
 
 
 def _stated(receipt: Receipt) -> statement.Receipt:

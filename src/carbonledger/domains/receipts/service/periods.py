@@ -42,6 +42,14 @@ class Outcome(enum.Enum):
     FAILED = "failed"
 
 
+async def hold(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) -> Period:
+    """Return a period that nobody else holds until the transaction ends. Raises ``PeriodNotFound``."""
+    period = await store.find(uow, organization_id=organization_id, period_id=period_id, lock=True)
+    if period is None:
+        raise types.PeriodNotFound(f"There is no period {period_id}.")
+    return period
+
+
 async def ensure(uow: db.UnitOfWork, *, organization_id: UUID, now: datetime, is_needed: bool = False) -> tuple[Period, ...]:
     """Make the months that are missing, from that of the first event to that of ``now``, and return all by time.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Select, and_, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from carbonledger.domains.receipts.tables.periods import periods as _periods
 from carbonledger.domains.receipts.tables.receipts import receipt_counters as _counters
 from carbonledger.domains.receipts.tables.receipts import receipts as _receipts
 from carbonledger.domains.receipts.types.receipts import Public, Receipt, Revocation, Signed, State
@@ -41,30 +43,29 @@ async def put(uow: db.UnitOfWork, *, organization_id: UUID, receipt: Receipt) ->
     await uow.execute(update(_receipts).where(*mine).values(**_row(receipt)))
 
 
+def _asked() -> Select[Any]:
+    joined = _receipts.join(_periods, and_(_periods.c.organization_id == _receipts.c.organization_id, _periods.c.id == _receipts.c.period_id))
+    return select(_receipts, _periods.c.month).select_from(joined)
+
+
 async def find(uow: db.UnitOfWork, *, organization_id: UUID, receipt_id: UUID, lock: bool = False) -> Receipt | None:
     """Return a receipt; locked, it stays so until the transaction ends."""
-    asked = select(_receipts).where(_receipts.c.organization_id == organization_id, _receipts.c.id == receipt_id)
-    row = await uow.fetch_one(asked.with_for_update() if lock else asked)
+    asked = _asked().where(_receipts.c.organization_id == organization_id, _receipts.c.id == receipt_id)
+    row = await uow.fetch_one(asked.with_for_update(of=_receipts) if lock else asked)
     return None if row is None else _from_row(row)
 
 
-async def standing(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) -> Receipt | None:
-    """Return the receipt of a period that is issued, or waits for credits, locked."""
-    row = await uow.fetch_one(
-        select(_receipts)
-        .where(
-            _receipts.c.organization_id == organization_id,
-            _receipts.c.period_id == period_id,
-            _receipts.c.state.in_([State.DEFERRED.value, State.ISSUED.value]),
-        )
-        .with_for_update()
-    )
+async def newest(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) -> Receipt | None:
+    """Return the receipt of a period that stands or waits for credits, or else the last that was made, locked."""
+    mine = (_receipts.c.organization_id == organization_id, _receipts.c.period_id == period_id)
+    stands = _receipts.c.state.in_([State.DEFERRED.value, State.ISSUED.value])
+    row = await uow.fetch_one(_asked().where(*mine).order_by(stands.desc(), _receipts.c.id.desc()).limit(1).with_for_update(of=_receipts))
     return None if row is None else _from_row(row)
 
 
 async def some(uow: db.UnitOfWork, *, organization_id: UUID, before: UUID | None, limit: int) -> list[Receipt]:
-    """Return receipts, the newest first, without their bundles."""
-    asked = select(_receipts).where(_receipts.c.organization_id == organization_id)
+    """Return receipts, the newest first."""
+    asked = _asked().where(_receipts.c.organization_id == organization_id)
     if before is not None:
         asked = asked.where(_receipts.c.id < before)
     return [_from_row(row) for row in await uow.fetch(asked.order_by(_receipts.c.id.desc()).limit(limit))]
@@ -83,10 +84,10 @@ async def serials_of(uow: db.UnitOfWork, *, organization_id: UUID) -> dict[UUID,
 async def unproven(uow: db.UnitOfWork, *, organization_id: UUID) -> list[Receipt]:
     """Return what was signed and has no bundle yet, locked."""
     rows = await uow.fetch(
-        select(_receipts)
+        _asked()
         .where(_receipts.c.organization_id == organization_id, _receipts.c.serial.is_not(None), _receipts.c.bundle.is_(None))
         .order_by(_receipts.c.id)
-        .with_for_update()
+        .with_for_update(of=_receipts)
     )
     return [_from_row(row) for row in rows]
 
@@ -150,6 +151,7 @@ def _from_row(row: asyncpg.Record) -> Receipt:
     return Receipt(
         id=row["id"],
         period_id=row["period_id"],
+        month=row["month"],
         state=State(row["state"]),
         required_mg=row["required_mg"],
         signed=None if row["payload"] is None else _signed(row),

@@ -62,6 +62,7 @@ receipts = columns.tenant_table(
     CheckConstraint("revocation IN ('issued_in_error', 'credits_invalid', 'key_compromised', 'requested')", name="revocation"),
     CheckConstraint(_FROZEN, name="issued"),
     CheckConstraint("state <> 'deferred' OR deferred_at IS NOT NULL AND num_nonnulls(bundle, document) = 0", name="deferred"),
+    CheckConstraint("(bundle IS NULL) = (document IS NULL)", name="proven"),
     CheckConstraint("(state = 'superseded') = (superseded_by IS NOT NULL)", name="superseded"),
     CheckConstraint("(state = 'revoked') = (revocation IS NOT NULL)", name="revoked"),
     CheckConstraint("(state IN ('superseded', 'revoked')) = (ended_at IS NOT NULL)", name="ended"),

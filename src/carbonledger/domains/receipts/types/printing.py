@@ -52,8 +52,12 @@ class CreditRow:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A receipt's one page. Rows that do not fit are left out, and said to be; the attached bundle has all of them."""
+    """A receipt's one page. Rows that do not fit are left out, and said to be; the attached bundle has all of them.
 
+    ``is_test``: it was issued to a sandbox, and says so across the page.
+    """
+
+    is_test: bool
     title: str
     description: str
     serial: str

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -61,11 +61,13 @@ class Signed:
 class Receipt:
     """A receipt as it is kept. ``signed`` is None while it is deferred; ``bundle`` and ``document`` until a checkpoint covers its leaf.
 
-    ``required_mg``: what is compensated, or has to be. ``superseded_by``: the receipt that took its place.
+    ``month``: its period's. ``required_mg``: what is compensated, or has to be. ``deferred_at``: since when it waited for credits, if it did.
+    ``superseded_by``: the receipt that took its place.
     """
 
     id: UUID
     period_id: UUID
+    month: date
     state: State
     required_mg: int
     signed: Signed | None
@@ -124,13 +126,6 @@ class ReceiptEnded(ReceiptFault):
 
     kind = errors.Kind.CONFLICT
     code = "receipt_ended"
-
-
-class ReceiptNotDue(ReceiptFault):
-    """A receipt is issued of a closed period."""
-
-    kind = errors.Kind.CONFLICT
-    code = "receipt_not_due"
 
 
 class SerialsExhausted(ReceiptFault):

@@ -119,9 +119,19 @@ def test_adjustments_say_which_way_they_go() -> None:
         month="2026-10", receipt=None, events=1, gross=only((measures.Range(-3_000, -2_000, -1_000), None)), cost=()
     )
 
-    made = page(adjustments=(given, dataclasses.replace(given, month="2026-09", events=1200, receipt=worlds.serial(1, "2026-09"))))
+    made = page(adjustments=(given, dataclasses.replace(given, month="2026-09", events=-1200, receipt=worlds.serial(1, "2026-09"))))
 
     assert made.adjustments == (
-        "October 2026: -2 g CO₂e from 1 late or revised event.",
-        f"September 2026: -2 g CO₂e from 1,200 late or revised events, after receipt {worlds.serial(1, '2026-09')}.",
+        "October 2026: -2 g CO₂e from 1 event more.",
+        f"September 2026: -2 g CO₂e from 1,200 events fewer, after receipt {worlds.serial(1, '2026-09')}.",
     )
+
+
+def test_a_test_receipt_says_so_above_everything_else() -> None:
+    made_up = tuple(dataclasses.replace(one, registry="sandbox") for one in worlds.receipt().allocations)
+    made = page(test=True, allocations=made_up)
+
+    assert made.is_test
+    assert made.title == f"TEST: carbon receipt {worlds.serial()}"
+    assert made.standing == "This is a test, issued to a sandbox. No usage of it took place, and it compensates nothing."
+    assert (page().is_test, page().standing) == (False, None)
