@@ -33,8 +33,8 @@ class Edge:
 
     services: bootstrap.Services
     gate: gate.Gate
-    bodies: bodies.Budget = field(default_factory=bodies.Budget)
     uploads: bodies.Budget = field(default_factory=lambda: bodies.Budget(bodies.UPLOADS_HELD_BYTES_MAX))
+    bodies: bodies.Budget = field(default_factory=bodies.Budget)
 
 
 @dataclass(slots=True)

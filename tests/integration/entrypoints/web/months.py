@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,9 +11,9 @@ from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.receipts.service import issuing, listing, periods
 from carbonledger.domains.receipts.types import receipts as types
 from carbonledger.domains.receipts.types.listing import Listed
-from carbonledger.entrypoints.shared import salting
+from carbonledger.entrypoints.shared import turns
 from carbonledger.entrypoints.worker import registry
-from carbonledger.infra import clock
+from carbonledger.infra import clock, db
 from carbonledger.kernel import actor
 from carbonledger.kernel import page as pages
 from tests.integration.entrypoints.rest.identity import conftest as kit
@@ -81,26 +83,26 @@ async def first(person: Person) -> Listed:
     return min(await receipts(person), key=lambda one: one.month)
 
 
-async def turn(person: Person) -> issuing.Turn:
-    mine, at = await organization_id(person), clock.now()
-    salt = await salting.ready(person.ledger.services, actor=actor.system(mine), at=at, organization_id=mine)
-    return issuing.Turn(actor=actor.system(mine), now=at, at=at, organization_id=mine, salt=salt.secret)
-
-
 async def revoke(person: Person, receipt_id: UUID) -> None:
-    given = await turn(person)
-    async with person.ledger.services.database.transaction(given.organization_id) as uow:
-        await issuing.revoke(uow, turn=given, receipt_id=receipt_id, reason=types.Revocation.ISSUED_IN_ERROR)
+    async with _turn(person) as (uow, turn):
+        await issuing.revoke(uow, turn=turn, receipt_id=receipt_id, reason=types.Revocation.ISSUED_IN_ERROR)
     await person.ledger.run_jobs()
 
 
 async def supersede(person: Person, receipt_id: UUID) -> str:
-    given = await turn(person)
-    async with person.ledger.services.database.transaction(given.organization_id) as uow:
-        made = await issuing.supersede(uow, turn=given, receipt_id=receipt_id)
+    """Put another receipt in the place of one, and return its serial."""
+    async with _turn(person) as (uow, turn):
+        made = await issuing.supersede(uow, turn=turn, receipt_id=receipt_id)
     await person.ledger.run_jobs()
     assert made.signed is not None
     return made.signed.serial
+
+
+@contextlib.asynccontextmanager
+async def _turn(person: Person) -> AsyncIterator[tuple[db.UnitOfWork, issuing.Turn]]:
+    mine = await organization_id(person)
+    async with turns.taken(person.ledger.services, actor=actor.system(mine), at=clock.now(), organization_id=mine) as taken:
+        yield taken
 
 
 def month_of_usage() -> datetime:

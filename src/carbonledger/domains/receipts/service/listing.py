@@ -20,15 +20,20 @@ async def receipts(uow: db.UnitOfWork, *, organization_id: UUID, page: pages.Pag
     return pages.cut(rows, limit=page.limit, key=lambda receipt: (str(receipt.id),))
 
 
-async def standing(uow: db.UnitOfWork, *, organization_id: UUID, period_ids: Iterable[UUID]) -> Mapping[UUID, Listed]:
-    """Return the receipt of each of these periods that is issued, or waits for credits; by period."""
-    found = await store.standing(uow, organization_id=organization_id, period_ids=period_ids)
+async def of_periods(uow: db.UnitOfWork, *, organization_id: UUID, period_ids: Iterable[UUID]) -> Mapping[UUID, Listed]:
+    """Return the receipt of each of these periods, by period: that which is issued or waits for credits, else the last that was made."""
+    found = await store.of_periods(uow, organization_id=organization_id, period_ids=period_ids)
     return {one.period_id: one for one in found}
 
 
 async def with_serial(uow: db.UnitOfWork, *, organization_id: UUID, words: str) -> Sequence[Listed]:
     """Return the organization's receipts whose serial holds these words, the newest first, at most ``FOUND_MAX``."""
     return await store.with_serial(uow, organization_id=organization_id, words=words.upper(), limit=FOUND_MAX)
+
+
+async def with_id(uow: db.UnitOfWork, *, organization_id: UUID, asked: UUID) -> Listed | None:
+    """Return the receipt with this id."""
+    return await store.with_id(uow, organization_id=organization_id, asked=asked)
 
 
 async def stock(uow: db.UnitOfWork) -> Sequence[Stock]:

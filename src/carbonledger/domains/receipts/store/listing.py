@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Select, func, select
+from sqlalchemy.dialects import postgresql
 
 from carbonledger.domains.receipts.tables import credits as credit_tables
 from carbonledger.domains.receipts.tables.periods import periods as _periods
@@ -35,16 +36,25 @@ async def some(uow: db.UnitOfWork, *, organization_id: UUID, before: UUID | None
     return [_from_row(row) for row in await uow.fetch(asked.order_by(_receipts.c.id.desc()).limit(limit))]
 
 
-async def standing(uow: db.UnitOfWork, *, organization_id: UUID, period_ids: Iterable[UUID]) -> Sequence[Listed]:
-    """Return the receipts of periods that are issued, or wait for credits: at most one each."""
-    asked = _asked(organization_id).where(_receipts.c.period_id.in_(list(period_ids)), _receipts.c.state.in_(_STANDING))
-    return [_from_row(row) for row in await uow.fetch(asked)]
+async def of_periods(uow: db.UnitOfWork, *, organization_id: UUID, period_ids: Iterable[UUID]) -> Sequence[Listed]:
+    """Return one receipt of each period that has any: that which is issued or waits for credits, else the last that was made."""
+    row = _receipts.c
+    stands = row.state.in_(_STANDING)
+    asked = _asked(organization_id).where(row.period_id.in_(list(period_ids)))
+    newest = asked.ext(postgresql.distinct_on(row.period_id)).order_by(row.period_id, stands.desc(), row.id.desc())
+    return [_from_row(found) for found in await uow.fetch(newest)]
 
 
 async def with_serial(uow: db.UnitOfWork, *, organization_id: UUID, words: str, limit: int) -> Sequence[Listed]:
     """Return the receipts whose serial holds these words, the newest first."""
     asked = _asked(organization_id).where(_receipts.c.serial.contains(words, autoescape=True))
     return [_from_row(row) for row in await uow.fetch(asked.order_by(_receipts.c.id.desc()).limit(limit))]
+
+
+async def with_id(uow: db.UnitOfWork, *, organization_id: UUID, asked: UUID) -> Listed | None:
+    """Return the receipt with this id."""
+    row = await uow.fetch_one(_asked(organization_id).where(_receipts.c.id == asked))
+    return None if row is None else _from_row(row)
 
 
 async def stock(uow: db.UnitOfWork) -> Sequence[Stock]:

@@ -100,7 +100,7 @@ async def receipts(call: routing.CallDep) -> exchange.Answer:
 
 async def _months(call: routing.Call, uow: db.UnitOfWork, found: Sequence[Period]) -> list[Month]:
     organization_id = call.caller.organization_id
-    issued = await listing.standing(uow, organization_id=organization_id, period_ids=[one.id for one in found])
+    issued = await listing.of_periods(uow, organization_id=organization_id, period_ids=[one.id for one in found])
     late = await totals.adjustments(uow, organization_id=organization_id)
     names = {one.id: wording.month(one.month) for one in found}
     return [_month(call, one, issued.get(one.id), tuple(_changes(one, late, names))) for one in found]
@@ -161,7 +161,7 @@ async def _one(call: routing.Call, period_id: UUID, refused: forms.Refused, *, s
     organization_id, fields = call.caller.organization_id, screens.query(call)
     async with screens.reading(call) as uow:
         found = await totals.show(uow, organization_id=organization_id, period_id=period_id)
-        issued = await listing.standing(uow, organization_id=organization_id, period_ids=[period_id])
+        issued = await listing.of_periods(uow, organization_id=organization_id, period_ids=[period_id])
         month = _month(call, found.period, issued.get(period_id), ())
         return await screens.show(
             call,
