@@ -51,7 +51,7 @@ def test_a_field_without_a_file_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "body"),
+    "kind, body",
     [
         ("multipart/form-data", whole(part("a", b"b"))),
         (f"multipart/form-data; boundary={'x' * 300}", whole(part("a", b"b"))),
