@@ -53,10 +53,10 @@ async def test_a_stranger_checks_a_serial(owner: Person, stranger: httpx2.AsyncC
 @pytest.mark.parametrize(
     "given, words",
     [
-        ("CL-202611-E9PEK", "looks like CL-202611-E9PEJ"),
-        ("nonsense", "looks like CL-202611-E9PEJ"),
-        ("<script>alert(1)</script>", "looks like CL-202611-E9PEJ"),
-        ("9" * 5_000, "looks like CL-202611-E9PEJ"),
+        ("CL-202611-E9PEK", "its last character checks the others"),
+        ("nonsense", "its last character checks the others"),
+        ("<script>alert(1)</script>", "its last character checks the others"),
+        ("9" * 5_000, "its last character checks the others"),
     ],
 )
 async def test_a_slip_in_a_serial_is_told_beside_the_field(stranger: httpx2.AsyncClient, given: str, words: str) -> None:
@@ -67,11 +67,11 @@ async def test_a_slip_in_a_serial_is_told_beside_the_field(stranger: httpx2.Asyn
     assert "<script>alert" not in answer.text
 
 
-@pytest.mark.parametrize("serial", ["CL-202611-E9PEJ", "CL-202611-E9PEK", "x", "..%2f..", "%00"])
-async def test_a_serial_that_nobody_has_is_404(stranger: httpx2.AsyncClient, serial: str) -> None:
-    answer = await stranger.get(f"{PATH}/{serial}")
-    assert answer.status_code == 404
-    assert "<h1" in answer.text
+@pytest.mark.parametrize("serial, status", [("CL-202611-E9PEJ", 404), ("CL-202611-E9PEK", 404), ("x", 404), ("..%2f..", 404), ("%00", 400)])
+async def test_a_serial_that_nobody_has_leads_to_the_form_or_nowhere(stranger: httpx2.AsyncClient, serial: str, status: int) -> None:
+    answer = await stranger.get(f"{PATH}/{serial}", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert "Traceback" not in answer.text
 
 
 async def test_a_stranger_checks_the_files_and_a_changed_byte_shows(owner: Person, stranger: httpx2.AsyncClient) -> None:

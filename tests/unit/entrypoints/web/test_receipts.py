@@ -52,7 +52,7 @@ DURING, AFTER, DUE = ENDS - timedelta(days=9), ENDS + timedelta(hours=1), CLOSES
             DUE,
             True,
             "closed",
-            "Closed on 3 Nov 2026, 00:07.",
+            "Closed on 3 Nov 2026, 00:07. Nothing of it changes any more.",
             False,
         ),
     ],

@@ -25,6 +25,8 @@ PATH: Final = bundling.VERIFY_PATH
 _CHECK: Final = access.public(limit="sign_in")  # 60 a minute and address: each is work, and serials are not to be tried one by one
 _ALLOCATIONS_SHOWN: Final = 20
 _SERIAL_CHARS_MAX: Final = 64
+_SLIP: Final = "That is no serial, or there is a slip in it: its last character checks the others. Compare it with the receipt."
+_UNKNOWN: Final = "No receipt of this installation has that serial. A receipt of another issuer is checked by its file, below."
 
 
 @router.page(PATH, access.public(limit="public"))
@@ -36,8 +38,8 @@ async def ask(call: routing.CallDep) -> exchange.Answer:
         return _form(call, forms.Refused())
     try:
         return screens.go(f"{PATH}/{serials.parse(given)}")
-    except SerialInvalid as error:
-        return _form(call, _wrong(given, f"{error} It looks like CL-202611-E9PEJ, and stands on the receipt."), status=422)
+    except SerialInvalid:
+        return _form(call, _wrong(given, _SLIP), status=422)
 
 
 @router.upload(PATH, _CHECK)
@@ -70,7 +72,7 @@ async def check_serial(call: routing.CallDep, serial: str) -> exchange.Answer:
         try:
             found = await bundling.public(uow, serial=serial[:_SERIAL_CHARS_MAX])
         except types.ReceiptNotFound as fault:
-            said = f"{fault.detail} Is there a slip in it? A receipt of another issuer is checked by its file."
+            said = _SLIP if isinstance(fault.__cause__, SerialInvalid) else _UNKNOWN
             return _form(call, _wrong(serial[:_SERIAL_CHARS_MAX], said), status=404)
         known = await keys.published(uow)
     if found.bundle is None:

@@ -28,6 +28,10 @@ TITLES: Final[Mapping[str, str]] = {
     "books": "Our books say the same",
 }
 """What each check shows where it holds, by its name."""
+PUBLISHED: Final = (
+    "The signatures were checked with the keys that are published here, and no others. Whoever does not want to take this page's word "
+    "compares those keys with a copy that they have from elsewhere, such as from an earlier month."
+)
 _STATUS: Final = "status"
 
 
@@ -70,16 +74,17 @@ def of_file(report: verify.Report, *, is_ours: bool, found: Public | None) -> Ju
     checks = report.checks
     if is_ours and receipt is not None:
         checks = (*checks, _books(receipt, found))
+    trust = tuple(PUBLISHED if words == verify.PINNED else words for words in report.trust)
     failed = [check for check in checks if not check.ok]
     is_genuine = receipt is not None and all(check.name == _STATUS for check in failed)
     if not is_genuine:
-        return Judged(Verdict.FAILED, _failure(receipt, failed), checks, report.trust, receipt, is_ours)
+        return Judged(Verdict.FAILED, _failure(receipt, failed), checks, trust, receipt, is_ours)
     if found is not None and found.state is not State.ISSUED:
-        return Judged(Verdict.ENDED, _ended(found), checks, report.trust, receipt, is_ours, found.superseded_by)
+        return Judged(Verdict.ENDED, _ended(found), checks, trust, receipt, is_ours, found.superseded_by)
     if failed:
-        return Judged(Verdict.ENDED, f"It is genuine. {failed[0].text}", checks, report.trust, receipt, is_ours)
+        return Judged(Verdict.ENDED, f"It is genuine. {failed[0].text}", checks, trust, receipt, is_ours)
     now = "and it still stands in our books" if is_ours else "and held when the proof was made"
-    return Judged(Verdict.VALID, f"It is genuine, unchanged, {now}.", checks, report.trust, receipt, is_ours)
+    return Judged(Verdict.VALID, f"It is genuine, unchanged, {now}.", checks, trust, receipt, is_ours)
 
 
 def _books(receipt: statement.Receipt, found: Public | None) -> verify.Check:

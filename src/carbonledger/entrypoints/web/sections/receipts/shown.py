@@ -101,9 +101,9 @@ def co2e(mg: int) -> Shown:
 
 
 def tonnes(mg: int) -> Shown:
-    """Return milligrams as tonnes of credits, exactly and without a unit: its column has it."""
-    plain = humane.grouped(decimals.to_api_decimal(decimals.shifted(Decimal(mg), -9)))
-    return Shown(plain, "", f"{plain} t CO2e")
+    """Return milligrams as tonnes of credits, without a unit: its column has it."""
+    found = TONNES.show(amount(mg, -9))
+    return Shown(found.number, "", found.exact)
 
 
 def gross(receipt: statement.Receipt) -> tuple[Shown, Shown] | None:
@@ -146,7 +146,7 @@ def parts(found: Sequence[Part], names: Mapping[UUID, str], *, href: str) -> lis
                 href=f"/projects/{one.key}{href}" if is_project else None,
                 co2e=_mid(mid, step),
                 spread=_spread(one.co2e_location_mg, MG, step),
-                cost=humane.USD.show(one.totals.cost_usd),
+                cost=_priced_cost(one.totals),
                 share=humane.share(max(mid or Decimal(0), Decimal(0)), most),
             )
         )
@@ -163,7 +163,7 @@ def change(found: Adjustment) -> Change:
         events=found.events,
         co2e=None if quanta is None else humane.CO2E.show(amount(quanta[1], -PLACES)),
         spread=_spread(quanta, -PLACES, None),
-        cost=humane.USD.show(found.totals.cost_usd),
+        cost=_priced_cost(found.totals),
     )
 
 
@@ -218,6 +218,12 @@ def _missing(covered: int | None, missing: int) -> tuple[figures.Mark, ...]:
     part = humane.percent(humane.share(missing, missing + (covered or 0)))
     meaning = f"{part} of the tokens have no factor, so that nothing can be said of their emissions. They are not zero."
     return (figures.Mark("not-covered", f"{part} of all", meaning),)
+
+
+def _priced_cost(totals: Totals) -> Shown | None:
+    """Return the cost; None where no event has a price, which is not zero."""
+    is_unknown = totals.cost_not_covered and totals.cost_not_covered == totals.events
+    return None if is_unknown else humane.USD.show(totals.cost_usd)
 
 
 def _priced(totals: Totals) -> tuple[figures.Mark, ...]:

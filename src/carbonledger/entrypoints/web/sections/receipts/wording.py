@@ -66,7 +66,7 @@ def standing(period: Period, *, now: datetime, zone: ZoneInfo, needs_payment: bo
     state = period.state
     if state is periods.State.CLOSED:
         ended = "" if period.closed_at is None else f" on {when(period.closed_at, zone)}"
-        return Standing("closed", "good", f"Closed{ended}. Nothing of it changes any more; what comes late is booked in a later month.")
+        return Standing("closed", "good", f"Closed{ended}. Nothing of it changes any more.")
     if state is periods.State.FAILED:
         return Standing(
             "payment failed", "problem", "Nothing is closed and no credits are allocated until the month is paid. Then it closes."
