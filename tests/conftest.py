@@ -3,6 +3,8 @@
 The server is the embedded one (or the programs in CARBONLEDGER_TEST_PG_BIN, or the server of CARBONLEDGER_TEST_DATABASE_URL, a
 superuser's address). A template is migrated once per state of the migrations; each worker clones it. Tests keep apart by making
 their own organizations, which row-level security then holds apart; a test that needs a database of its own takes ``fresh_database``.
+
+What tests write lies in memory where there is enough of it, unless TMPDIR says where: a database is a thousand small files.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import getpass
 import hashlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import hypothesis
+import psutil
 import pytest
 
 from carbonledger.infra import clock, db, migrations, postgres
@@ -32,6 +36,27 @@ ROOT = Path(__file__).parents[1]
 # Property tests are judged by what they find, never by how long a busy machine takes for one example.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own
+MEMORY_MIN_BYTES = 6 << 30  # a whole run writes under 2 GB, and the programs that it starts want as much
+
+
+def pytest_configure() -> None:
+    """Settle what every process of the run inherits: where temporary files go, and that Ctrl-C is heard."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a script's shell starts what it puts in the background deaf to it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if "TMPDIR" not in os.environ and _has_memory():
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # asks again
+
+
+def _has_memory() -> bool:
+    if not os.access(MEMORY, os.W_OK | os.X_OK):
+        return False
+    place = os.statvfs(MEMORY)
+    free = min(place.f_bavail * place.f_frsize, psutil.virtual_memory().available)
+    return free >= MEMORY_MIN_BYTES and not place.f_flag & os.ST_NOEXEC  # tests make programs, too
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -113,7 +138,7 @@ def server() -> Iterator[Server]:
                     postgres.ClusterOptions(
                         data_dir=data_dir,
                         binaries=Path(binaries) if binaries else None,
-                        settings={"fsync": "off", "max_connections": "300"},
+                        settings={"fsync": "off", "max_connections": "300", "max_wal_size": "256MB"},
                     )
                 )
             )
@@ -128,18 +153,22 @@ def server() -> Iterator[Server]:
                     f"ALTER ROLE carbonledger_app {login}",
                 )
             )
-        yield Server(superuser=url, password=_TEST_PASSWORD)
+        running = Server(superuser=url, password=_TEST_PASSWORD)
+        # Before any test: whoever migrates the server's first database makes its roles, and only their maker may grant them later.
+        with _locked(base / "template.lock"):
+            asyncio.run(_make_template(running, _template_name()))
+        yield running
+
+
+def _template_name() -> str:
+    sources = [*sorted((ROOT / "migrations").rglob("*.py")), ROOT / "src/carbonledger/infra/ddl.py"]
+    return f"template_{hashlib.sha256(b''.join(source.read_bytes() for source in sources)).hexdigest()[:12]}"
 
 
 @pytest.fixture(scope="session")
 def template(server: Server) -> str:
     """Return the name of a database migrated to the head, made once for this state of the migrations."""
-    sources = [*sorted((ROOT / "migrations").rglob("*.py")), ROOT / "src/carbonledger/infra/ddl.py"]
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
-    name = f"template_{digest}"
-    with _locked(_base() / f"{name}.lock"):
-        asyncio.run(_make_template(server, name))
-    return name
+    return _template_name()
 
 
 async def _make_template(server: Server, name: str) -> None:

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import psutil
 
-from tests import until
+from tests import embedded, until
 
 ROOT = Path(__file__).parents[1]
 COMMAND = ("-P", "-m", "carbonledger.entrypoints.cli.main")
@@ -45,7 +45,8 @@ def new_home(*, user: str | None = None) -> Iterator[Path]:
     try:
         yield base / "home"
     finally:
-        shutil.rmtree(base, ignore_errors=True)
+        embedded.end(base / "home/postgres")
+        shutil.rmtree(base)
 
 
 def become(user: str | None) -> list[str]:
@@ -192,6 +193,8 @@ def up(home: Path, *, user: str | None = None, ready: bool = True, demo: bool = 
         yield running
     finally:
         if process.poll() is None:
+            parts = psutil.Process(process.pid).children(recursive=True)
             process.kill()
+            psutil.wait_procs(parts, timeout=STOP_DEADLINE_S)
         running.wait()
-        until.holds_now(lambda: not database_processes(home), deadline_s=STOP_DEADLINE_S)
+        embedded.end(home / "postgres")

@@ -194,6 +194,7 @@ _STATEMENTS: tuple[str, ...] = (
     _EVENTS,
     "CREATE INDEX telemetry_events_organization_id_occurred_at_id_idx ON telemetry_events (organization_id, occurred_at, id)",
     *ddl.tenant_policy("telemetry_events"),
+    *ddl.bulk_policy("telemetry_events"),
     *ddl.grant_app("telemetry_events", "SELECT", "INSERT", "UPDATE"),
     *_partitions(),
     _REVISIONS,

@@ -94,11 +94,12 @@ _STATEMENTS: tuple[str, ...] = (
     "CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON signing_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
     r"""
     CREATE TABLE log_leaves (
-        index bigint CONSTRAINT log_leaves_pkey PRIMARY KEY CONSTRAINT log_leaves_index_check CHECK (index >= 0),
+        index bigint NOT NULL CONSTRAINT log_leaves_index_check CHECK (index >= 0),
         kind text NOT NULL CONSTRAINT log_leaves_kind_check CHECK (length(kind) BETWEEN 1 AND 40),
         leaf bytea NOT NULL CONSTRAINT log_leaves_leaf_check CHECK (octet_length(leaf) BETWEEN 2 AND 65535),
         hash bytea NOT NULL CONSTRAINT log_leaves_hash_check CHECK (hash = sha256('\x00'::bytea || leaf)),
-        at timestamptz NOT NULL
+        at timestamptz NOT NULL,
+        CONSTRAINT log_leaves_pkey PRIMARY KEY (index) INCLUDE (hash)
     )
     """,
     "CREATE INDEX log_leaves_hash_idx ON log_leaves (hash)",

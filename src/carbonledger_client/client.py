@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -21,10 +21,12 @@ from uuid import UUID
 
 import orjson
 
-from carbonledger_client import errors, models, transport
+from carbonledger_client import credit_lots, errors, models, transport
 from carbonledger_client import periods as months
+from carbonledger_client import receipts as carbon
 
 EVENTS_MAX = 10_000  # of one request
+_RECEIPTS = "/v1/receipts"
 _COMPRESSED_FROM_BYTES = 1024
 _GZIP_WINDOW = 31  # 15 bits of window, and a gzip header
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -87,6 +89,26 @@ class Client:
         answer = self._transport.send("GET", "/v1/telemetry/summary", params=params, repeatable=True)
         return models.summary_from_api(_document(answer))
 
+    def import_credit_lots(self, content: bytes) -> credit_lots.LotsImported:
+        """Import a CSV file of retired credits, all of it or nothing; the same file again adds nothing. With a key of the house.
+
+        Raises ``Refused``, whose problems name every bad line, ``Unreachable``, ``Garbled``.
+        """
+        headers = {"Content-Type": "text/csv"}
+        answer = self._transport.send("POST", "/v1/credit-lots", content=content, headers=headers, repeatable=True)
+        return credit_lots.imported_from_api(_document(answer))
+
+    def credit_lots(self) -> Iterator[credit_lots.CreditLot]:
+        """Yield the lots of the inventory, the last imported first. With a key of the house."""
+        params = {"limit": "200"}
+        while True:
+            answer = self._transport.send("GET", "/v1/credit-lots", params=params, repeatable=True)
+            lots, cursor = credit_lots.page_from_api(_document(answer))
+            yield from lots
+            if cursor is None:
+                return
+            params = {"limit": "200", "cursor": cursor}
+
     def periods(self, *, limit: int = 50, cursor: str | None = None) -> months.Page:
         """Return months of the organization, the latest first; go on with the page's ``next_cursor``."""
         params = {"limit": str(limit), **({} if cursor is None else {"cursor": cursor})}
@@ -100,6 +122,36 @@ class Client:
         """Ask for a month that is due to be closed now, and return the job's id. Asking again while it runs is the same job."""
         path = f"/v1/periods/{_place(period_id)}/close"
         return months.job_from_api(_document(self._transport.send("POST", path, repeatable=True)))
+
+    def receipts(self, *, limit: int = 50, cursor: str | None = None) -> carbon.Page:
+        """Return receipts of the organization, the newest first; go on with the page's ``next_cursor``."""
+        params = {"limit": str(limit), **({} if cursor is None else {"cursor": cursor})}
+        return carbon.page_from_api(_document(self._transport.send("GET", _RECEIPTS, params=params, repeatable=True)))
+
+    def receipt(self, receipt_id: str) -> carbon.Receipt:
+        """Return a receipt."""
+        return carbon.receipt_from_api(_document(self._transport.send("GET", f"{_RECEIPTS}/{_place(receipt_id)}", repeatable=True)))
+
+    def receipt_pdf(self, receipt_id: str) -> bytes:
+        """Return a receipt's PDF, which carries its own proof. Raises ``Unreachable`` in the seconds before there is one."""
+        return _content(self._transport.send("GET", f"{_RECEIPTS}/{_place(receipt_id)}/pdf", repeatable=True))
+
+    def receipt_bundle(self, receipt_id: str) -> bytes:
+        """Return the file that proves a receipt offline (``carbonledger_proof.verify``)."""
+        return _content(self._transport.send("GET", f"{_RECEIPTS}/{_place(receipt_id)}/bundle", repeatable=True))
+
+    def event_proof(self, receipt_id: str, event_id: str) -> bytes:
+        """Return the file that proves that one event is inside a receipt."""
+        path = f"{_RECEIPTS}/{_place(receipt_id)}/events/{_place(event_id)}/proof"
+        return _content(self._transport.send("GET", path, repeatable=True))
+
+
+def _content(answer: transport.Answer) -> bytes:
+    """Return the file of a good answer; raise what a bad one means."""
+    if answer.status != HTTPStatus.OK:
+        _document(answer)
+        raise errors.Garbled(f"The server answers {answer.status} where a file belongs.")
+    return answer.body
 
 
 def _place(given: str) -> str:

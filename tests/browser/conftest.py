@@ -9,6 +9,9 @@ from playwright import sync_api
 
 from tests.browser import signing
 
+PATIENCE_MS = 60_000  # for what takes a moment on an idle machine
+sync_api.expect.set_options(timeout=PATIENCE_MS)
+
 
 @pytest.fixture
 def browser() -> Iterator[sync_api.Browser]:
@@ -25,7 +28,7 @@ def browser() -> Iterator[sync_api.Browser]:
 def page(browser: sync_api.Browser) -> sync_api.Page:
     """Return a page that fails the test when its script fails or the policy refuses something."""
     opened = browser.new_page()
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE_MS)
     opened.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
     opened.on("console", lambda message: pytest.fail(message.text) if "Content Security Policy" in message.text else None)
     return opened

@@ -16,9 +16,12 @@ from uuid import UUID, uuid4
 import standardwebhooks
 
 from carbonledger.domains.identity import types as identity_types
-from carbonledger.domains.identity.service import links
+from carbonledger.domains.identity.service import entitlements, links
 from carbonledger.domains.projects import service as project_service
 from carbonledger.domains.receipts.service import periods as period_service
+from carbonledger.domains.receipts.types import receipts as receipt_types
+from carbonledger.domains.receipts.service import log
+from carbonledger.entrypoints.shared import signing
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
 from tests import standins
@@ -144,6 +147,48 @@ async def a_period(world: World) -> dict[str, str]:
     async with world.ledger.services.database.transaction(world.organization_id) as uow:
         found = await period_service.ensure(uow, organization_id=world.organization_id, now=now)
     return {"period_id": str(found[0].id)}
+
+
+async def a_receipt(world: World) -> dict[str, str]:
+    """The receipt of a closed month, with bundle and page."""
+    at = clock.now()
+    async with world.ledger.services.database.transaction(world.organization_id) as uow:
+        await entitlements.grant(
+            uow,
+            actor=actor.system(world.organization_id),
+            now=at,
+            at=at,
+            organization_id=world.organization_id,
+            quotas={},
+            features={receipt_types.RECEIPTS: True},
+        )
+    lot = await world.house.send("POST", "/v1/credit-lots", json=await a_file_of_lots(world))
+    assert lot.is_success, lot.text
+    period = await a_period(world)
+    answer = await world.key.send("POST", f"/v1/periods/{period['period_id']}/close")
+    assert answer.is_success, answer.text
+    await world.ledger.run_jobs()
+    found = (await world.key.send("GET", "/v1/receipts")).json()["data"]
+    (receipt,) = [one for one in found if one["period_id"] == period["period_id"]]
+    assert receipt["is_proven"], receipt
+    return {"receipt_id": receipt["id"]}
+
+
+async def the_plan_has_receipts(world: World) -> dict[str, str]:
+    await a_receipt(world)
+    return {}
+
+
+async def a_serial(world: World) -> dict[str, str]:
+    place = await a_receipt(world)
+    return {"serial": (await world.key.send("GET", f"/v1/receipts/{place['receipt_id']}")).json()["serial"]}
+
+
+async def a_receipt_and_its_event(world: World) -> dict[str, str]:
+    place = await a_receipt(world)
+    since = (clock.now() - timedelta(days=80)).isoformat()
+    events = (await world.key.send("GET", "/v1/telemetry/events", params={"from": since})).json()["data"]
+    return {**place, "event_id": events[0]["id"]}
 
 
 # --- what is sent
@@ -272,7 +317,23 @@ async def clerks_signature(body: bytes) -> dict[str, str]:
     return {"svix-id": message_id, "svix-timestamp": str(int(now.timestamp())), "svix-signature": signature}
 
 
+async def a_signed_log(world: World) -> dict[str, str]:
+    await signing.ready(world.ledger.services, at=clock.now())
+    async with world.ledger.services.database.transaction(world.ledger.house_id) as uow:
+        await log.checkpoint(uow, at=clock.now())
+    return {}
+
+
+async def a_tile(world: World) -> dict[str, str]:
+    await a_signed_log(world)
+    return {"tile": "entries/000.p/1"}
+
+
 RECIPES: dict[str, Recipe] = {
+    "getLogCheckpoint": Recipe(place=a_signed_log),
+    "getLogTile": Recipe(place=a_tile, is_everybodys=True),
+    "getLogInclusion": Recipe(place=a_signed_log, query={"index": "0"}),
+    "getLogConsistency": Recipe(place=a_signed_log, query={"old": "1", "new": "2"}),
     "login": Recipe(body=credentials),
     "signInByLink": Recipe(body=a_sign_in_link),
     "switchOrganization": Recipe(body=own_organization),
@@ -325,6 +386,12 @@ RECIPES: dict[str, Recipe] = {
     "importCreditLots": Recipe(body=a_file_of_lots, reads_itself=True),
     "getPeriod": Recipe(place=a_period),
     "closePeriod": Recipe(place=a_period),
+    "listReceipts": Recipe(place=the_plan_has_receipts),
+    "getReceipt": Recipe(place=a_receipt),
+    "getReceiptPdf": Recipe(place=a_receipt),
+    "getReceiptBundle": Recipe(place=a_receipt),
+    "getReceiptEventProof": Recipe(place=a_receipt_and_its_event),
+    "verifyReceipt": Recipe(place=a_serial, is_everybodys=True),
     "getTelemetryEvent": Recipe(place=a_telemetry_event),
     "eraseTelemetryProperties": Recipe(place=a_telemetry_event),
 }

@@ -98,6 +98,7 @@ async def installed(
         "sign_up": "open",
         "rate_sign_in_per_min": 100_000,
         "rate_public_per_min": 100_000,
+        "rate_verify_per_min": 100_000,
         "rate_free_per_s": 100_000,
         "public_url": "http://ledger.test",
         "clerk_webhook_secret": CLERK_SECRET,

@@ -57,12 +57,12 @@ def test_from_the_printed_link_to_a_team_a_sandbox_and_a_restart() -> None:
             ben.send("POST", "/v1/invitations/accept-as-new", newcomer, expect=201)
             ben.send("PATCH", f"/v1/members/{signed_in['user_id']}", {"role": "viewer"}, expect=403)
 
-            # Ben's key stops working the moment it is revoked.
+            # Ben's key stops working as soon as its end has been heard of.
             made = ben.send("POST", "/v1/api-keys", {"label": "ben", "scopes": ["organization:read"]}, expect=201)
             with keyed(running.address, made["secret"]) as client:
                 assert client.get("/v1/organizations/me").status_code == 200
                 owner.send("DELETE", f"/v1/api-keys/{made['id']}", expect=204)
-                until.holds_now(lambda: client.get("/v1/organizations/me").status_code == 401, deadline_s=2)
+                until.holds_now(lambda: client.get("/v1/organizations/me").status_code == 401)
 
             # A sandbox organization lives a year in a moment, moved by the worker.
             asked = {"name": "Trial", "sandbox": True, "clock_start": "2026-01-31T00:00:00Z", "first_key": {"scopes": ["*"]}}

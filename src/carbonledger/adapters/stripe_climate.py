@@ -39,6 +39,7 @@ _PAGE: Final = 100  # Stripe's own most
 _PAGES_MAX: Final = 100
 _COMMITMENT: Final = "commitment"  # the member of an order's metadata that holds our key
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
+_CODE: Final = re.compile(r"[a-z_]{1,64}")  # no key is one: those have digits
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 M = TypeVar("M", bound=pydantic.BaseModel)
 Text = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=1000)]
@@ -184,7 +185,7 @@ def _refusal(answer: http.Answer) -> types.SellerFault:
     except pydantic.ValidationError:
         return types.OrderRefused(f"Stripe answered {status}.")
     code = error.code or error.type or ""
-    words = f" ({code})" if code.isascii() and code.replace("_", "").isalnum() and len(code) <= 64 else ""  # noqa: PLR2004 - a code
+    words = f" ({code})" if _CODE.fullmatch(code) else ""
     return types.OrderRefused(f"Stripe answered {status}{words}.")
 
 

@@ -36,6 +36,11 @@ def tenant_policy(table: str, *, column: str = "organization_id") -> list[str]:
     ]
 
 
+def bulk_policy(table: str, *, column: str = "organization_id") -> list[str]:
+    """Return the statement that has ``tenant_policy`` ask once for the organization that new rows must have, not for each row."""
+    return [f"ALTER POLICY tenant ON {table} WITH CHECK ({column} = (SELECT current_organization()))"]
+
+
 def partition_policy(table: str) -> list[str]:
     """Return the statements that close a partition to all but dumps and operators, who read it by itself; the rest goes by its parent."""
     entered = is_user(MAINTENANCE)

@@ -33,26 +33,31 @@ def run(request: Request) -> None:
     """Verify, print what was checked, and end with 0 only if all of it holds."""
     with console.speaking():
         trusted = _pinned(request.keys)
-        report = verify.file(_content(request), trusted_keys=trusted)
+        content, asked = _content(request)
+        report = verify.file(content, trusted_keys=trusted)
+        if asked is not None and report.receipt is not None and report.receipt.serial != asked:
+            raise errors.Garbled(f"Asked for receipt {asked}, the server answers with {report.receipt.serial}.")
     if request.as_json:
         checks = [{"name": one.name, "ok": one.ok, "text": one.text} for one in report.checks]
         receipt = report.receipt
-        console.json({"ok": report.ok, "serial": None if receipt is None else receipt.serial, "checks": checks, "trust": list(report.trust)})
+        told = {"serial": None, "test": None} if receipt is None else {"serial": receipt.serial, "test": receipt.test}
+        console.json({"ok": report.ok, **told, "checks": checks, "trust": list(report.trust)})
     else:
         typer.echo("\n".join(proof.lines(report)))
     if not report.ok:
         raise typer.Exit(console.Code.FOUND)
 
 
-def _content(request: Request) -> bytes:
+def _content(request: Request) -> tuple[bytes, str | None]:
+    """Return the file to check, and the serial that it has to be of, if one was asked for."""
     place = Path(request.target)
     if place.is_file():
-        return _read(place)
+        return _read(place), None
     try:
         serial = serials.parse(request.target)
     except proof_errors.SerialInvalid as error:
         raise errors.Misused(f"{request.target} is no file here, and no serial of a receipt (CL-YYYYMM-XXXXX).") from error
-    return _fetched(settings.url(request.url, os.environ), serial)
+    return _fetched(settings.url(request.url, os.environ), serial), serial
 
 
 def _fetched(address: str, serial: str) -> bytes:

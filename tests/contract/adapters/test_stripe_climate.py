@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -63,10 +64,15 @@ async def seller(providers: standins.StandIns) -> AsyncIterator[stripe_climate.S
     await made.aclose()
 
 
-def of(server: peer.Peer) -> stripe_climate.StripeClimate:
-    return stripe_climate.StripeClimate(
-        http.Client("stripe", base_url=server.url, headers={"authorization": f"Bearer {SECRET}"}, policy=ONCE, rng=random.Random(1))
-    )
+@contextlib.asynccontextmanager
+async def saying(answer: bytes) -> AsyncIterator[tuple[stripe_climate.StripeClimate, peer.Peer]]:
+    """A seller whose Stripe says the same to everything."""
+    headers = {"authorization": f"Bearer {SECRET}"}
+    async with (
+        peer.running(peer.always(answer)) as server,
+        http.Client("stripe", base_url=server.url, headers=headers, policy=ONCE, rng=random.Random(1)) as client,
+    ):
+        yield stripe_climate.StripeClimate(client), server
 
 
 def test_without_a_key_there_is_no_seller() -> None:
@@ -111,8 +117,8 @@ async def test_an_order_is_found_among_many(seller: stripe_climate.StripeClimate
 
 
 async def test_what_is_sent_is_what_stripe_describes() -> None:
-    async with peer.running(peer.always(peer.answer(body=json.dumps(ORDER).encode()))) as server:
-        await of(server).order(key="k-1", offer_id=PRODUCT, milligrams=1_000_000_001, beneficiary="Example")
+    async with saying(peer.answer(body=json.dumps(ORDER).encode())) as (stripe, server):
+        await stripe.order(key="k-1", offer_id=PRODUCT, milligrams=1_000_000_001, beneficiary="Example")
     (sent,) = server.requests
     form = dict(parse_qsl(sent.body.decode(), strict_parsing=True))
     kit.valid(form, "stripe_climate.schema.json", {"$ref": "#/$defs/OrderCreate"})
@@ -137,9 +143,9 @@ async def test_what_is_sent_is_what_stripe_describes() -> None:
     ],
 )
 async def test_a_refusal_says_what_to_do_and_never_the_key(status: int, body: dict[str, Any], fault: type[types.SellerFault]) -> None:
-    async with peer.running(peer.always(peer.answer(status=status, body=json.dumps(body).encode()))) as server:
+    async with saying(peer.answer(status=status, body=json.dumps(body).encode())) as (stripe, _):
         with pytest.raises(fault) as refused:
-            await of(server).order(key="k", offer_id=PRODUCT, milligrams=10**9, beneficiary=None)
+            await stripe.order(key="k", offer_id=PRODUCT, milligrams=10**9, beneficiary=None)
     assert SECRET not in str(refused.value) + repr(refused.value.__cause__)
 
 
@@ -162,19 +168,19 @@ async def test_a_refusal_says_what_to_do_and_never_the_key(status: int, body: di
     ],
 )
 async def test_an_order_that_is_not_as_described_is_not_believed(change: dict[str, Any]) -> None:
-    async with peer.running(peer.always(peer.answer(body=json.dumps({**ORDER, **change}).encode()))) as server:
+    async with saying(peer.answer(body=json.dumps({**ORDER, **change}).encode())) as (stripe, _):
         with pytest.raises(types.SellerAnswerUnreadable):
-            await of(server).find("climorder_1")
+            await stripe.find("climorder_1")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data": {}}', b"\xff"])
 async def test_a_list_that_is_none_is_not_believed(body: bytes) -> None:
-    async with peer.running(peer.always(peer.answer(body=body))) as server:
+    async with saying(peer.answer(body=body)) as (stripe, _):
         with pytest.raises(types.SellerAnswerUnreadable):
-            await of(server).offers()
+            await stripe.offers()
 
 
 async def test_an_order_id_stays_in_its_place() -> None:
-    async with peer.running(peer.always(peer.answer(body=json.dumps(ORDER).encode()))) as server:
-        await of(server).find("../charges?x=1")
+    async with saying(peer.answer(body=json.dumps(ORDER).encode())) as (stripe, server):
+        await stripe.find("../charges?x=1")
     assert server.requests[0].target == "/v1/climate/orders/..%2Fcharges%3Fx%3D1"

@@ -74,8 +74,7 @@ def test_hostile_names_stay_text_on_one_page(text: str) -> None:
         parties=(figure,) * 3,
         standing=f"{TEST.standing} This receipt was revoked and is no longer valid.",
         projects=(row,) * sheet.PROJECTS_MAX,
-        adjustments=("October 2026: -2 g CO₂e from 1,200 events more, after receipt CL-202610-AAAAA.",)
-        * (sheet.ADJUSTMENTS_MAX + 1),
+        adjustments=("October 2026: -2 g CO₂e from 1,200 events more, after receipt CL-202610-AAAAA.",) * (sheet.ADJUSTMENTS_MAX + 1),
         credits=(credit,) * sheet.CREDITS_MAX,
     )
 

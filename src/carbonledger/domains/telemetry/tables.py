@@ -101,6 +101,7 @@ series = columns.tenant_table(
     columns.integer("size_above", nullable=True),
     columns.integer("size_up_to", nullable=True),
     columns.instant("created_at"),
+    Column("broad_id", BigInteger),
     CheckConstraint(_SOURCES, name="source"),
     *(CheckConstraint(f"length({name}) BETWEEN 1 AND {chars}", name=name) for name, chars in _LABELS.items()),
     CheckConstraint("size_above >= 0 AND size_up_to > size_above", name="size"),
@@ -115,6 +116,7 @@ series = columns.tenant_table(
         for name, target in (("project_id", "projects"), ("workload_id", "workloads"), ("agent_id", "agents"))
     ),
 )
+Index("telemetry_series_organization_id_idx", series.c.organization_id, postgresql_where=series.c.broad_id.is_(None))
 
 events = _bare_tenant_table(
     "telemetry_events",
@@ -145,10 +147,10 @@ revisions = columns.tenant_table(
 )
 
 
-def _rollup(name: str, slot: Column[object]) -> Table:
+def _rollup(name: str, *slot: Column[object]) -> Table:
     return _bare_tenant_table(
         name,
-        slot,
+        *slot,
         Column("series_id", BigInteger, nullable=False),
         Column("facts", Integer, nullable=False),
         Column("emission_rate_id", Integer, nullable=False),
@@ -157,12 +159,13 @@ def _rollup(name: str, slot: Column[object]) -> Table:
         Column("quantity", Numeric, nullable=False),
         _money("cost_amount", nullable=False),
         _money("reported_usd", nullable=False),
-        PrimaryKeyConstraint("organization_id", slot.name, "series_id", "facts", "emission_rate_id"),
+        PrimaryKeyConstraint("organization_id", *(part.name for part in slot), "series_id", "facts", "emission_rate_id"),
     )
 
 
 hourly = _rollup("telemetry_hourly", columns.instant("hour"))
 daily = _rollup("telemetry_daily", Column("day", Date, nullable=False))
+broad = _rollup("telemetry_broad", Column("grain", SmallInteger, nullable=False), columns.instant("starts"))
 
 authorities = columns.tenant_table(
     "telemetry_authorities",

@@ -53,7 +53,7 @@ def _document(period: Period) -> dict[str, object]:
 
 def record(given: str, month: str, *, is_paid: bool) -> None:
     """Record what became of a month's payment, and move the month at once."""
-    first = _month(month)
+    first = first_of(month)
 
     async def work(operator: operating.Operator) -> Period:
         organization_id = await operator.organization(given)
@@ -75,7 +75,8 @@ def record(given: str, month: str, *, is_paid: bool) -> None:
     console.say(f"{month} is {found.state.value}, its payment {found.payment.value}.")
 
 
-def _month(given: str) -> date:
+def first_of(given: str) -> date:
+    """Return the first day of a month like 2026-10. Raises ``Invalid``."""
     try:
         return date.fromisoformat(f"{given}-01")
     except ValueError:

@@ -60,7 +60,7 @@ def commit(
     """Order removal ahead, with money of your account at the seller. A commitment is no credit and compensates nothing."""
     from carbonledger.entrypoints.cli import ordering
 
-    ordering.commit(offer, tonnes, beneficiary=beneficiary, yes=yes, json=json)
+    ordering.order(offer, tonnes, beneficiary=beneficiary, yes=yes, json=json)
 
 
 @app.command()

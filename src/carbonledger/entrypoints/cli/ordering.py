@@ -37,7 +37,7 @@ def offers(*, json: bool) -> None:
     console.table(("offer", "name", "tonnes", "delivery", "a tonne costs"), rows)
 
 
-def commit(offer_id: str, tonnes: str, *, beneficiary: str | None, yes: bool, json: bool) -> None:
+def order(offer_id: str, tonnes: str, *, beneficiary: str | None, yes: bool, json: bool) -> None:
     """Order, after a question that names the price. Raises ``SellerMissing``, ``Invalid``, a ``SellerFault``."""
     milligrams = _milligrams(tonnes)
 

@@ -15,6 +15,7 @@ from carbonledger.domains.telemetry.types import answers, caching
 from carbonledger.entrypoints.rest import routing, shapes
 from carbonledger.kernel import decimals, money, quantity
 
+_COUNTS: Final = ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output", "reasoning")
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 ZONE_CHARS_MAX: Final = 64
@@ -178,56 +179,65 @@ def to_api_quanta(found: emission_types.Quanta | None) -> RangeOut | None:
     return RangeOut(low=low, mid=mid, high=high)
 
 
-def to_api_coverage(coverage: answers.Coverage) -> CoverageOut:
-    """Return shares as decimals."""
-    return CoverageOut(
-        covered=decimals.to_api_decimal(coverage.covered),
-        not_covered=decimals.to_api_decimal(coverage.not_covered),
-        estimated=decimals.to_api_decimal(coverage.estimated),
-        provisional=decimals.to_api_decimal(coverage.provisional),
-    )
-
-
 def measures(found: answers.Measures) -> dict[str, Any]:
-    """Return the members of ``MeasuresOut``, for shapes that have others beside them."""
+    """Return the members of ``MeasuresOut`` as plain values, which are written as they are, or read by shapes that have others beside them.
+
+    A summary has some seventy of these: to make a checked model of each part of each takes longer than the database does.
+    """
     return {
         "events": found.events,
         "requests": found.known("requests"),
-        "tokens": TokensOut(
-            uncached_input=found.known("uncached_input"),
-            cached_input=found.known("cached_input"),
-            cache_creation_5m=found.known("cache_creation_5m"),
-            cache_creation_1h=found.known("cache_creation_1h"),
-            output=found.known("output"),
-            reasoning=found.known("reasoning"),
-            total=found.known_tokens,
-        ),
-        "cost": to_api_usd(found.cost),
-        "reported_cost": to_api_usd(found.reported),
-        "cost_difference": to_api_usd(found.difference),
-        "energy_wh": to_api_range(found.energy_wh),
-        "co2e_g": to_api_range(found.co2e_g),
-        "co2e_market_g": to_api_range(found.co2e_market_g),
-        "co2e_market_part": MarketPartOut(co2e_g=_range(found.market_part_g), share=decimals.to_api_decimal(found.market_share)),
-        "water_ml": to_api_range(found.water_ml),
-        "coverage": to_api_coverage(answering.emissions_coverage(found)),
-        "cost_coverage": to_api_coverage(answering.cost_coverage(found)),
-        "unknown": UnknownOut(
-            uncached_input=found.unknown_uncached_input,
-            cached_input=found.unknown_cached_input,
-            cache_creation_5m=found.unknown_cache_creation_5m,
-            cache_creation_1h=found.unknown_cache_creation_1h,
-            output=found.unknown_output,
-            reasoning=found.unknown_reasoning,
-            requests=found.unknown_requests,
-        ),
-        "duplicates": DuplicatesOut(events=found.duplicate_events, tokens=found.duplicate_tokens),
+        "tokens": {**{name: found.known(name) for name in _COUNTS}, "total": found.known_tokens},
+        "cost": _usd(found.cost),
+        "reported_cost": _usd(found.reported),
+        "cost_difference": _usd(found.difference),
+        **_emissions(found),
+        "coverage": _coverage(answering.emissions_coverage(found)),
+        "cost_coverage": _coverage(answering.cost_coverage(found)),
+        "unknown": {name: getattr(found, f"unknown_{name}") for name in (*_COUNTS, "requests")},
+        "duplicates": {"events": found.duplicate_events, "tokens": found.duplicate_tokens},
+    }
+
+
+def _emissions(found: answers.Measures) -> dict[str, Any]:
+    market = _bounds(found.market_low, found.market_mid, found.market_high)
+    share = decimals.to_api_decimal(found.market_share)
+    return {
+        "energy_wh": _bounds(found.energy_low, found.energy_mid, found.energy_high) if found.is_covered else None,
+        "co2e_g": _bounds(found.co2e_low, found.co2e_mid, found.co2e_high) if found.is_covered else None,
+        "co2e_market_g": market if found.has_market else None,
+        "co2e_market_part": {"co2e_g": market, "share": share},
+        "water_ml": _bounds(found.water_low, found.water_mid, found.water_high) if found.is_covered else None,
+    }
+
+
+def _bounds(low: Decimal, mid: Decimal, high: Decimal) -> dict[str, str]:
+    write = decimals.to_api_decimal
+    return {"low": write(low), "mid": write(mid), "high": write(high)}
+
+
+def _usd(amount: Decimal | None) -> dict[str, str] | None:
+    return None if amount is None else {"amount": decimals.to_api_decimal(amount), "currency": "USD"}
+
+
+def _coverage(coverage: answers.Coverage) -> dict[str, str]:
+    write = decimals.to_api_decimal
+    return {
+        "covered": write(coverage.covered),
+        "not_covered": write(coverage.not_covered),
+        "estimated": write(coverage.estimated),
+        "provisional": write(coverage.provisional),
     }
 
 
 def to_api_measures(found: answers.Measures) -> MeasuresOut:
     """Return measures as callers see them."""
     return MeasuresOut(**measures(found))
+
+
+def to_api_coverage(coverage: answers.Coverage) -> CoverageOut:
+    """Return shares as decimals."""
+    return CoverageOut(**_coverage(coverage))
 
 
 def to_api_cache_saving(found: caching.CacheSaving) -> CacheSavingOut:

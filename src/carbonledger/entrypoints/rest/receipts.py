@@ -13,9 +13,11 @@ from starlette.responses import Response
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.receipts.service import bundling, issuing
+from carbonledger.domains.receipts.types import periods as period_types
 from carbonledger.domains.receipts.types import receipts as types
 from carbonledger.entrypoints.rest import routing, shapes
-from carbonledger.entrypoints.shared import access
+from carbonledger.entrypoints.shared import access, salting
+from carbonledger.infra import db
 from carbonledger.kernel import page
 from carbonledger_proof import canonical, verify
 
@@ -37,8 +39,12 @@ class ReceiptOut(shapes.Out):
     period_id: UUID
     state: types.State = Field(description="deferred: it waits for retired credits. superseded, revoked: it is no longer valid.")
     serial: str | None = Field(description="Null while it is deferred.")
-    month: str | None = Field(description="The month of its period, such as 2026-11.")
-    required_mg: int = Field(description="What is compensated, in milligrams of CO2e.")
+    month: str = Field(description="The month of its period, such as 2026-11.")
+    is_test: bool | None = Field(
+        description="Whether it is a test, of a sandbox: about no real usage and no real credits. Null while it is deferred."
+    )
+    required_mg: int = Field(description="What is compensated, or has to be before it is issued, in milligrams of CO2e.")
+    deferred_at: dt.datetime | None = Field(description="Since when it waited for retired credits, if it did.")
     issued_at: dt.datetime | None
     ended_at: dt.datetime | None
     supersedes: UUID | None
@@ -67,6 +73,7 @@ class PublicReceiptOut(shapes.Out):
     """A receipt as everybody may see it."""
 
     serial: str
+    is_test: bool = Field(description="Whether it is a test, of a sandbox: about no real usage and no real credits.")
     state: types.State
     superseded_by: str | None
     revocation: types.Revocation | None
@@ -89,7 +96,9 @@ _RECEIPT: Final[dict[str, Any]] = {
     "state": "issued",
     "serial": _SERIAL,
     "month": "2026-11",
+    "is_test": False,
     "required_mg": 3_600_000,
+    "deferred_at": None,
     "issued_at": "2026-12-03T00:05:00Z",
     "ended_at": None,
     "supersedes": None,
@@ -112,8 +121,10 @@ def _fields(receipt: types.Receipt) -> dict[str, Any]:
         "period_id": receipt.period_id,
         "state": receipt.state,
         "serial": None if signed is None else signed.serial,
-        "month": None if signed is None else signed.receipt.period.month,
+        "month": f"{receipt.month:%Y-%m}",
+        "is_test": None if signed is None else signed.receipt.test,
         "required_mg": receipt.required_mg,
+        "deferred_at": receipt.deferred_at,
         "issued_at": None if signed is None else signed.receipt.issued_at,
         "ended_at": receipt.ended_at,
         "supersedes": receipt.supersedes,
@@ -123,13 +134,13 @@ def _fields(receipt: types.Receipt) -> dict[str, Any]:
     }
 
 
-async def _allowed(call: routing.Call) -> None:
+async def _allowed(call: routing.Call, uow: db.UnitOfWork) -> None:
     upgrade_url = f"{call.services.settings.address}/settings/plan"
-    await entitlements.require(call.uow, organization_id=call.caller.organization_id, key=types.RECEIPTS, upgrade_url=upgrade_url)
+    await entitlements.require(uow, organization_id=call.caller.organization_id, key=types.RECEIPTS, upgrade_url=upgrade_url)
 
 
 async def _found(call: routing.Call, receipt_id: UUID) -> types.Receipt:
-    await _allowed(call)
+    await _allowed(call, call.uow)
     return await issuing.find(call.uow, organization_id=call.caller.organization_id, receipt_id=receipt_id)
 
 
@@ -147,7 +158,7 @@ async def list_receipts(
     cursor: Annotated[str | None, Query(max_length=page.CURSOR_MAX_CHARS)] = None,
 ) -> shapes.ListOut[ReceiptOut]:
     """List receipts, newest first, with those that wait for credits and those that are no longer valid."""
-    await _allowed(call)
+    await _allowed(call, call.uow)
     request = call.page(limit=limit, cursor=cursor, parts=1)
     found = await issuing.list_receipts(call.uow, organization_id=call.caller.organization_id, page=request)
     return shapes.ListOut(data=[to_api(one) for one in found.data], next_cursor=found.next_cursor)
@@ -201,6 +212,39 @@ async def get_receipt_bundle(call: routing.CallDep, receipt_id: UUID) -> Respons
     return _file(bundling.bundle(found), _BUNDLE, f"{bundling.stated(found).serial}.json")
 
 
+@router.get(
+    "/{receipt_id}/events/{event_id}/proof",
+    access=_READ,
+    summary="Get the proof of one event",
+    operation_id="getReceiptEventProof",
+    answers=(_BUNDLE,),
+    errors=(*_FILES, period_types.EventNotInPeriod),
+    transaction=False,
+)
+async def get_receipt_event_proof(call: routing.CallDep, receipt_id: UUID, event_id: UUID) -> Response:
+    """Give the proof that one event is inside a receipt. Whoever gets the file sees that event and the receipt, and no other event.
+
+    It verifies as the bundle does, which is in it. Event ids are those of the ledger.
+    """
+    organization_id, services = call.caller.organization_id, call.services
+    async with services.database.transaction(organization_id, read_only=True) as uow:
+        await _allowed(call, uow)
+        found = await issuing.find(uow, organization_id=organization_id, receipt_id=receipt_id)
+    bundling.bundle(found)  # or else: there is none yet
+    salt = await salting.opened(
+        services.database,
+        actor=call.actor,
+        at=call.at,
+        organization_id=organization_id,
+        sealer=services.sealer,
+        outside=services.outside_secrets,
+    )
+    files = services.objects.of_organization(organization_id)
+    async with services.database.transaction(organization_id, read_only=True) as uow:
+        content = await bundling.event_proof(uow, found, organization_id=organization_id, event_id=event_id, salting=salt, files=files)
+    return _file(content, _BUNDLE, f"{bundling.stated(found).serial}-{event_id}.json")
+
+
 def _object(value: canonical.Json) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError("a receipt and a bundle are objects")
@@ -213,13 +257,14 @@ def _file(content: bytes, media_type: str, name: str) -> Response:
 
 @public.get(
     "/verify/{serial}",
-    access=access.public(limit="sign_in"),
+    access=access.public(limit="verify"),
     summary="Verify a receipt by its serial",
     operation_id="verifyReceipt",
     examples={
         "parameters": {"serial": _SERIAL},
         "response": {
             "serial": _SERIAL,
+            "is_test": False,
             "state": "issued",
             "superseded_by": None,
             "revocation": None,
@@ -244,6 +289,7 @@ async def verify_receipt(
     report = None if found.bundle is None else verify.bundle(found.bundle)
     return PublicReceiptOut(
         serial=found.signed.serial,
+        is_test=found.signed.receipt.test,
         state=found.state,
         superseded_by=found.superseded_by,
         revocation=found.revocation,
@@ -257,4 +303,3 @@ async def verify_receipt(
         bundle=None if found.bundle is None else _object(canonical.read(found.bundle)),
         checks=[] if report is None else [CheckOut(name=one.name, ok=one.ok, text=one.text) for one in report.checks],
     )
-

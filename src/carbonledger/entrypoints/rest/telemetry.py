@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+import orjson
 from fastapi import Query
 from pydantic import Field
 
@@ -15,7 +16,7 @@ from carbonledger.domains.telemetry.service import answering, caching
 from carbonledger.domains.telemetry.types import answers
 from carbonledger.domains.telemetry.types.caching import CacheSaving
 from carbonledger.entrypoints.rest import filters, measures, routing, shapes
-from carbonledger.entrypoints.shared import access
+from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.kernel import decimals, zone
 from carbonledger.kernel.period import CalendarUnit
 
@@ -125,24 +126,23 @@ class BreakdownOut(shapes.Out):
     groups: list[GroupOut]
 
 
-def to_api_summary(summary: answers.Summary, saving: CacheSaving) -> SummaryOut:
-    """Return a summary as callers see it."""
-    totals = measures.to_api_measures(summary.totals)
-    return SummaryOut(
-        period=measures.to_api_period(summary.asked),
-        totals=totals,
-        by_model=[
-            ModelMeasuresOut(provider=str(group.labels[0]), model=str(group.labels[1]), **measures.measures(group.measures))
-            for group in summary.by_model
+def to_api_summary(summary: answers.Summary, saving: CacheSaving) -> dict[str, Any]:
+    """Return a summary as callers see it: what ``SummaryOut`` describes, as plain values (``measures.measures``)."""
+    totals = measures.measures(summary.totals)
+    return {
+        "period": measures.to_api_period(summary.asked).model_dump(mode="json"),
+        "totals": totals,
+        "by_model": [
+            {"provider": group.labels[0], "model": group.labels[1], **measures.measures(group.measures)} for group in summary.by_model
         ],
-        daily=[DayOut(date=slot.local, **measures.measures(slot.measures)) for slot in summary.daily],
-        coverage=totals.coverage,
-        cost_coverage=totals.cost_coverage,
-        unknown=totals.unknown,
-        duplicates=totals.duplicates,
-        cache_saving=measures.to_api_cache_saving(saving),
-        metered_events=summary.totals.metered_events,
-    )
+        "daily": [{"date": slot.local, **measures.measures(slot.measures)} for slot in summary.daily],
+        "coverage": totals["coverage"],
+        "cost_coverage": totals["cost_coverage"],
+        "unknown": totals["unknown"],
+        "duplicates": totals["duplicates"],
+        "cache_saving": measures.to_api_cache_saving(saving).model_dump(mode="json"),
+        "metered_events": summary.totals.metered_events,
+    }
 
 
 def to_api_bucket(slot: answers.Slot) -> BucketOut:
@@ -180,6 +180,7 @@ def to_api_group(group: answers.Group) -> GroupOut:
 @router.get(
     "/summary",
     access=access.scope("telemetry:read"),
+    answer_model=SummaryOut,
     summary="Summarize usage",
     operation_id="getTelemetrySummary",
     examples={"response": _SUMMARY},
@@ -192,13 +193,14 @@ async def get_summary(
     end: measures.To = None,
     time_zone: measures.TimeZone = None,
     chosen: filters.Dep,
-) -> SummaryOut:
+) -> exchange.Answer:
     """Return tokens, cost, energy and CO2e of a period: in all, by model and by day. Each sum says what part of it is covered,
     estimated and provisional. Without `from` and `to` it is the last thirty days of the organization's clock, today included.
     """
     asked, organization_id = measures.asked(call, start, end, time_zone), call.caller.organization_id
     found = await answering.summary(call.uow, organization_id=organization_id, asked=asked, filters=chosen)
-    return to_api_summary(found, await caching.saving(call.uow, organization_id=organization_id, asked=asked, filters=chosen))
+    saving = await caching.saving(call.uow, organization_id=organization_id, asked=asked, filters=chosen)
+    return exchange.Answer(call.status, body=orjson.dumps(to_api_summary(found, saving)), headers=call.headers)
 
 
 @router.get(

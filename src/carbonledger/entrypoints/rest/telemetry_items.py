@@ -183,8 +183,17 @@ def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
     return [json.dumps(item).encode() for item in document.get("events", [document])]
 
 
-def items(raws: Sequence[bytes | msgspec.Raw]) -> Iterator[types.Item]:
-    """Yield each item as a plain event, or else as a draft, or why it can't be one."""
+def items(raws: Sequence[bytes | msgspec.Raw]) -> list[types.Item]:
+    """Return each item as a plain event, or else as a draft, or why it can't be one."""
+    if max(map(len, raws), default=0) <= _ITEM_BYTES_MAX:
+        try:
+            return list(map(_plain.decode, raws))
+        except _UNREADABLE:
+            pass  # one of them is not plain, and has to be found
+    return list(_one_by_one(raws))
+
+
+def _one_by_one(raws: Sequence[bytes | msgspec.Raw]) -> Iterator[types.Item]:
     decode = _plain.decode
     for raw in raws:
         if len(raw) > _ITEM_BYTES_MAX:
@@ -313,7 +322,7 @@ def _quantity(text: str) -> Decimal:
 # --- as it is answered
 
 
-class _Result(msgspec.Struct, omit_defaults=True):
+class _Result(msgspec.Struct, omit_defaults=True, gc=False):
     index: int
     status: types.Status
     id: UUID | None = None

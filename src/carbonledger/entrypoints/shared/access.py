@@ -14,8 +14,8 @@ from carbonledger.kernel import errors
 if TYPE_CHECKING:
     from carbonledger.domains.identity import types as identity_types
 
-Counter = Literal["organization", "sign_in", "public", "none"]
-"""Which limit counts the operation: the organization's, one of the two per address, or none."""
+Counter = Literal["organization", "sign_in", "public", "verify", "none"]
+"""Which limit counts the operation: the organization's, one of those per address, or none."""
 
 
 class ScopeMissing(errors.Forbidden):
@@ -82,6 +82,6 @@ def caller() -> Access:
     return Access(Kind.CALLER)
 
 
-def public(*, limit: Literal["sign_in", "public", "none"]) -> Access:
+def public(*, limit: Literal["sign_in", "public", "verify", "none"]) -> Access:
     """Demand nothing; ``limit`` names the count per address."""
     return Access(Kind.PUBLIC, counter=limit)

@@ -69,6 +69,7 @@ class Gate:
         self._addresses: dict[access.Counter, limits.Policy] = {
             "sign_in": limits.Policy("sign_in", configuration.rate_sign_in_per_min, _MINUTE_S),
             "public": limits.Policy("public", configuration.rate_public_per_min, _MINUTE_S),
+            "verify": limits.Policy("verify", configuration.rate_verify_per_min, _MINUTE_S),
         }
         self._failures = limits.Policy("failed_authentication", configuration.rate_sign_in_per_min, _MINUTE_S)
 

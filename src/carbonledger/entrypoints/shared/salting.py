@@ -5,21 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from carbonledger import bootstrap
+from carbonledger.domains.identity.service import organizations
 from carbonledger.domains.receipts.service import proving
+from carbonledger.domains.vault import types as vault_types
+from carbonledger.infra import crypto, db
 from carbonledger.kernel.actor import Actor
 
 
-async def ready(services: bootstrap.Services, *, actor: Actor, at: datetime, organization_id: UUID) -> proving.Salt:
-    """Return the secret; made at first need. Raises ``SecretUnreadable``."""
-    async with services.database.transaction(organization_id) as uow:
+async def opened(
+    database: db.Database,
+    *,
+    actor: Actor,
+    at: datetime,
+    organization_id: UUID,
+    sealer: crypto.Sealer,
+    outside: vault_types.SecretStore | None,
+) -> proving.Salt:
+    """Return the secret; made at first need. ``at`` is the real time. Raises ``OrganizationUnknown``, ``SecretUnreadable``."""
+    async with database.transaction(organization_id) as uow:
         located = await proving.salt(
             uow,
             actor=actor,
-            now=at,
+            now=await organizations.business_now(uow, organization_id=organization_id, at=at),
             at=at,
-            sealer=services.sealer,
+            sealer=sealer,
             organization_id=organization_id,
-            outside=services.outside_secrets is not None,
+            outside=outside is not None,
         )
-    return await proving.opened(located, sealer=services.sealer, outside=services.outside_secrets)
+    return await proving.opened(located, sealer=sealer, outside=outside)

@@ -55,7 +55,7 @@ async def retry_deferred(work: Work) -> dict[str, Any]:
 
 async def _issue(work: Work, *, organization_id: UUID, period_id: UUID) -> Receipt | None:
     actor = actors.system(organization_id, request_id=work.job.request_id)
-    async with turns.taken(work.services, actor=actor, at=work.at, organization_id=organization_id) as (uow, turn):
+    async with turns.taken(turns.of(work.services), actor=actor, at=work.at, organization_id=organization_id) as (uow, turn):
         return await issuing.issue(uow, turn=turn, period_id=period_id)
 
 

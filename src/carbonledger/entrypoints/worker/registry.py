@@ -20,7 +20,19 @@ from carbonledger.entrypoints.worker import (
 )
 from carbonledger.infra.queue import registry
 
-MODULES = (activity, alerts, connections, idempotency, identity, receipts, receipts_credits, receipts_log, receipts_periods, telemetry, vault)
+MODULES = (
+    activity,
+    alerts,
+    connections,
+    idempotency,
+    identity,
+    receipts,
+    receipts_credits,
+    receipts_log,
+    receipts_periods,
+    telemetry,
+    vault,
+)
 
 
 def load() -> registry.Registry:

@@ -8,6 +8,7 @@ Nothing here is logged; an observer is told of each attempt in numbers, and faul
 from __future__ import annotations
 
 import asyncio
+import functools
 import json as json_codec
 import logging
 import random
@@ -241,6 +242,12 @@ class Client:
         return Answer(call.where, response.status_code, response.headers, content, asked_s)
 
 
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Return the trust in the system's authorities, read once for all clients: it takes some 30 ms."""
+    return httpx2.create_ssl_context()
+
+
 def _open(limits: terms.Limits, guarded: terms.Guarded | None, context: ssl.SSLContext | None) -> httpx2.AsyncClient:
     timeout = httpx2.Timeout(connect=limits.connect_s, read=limits.read_s, write=limits.write_s, pool=limits.pool_s)
     # A client serves many tenants: a cookie that one's answer sets must not go out with another's request.
@@ -249,10 +256,10 @@ def _open(limits: terms.Limits, guarded: terms.Guarded | None, context: ssl.SSLC
         pool = httpx2.Limits(
             max_connections=limits.connections, max_keepalive_connections=limits.connections, keepalive_expiry=limits.keepalive_s
         )
-        return httpx2.AsyncClient(timeout=timeout, limits=pool, cookies=no_cookies, verify=True if context is None else context)
+        return httpx2.AsyncClient(timeout=timeout, limits=pool, cookies=no_cookies, verify=context or _trusted())
     way = transport.GuardedTransport(
         backend=transport.GuardedBackend(resolver=guarded.resolver, allow_private=guarded.allow_private),
-        ssl_context=httpx2.create_ssl_context() if context is None else context,
+        ssl_context=context or _trusted(),
         connections_max=limits.connections,
     )
     return httpx2.AsyncClient(transport=way, timeout=timeout, cookies=no_cookies, trust_env=False)

@@ -8,7 +8,7 @@ from uuid import UUID
 from carbonledger.domains.receipts.service import credits as service
 from carbonledger.domains.receipts.types import credits as types
 from carbonledger.infra import clock
-from carbonledger.kernel import actor, ids
+from carbonledger.kernel import actor, ids, page
 from carbonledger_proof import audit, serials
 from tests.integration.domains.receipts import logs
 from tests.unit.domains.receipts import credit_files as files
@@ -69,7 +69,7 @@ class Inventory:
         """What each lot has left, the last imported first, after a check that everything adds up."""
         async with self.kit.database.transaction(self.kit.house_id, read_only=True) as uow:
             assert await service.check(uow) == ()
-            found = await service.list_lots(uow, page=service.pages.PageRequest(limit=200))
+            found = await service.list_lots(uow, page=page.PageRequest(limit=200))
         return [lot.remaining_mg for lot in found.data]
 
     async def audited(self) -> set[audit.Problem]:

@@ -22,7 +22,7 @@ CLOSES = timedelta(hours=48)
 SALT = proving.Salt(bytes(range(32)))
 
 
-def draft(key: str, *, at: datetime = OCTOBER + timedelta(days=4), uncached: int = 1000, **more: Any) -> telemetry_types.Draft:
+def draft(key: str, *, at: datetime = OCTOBER + timedelta(days=4), uncached: int | None = 1000, **more: Any) -> telemetry_types.Draft:
     return kit.draft(key, at=at, counts=kit.tokens(uncached=uncached), **more)
 
 

@@ -11,7 +11,7 @@ from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.receipts.service import credits as service
 from carbonledger.domains.receipts.types import credits as types
 from carbonledger.infra import clock, outbox
-from carbonledger.kernel import actor
+from carbonledger.kernel import actor, page
 from carbonledger_proof import leaves
 from tests import conftest
 from tests.integration.domains.receipts import logs
@@ -65,7 +65,7 @@ async def test_a_file_that_is_too_large_is_not_read(inventory: Inventory) -> Non
 async def test_an_import_is_told_to_whoever_waits_for_credits(inventory: Inventory) -> None:
     await inventory.take_in(files.VERRA, files.block(1, 10))
     async with inventory.kit.database.transaction(inventory.kit.house_id) as uow:
-        (event,) = (await outbox.events(uow, filters=outbox.Filters(action=service.IMPORTED), request=service.pages.PageRequest())).data
+        (event,) = (await outbox.events(uow, filters=outbox.Filters(action=service.IMPORTED), request=page.PageRequest())).data
     assert event.after == {"lots": 2, "quantity_mg": 110 * TONNE, "registries": ["acr", "verra"]}
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.receipts.service import bundling, issuing
 from carbonledger.domains.receipts.types import credits as credit_types
 from carbonledger.domains.receipts.types import receipts as types
@@ -199,6 +200,17 @@ async def test_a_plan_without_receipts_has_none(office: Office) -> None:
     assert await office.inventory.remaining() == [TONNE]
 
 
+@pytest.mark.parametrize("tier, has_receipts", [("free", False), ("starter", True), ("enterprise", True)])
+async def test_until_a_plan_says_otherwise_whoever_pays_has_receipts(office: Office, tier: str, has_receipts: bool) -> None:
+    customer = await conftest.make_organization(office.database)
+    async with office.database.transaction(customer) as uow:
+        await uow.conn.execute("UPDATE organizations SET tier = $1", tier)
+        assert await entitlements.has(uow, organization_id=customer, key=types.RECEIPTS) is has_receipts
+    await office.plan(customer, has_receipts=not has_receipts)
+    async with office.database.transaction(customer) as uow:
+        assert await entitlements.has(uow, organization_id=customer, key=types.RECEIPTS) is not has_receipts
+
+
 async def test_a_receipt_is_of_a_closed_period(office: Office) -> None:
     customer = await office.customer()
     await months.accept(office.database, customer, months.draft("a"), now=months.NOVEMBER)
@@ -237,13 +249,13 @@ async def test_a_real_organization_is_given_no_made_up_credits(office: Office) -
 
 async def test_a_month_with_nothing_known_compensates_nothing(office: Office) -> None:
     customer = await office.customer()
-    await months.accept(office.database, customer, months.draft("a", provider="acme", model="none-such"), now=months.NOVEMBER)
+    await months.accept(office.database, customer, months.draft("a", uncached=None), now=months.NOVEMBER)
     period_id = await _closed(office, customer)
     made = await office.issue(customer, period_id)
     receipt = said(made)
     assert (receipt.compensation, receipt.allocations, receipt.energy_uwh) == (None, (), None)
     assert [entry.co2e_mg for entry in receipt.gross] == [None, None]
-    assert receipt.tokens.not_covered.uncached_input == 1000
+    assert (receipt.tokens.not_covered.uncached_input, receipt.tokens.not_covered.output) == (None, 500)
     await office.prove(customer)
     assert (await office.report((await office.find(customer, made.id)).document)).ok
 

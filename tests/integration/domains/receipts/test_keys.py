@@ -11,7 +11,7 @@ from carbonledger.domains.receipts.service import keys, log, signing
 from carbonledger.domains.receipts.types import keys as types
 from carbonledger.infra import clock, crypto, db
 from carbonledger.kernel import actor
-from carbonledger_proof import audit, errors, leaves, signature
+from carbonledger_proof import audit, canonical, errors, leaves, signature
 from carbonledger_proof import keys as proof_keys
 from tests import conftest
 from tests.integration.domains.receipts import logs
@@ -112,7 +112,7 @@ async def test_a_rotation_is_signed_by_the_old_key_and_by_the_new(kit: logs.Kit,
     leaf = leaves.parse((await kit.contents())[-1])
     assert isinstance(leaf, leaves.KeyRotated)
     assert (leaf.old_kid, leaf.key.kid) == (old.kid, new.kid)
-    part = leaves.signed_part(leaf)
+    part = canonical.write(leaves.signed_part(leaf))
     signature.verify(signature.LOG_KEY, part, leaf.old_signature, old.public)
     signature.verify(signature.LOG_KEY, part, leaf.signature, new.key.public)
     with pytest.raises(errors.SignatureInvalid):

@@ -86,8 +86,17 @@ FROM telemetry_events WHERE organization_id = $1 GROUP BY 1, 2, 3, 4
 """
 
 
+_BROAD = """
+SELECT {slot} AS slot, lead.series_id, facts, coalesce(emission_rate_id, 0) AS emission_rate_id, {sums}
+FROM telemetry_events e JOIN (
+    SELECT s.id, min(s.id) OVER (PARTITION BY s.source, s.connection_id, s.project_id, s.provider, s.model, s.operation, s.is_batch,
+        s.service_tier, s.region, s.event, s.size_above, s.size_up_to) AS series_id FROM telemetry_series s
+) lead ON lead.id = e.series_id WHERE organization_id = $1 GROUP BY 1, 2, 3, 4
+"""
+
+
 async def rollups_equal_raw(database: db.Database, organization_id: UUID) -> None:
-    """Both roll-ups say exactly what the events say, computed here by a query of its own."""
+    """All roll-ups say exactly what the events say, computed here by queries of their own."""
     for table, slot, column in (
         ("telemetry_hourly", "date_trunc('hour', occurred_at)", "hour"),
         ("telemetry_daily", "(occurred_at AT TIME ZONE 'UTC')::date", "day"),
@@ -95,6 +104,19 @@ async def rollups_equal_raw(database: db.Database, organization_id: UUID) -> Non
         raw = await rows(database, organization_id, _RAW.format(slot=slot))
         kept = await rows(database, organization_id, f"SELECT *, {column} AS slot FROM {table} WHERE organization_id = $1 AND events <> 0")
         assert _comparable(raw) == _comparable(kept), table
+    quarter = "date_trunc('hour', occurred_at) + floor(extract(minute FROM occurred_at) / 15) * interval '15 minutes'"
+    day = "date_trunc('day', occurred_at - interval '{0} hours') + interval '{0} hours'"
+    slots = [quarter, "date_trunc('hour', occurred_at)", *(day.format(hours) for hours in (0, 6, 12, 18))]
+    sums = _RAW[_RAW.index("count(*)") : _RAW.index("FROM")]
+    for grain, slot in enumerate(slots):
+        raw = await rows(database, organization_id, _BROAD.format(slot=slot, sums=sums))
+        kept = await rows(
+            database,
+            organization_id,
+            "SELECT *, starts AS slot FROM telemetry_broad WHERE organization_id = $1 AND grain = $2 AND events <> 0",
+            grain,
+        )
+        assert _comparable(raw) == _comparable(kept), grain
 
 
 def _comparable(found: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:

@@ -14,7 +14,7 @@ import pytest
 
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.service import answering
+from carbonledger.domains.telemetry.service import accepting, answering, upkeep
 from carbonledger.domains.telemetry.types import answers
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters
 from carbonledger.infra import db
@@ -85,8 +85,13 @@ async def test_totals_of_any_period_equal_the_events_in_it(
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Kiritimati"])
-async def test_days_are_those_of_the_zone(database: db.Database, organization_id: UUID, ledger: list[dict[str, Any]], zone: str) -> None:
-    found = await summary(database, organization_id, whole(zone))
+@pytest.mark.parametrize("filters", [ALL, Filters(account="acme")], ids=["broad", "every series"])
+async def test_days_are_those_of_the_zone(
+    database: db.Database, organization_id: UUID, ledger: list[dict[str, Any]], zone: str, filters: Filters
+) -> None:
+    found = await summary(database, organization_id, whole(zone), filters)
+    ledger = [row for row in ledger if filters.account in {None, row["account"]}]
+    assert ledger
     by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
     for row in ledger:
         by_day[row["occurred_at"].astimezone(zones.named(zone)).date()].append(row)
@@ -179,6 +184,26 @@ async def test_a_plot_names_the_largest_groups_and_adds_the_others_up(database: 
     assert [series.labels[0] for series in found.series[:-1]] == [f"account {place}" for place in range(most - 1, 2, -1)]
     assert found.series[-1].is_other
     assert found.series[-1].totals.uncached_input == 1000 + 1001 + 1002
+
+
+async def test_series_that_come_at_the_same_time_are_counted_once(database: db.Database, organization_id: UUID) -> None:
+    """Neither transaction sees the other's series, so the broad roll-up has rows for both: they add up."""
+    await kit.accept(database, organization_id, kit.draft("first", at=START, model="o3"))
+    system = actor.system(organization_id)
+    async with database.transaction(organization_id) as one, database.transaction(organization_id) as other:
+        for uow, account in ((one, "a"), (other, "b")):
+            await accepting.accept(
+                uow, actor=system, now=START, at=START, organization_id=organization_id, booking=kit.API,
+                items=[kit.draft(account, at=START, account=account)],
+            )  # fmt: skip
+    await kit.accept(database, organization_id, kit.draft("c", at=START, account="c"))
+    leaders = "SELECT id FROM telemetry_series WHERE organization_id = $1 AND model = 'gpt-4o' AND broad_id IS NULL"
+    assert len(await kit.rows(database, organization_id, leaders)) == 2
+    found = await summary(database, organization_id, whole())
+    assert found.totals.events == 4
+    assert [(group.labels, group.measures.events) for group in found.by_model] == [(("openai", "gpt-4o"), 3), (("openai", "o3"), 1)]
+    async with database.transaction(organization_id, read_only=True) as uow:
+        assert await upkeep.check(uow, organization_id=organization_id, day=START.date()) == []
 
 
 async def test_unknown_is_none_and_never_zero(database: db.Database, organization_id: UUID) -> None:

@@ -199,8 +199,9 @@ async def test_another_organizations_usage_is_in_no_export(database: db.Database
 
 async def open_transactions(database: db.Database) -> int:
     async with database.transaction() as uow:
-        query = (
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test' AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+        query = (  # of this database: tests beside this one have their own, in the same server
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'test' "
+            "AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
         )
         return int(await uow.conn.fetchval(query))
 

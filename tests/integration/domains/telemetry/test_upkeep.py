@@ -44,21 +44,26 @@ async def test_what_ingest_keeps_is_the_same(database: db.Database, filled: UUID
 
 
 @pytest.mark.parametrize(
-    "change, table",
+    "change, tables",
     [
-        ("UPDATE telemetry_hourly SET output = output + 1 WHERE organization_id = $1 AND events > 0", "hourly"),
-        ("UPDATE telemetry_daily SET cost_amount = cost_amount + 0.000000000001 WHERE organization_id = $1 AND events > 0", "daily"),
-        ("DELETE FROM telemetry_daily WHERE organization_id = $1", "daily"),
-        ("UPDATE telemetry_hourly SET facts = facts + 65536 WHERE organization_id = $1 AND facts & 65536 = 0 AND events > 0", "hourly"),
+        ("UPDATE telemetry_hourly SET output = output + 1 WHERE organization_id = $1 AND events > 0", {"hourly"}),
+        ("UPDATE telemetry_daily SET cost_amount = cost_amount + 0.000000000001 WHERE organization_id = $1 AND events > 0", {"daily"}),
+        ("DELETE FROM telemetry_daily WHERE organization_id = $1", {"daily"}),
+        ("UPDATE telemetry_hourly SET facts = facts + 65536 WHERE organization_id = $1 AND facts & 65536 = 0 AND events > 0", {"hourly"}),
+        ("UPDATE telemetry_broad SET output = output + 1 WHERE organization_id = $1 AND grain = 1 AND events > 0", {"broad"}),
+        ("UPDATE telemetry_broad SET events = events + 1 WHERE organization_id = $1 AND grain = 5 AND events > 0", {"broad"}),
+        ("DELETE FROM telemetry_broad WHERE organization_id = $1 AND grain = 3", {"broad"}),
+        # Whatever is made of quarters differs with them.
+        ("UPDATE telemetry_broad SET quantity = quantity + 1 WHERE organization_id = $1 AND grain = 0", {"broad", "broad quarters"}),
     ],
-    ids=["a count", "the last digit of a cost", "rows are gone", "another key"],
+    ids=["a count", "last digit of a cost", "rows are gone", "another key", "broad hours", "broad days", "broad are gone", "quarters"],
 )
-async def test_a_difference_is_found_and_a_rebuild_mends_it(database: db.Database, filled: UUID, change: str, table: str) -> None:
+async def test_a_difference_is_found_and_a_rebuild_mends_it(database: db.Database, filled: UUID, change: str, tables: set[str]) -> None:
     async with database.transaction(filled) as uow:
         await uow.conn.execute(change, filled)
     differences = await found(database, filled)
     assert differences
-    assert {one.table for one in differences} == {table}
+    assert {one.table for one in differences} == tables
     await rebuild(database, filled)
     assert await found(database, filled) == []
     await kit.rollups_equal_raw(database, filled)
@@ -100,6 +105,18 @@ async def test_a_rebuild_touches_no_other_organization_and_no_other_day(database
         await upkeep.rebuild(uow, organization_id=filled, day=START.date())
     assert len(await found(database, other)) == 1
     assert {one.slot for one in await found(database, filled)} == {date(2026, 10, 23), date(2026, 10, 24)}
+
+
+async def test_a_day_is_rebuilt_with_all_broad_days_that_reach_into_it(database: db.Database, organization_id: UUID) -> None:
+    """One event at 03:00 stands in the day from 00:00 and in those of the day before from 06:00, 12:00 and 18:00."""
+    await kit.accept(database, organization_id, kit.draft("one", at=START + timedelta(hours=3)))
+    async with database.transaction(organization_id) as uow:
+        await uow.conn.execute("UPDATE telemetry_broad SET output = 7 WHERE organization_id = $1 AND grain > 0", organization_id)
+    assert len(await found(database, organization_id)) == 5
+    async with database.transaction(organization_id) as uow:
+        await upkeep.rebuild(uow, organization_id=organization_id, day=START.date())
+    assert await found(database, organization_id) == []
+    await kit.rollups_equal_raw(database, organization_id)
 
 
 async def test_days_end_before_they_begin_is_refused(database: db.Database, organization_id: UUID) -> None:

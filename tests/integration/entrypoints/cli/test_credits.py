@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests import installation
+from carbonledger_sandbox import climate
+from tests import installation, standins
 from tests.unit.domains.receipts import credit_files as files
 
 
@@ -43,3 +44,31 @@ def test_a_file_that_is_not_there_is_said_in_one_sentence(home: Path, tmp_path: 
     done = installation.run(home, "credits", "import", str(tmp_path / "none.csv"))
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.startswith("error: ")
+
+
+def test_removal_is_ordered_ahead_only_when_it_is_meant(home: Path) -> None:
+    """Without a key there is nobody to order from; with one the price is named, and a no orders nothing."""
+    nobody = installation.run(home, "credits", "offers")
+    assert (nobody.returncode, nobody.stdout) == (5, "")
+    assert "CARBONLEDGER_STRIPE_CLIMATE_KEY" in nobody.stderr
+    with standins.running() as providers:
+        stripe = {"CARBONLEDGER_STRIPE_URL": f"{providers.address}/stripe", "CARBONLEDGER_STRIPE_CLIMATE_KEY": climate.KEY}
+        offers = json.loads(installation.run(home, "credits", "offers", "--json", **stripe).stdout)["data"]
+        assert [(one["available_t"], one["prices_per_tonne"]) for one in offers] == [
+            ("500", [{"amount": "550.00", "currency": "USD"}]),
+            ("20", [{"amount": "330.00", "currency": "USD"}]),
+        ]
+        shown = installation.run(home, "credits", "offers", **stripe).stdout
+        assert "Demo portfolio 2030" in shown
+        offer = offers[0]["id"]
+        unknown = installation.run(home, "credits", "commit", "climsku_none", "1", "--yes", **stripe)
+        half_word = installation.run(home, "credits", "commit", offer, "many", "--yes", **stripe)
+        assert [unknown.returncode, half_word.returncode] == [3, 3]
+        asked = json.loads(installation.run(home, "credits", "commit", offer, "1.5", "--yes", "--json", **stripe).stdout)
+        assert (asked["state"], asked["quantity_t"], asked["order"]) == ("asked", "1.5", None)
+        declined = installation.run(home, "credits", "commit", offer, "1.5", **stripe)  # nobody says yes
+        assert declined.returncode != 0
+        listed = json.loads(installation.run(home, "credits", "commitments", "--json").stdout)["data"]
+        assert [one["id"] for one in listed] == [asked["id"]]
+        assert asked["id"] in installation.run(home, "credits", "commitments").stdout
+        assert providers.state.orders == {}  # that is the job's to do

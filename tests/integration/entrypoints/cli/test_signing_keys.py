@@ -35,6 +35,7 @@ def test_keys_are_replaced_and_revoked_while_serving_and_the_log_is_audited(home
 
         def audit() -> tuple[int, dict[str, Any]]:
             done = installation.run(home, "log", "audit", running.address, "--json", "--state", str(tmp_path / "state.json"))
+            assert done.stdout, done.stderr
             return done.returncode, json.loads(done.stdout)
 
         code, found = audit()
@@ -51,3 +52,27 @@ def test_keys_are_replaced_and_revoked_while_serving_and_the_log_is_audited(home
         shown = installation.run(home, "signing-key", "list").stdout
         assert "(compromised)" in shown
         assert old in shown
+
+
+def test_the_log_and_its_keys_come_back_from_a_backup_and_go_on(tmp_path: Path) -> None:
+    with installation.new_home() as home, installation.new_home() as other:
+        assert installation.run(home, "signing-key", "rotate", "log").returncode != 0, "there is no installation yet"
+        assert installation.run(home, "migrate").returncode == 0
+        for purpose in ("log", "receipts"):
+            rotated = installation.run(home, "signing-key", "rotate", purpose)
+            assert rotated.returncode == 0, rotated.stderr
+        path = tmp_path / "backup"
+        assert installation.run(home, "db", "dump", str(path)).returncode == 0
+        (other / "secrets").mkdir(mode=0o700, parents=True)
+        (other / "secrets/vault.keys").write_bytes((home / "secrets/vault.keys").read_bytes())
+        (other / "secrets/vault.keys").chmod(0o600)
+
+        restored = installation.run(other, "db", "restore", str(path))
+        assert restored.returncode == 0, restored.stderr
+        assert keys(other) == keys(home)
+        with installation.up(other) as running:
+            until.holds_now(lambda: running.request("GET", "/v1/public/log/proof?index=3")[0] == 200)
+            audited = installation.run(other, "log", "audit", running.address, "--json", "--state", str(tmp_path / "state.json"))
+            assert json.loads(audited.stdout)["findings"] == []
+            again = installation.run(other, "signing-key", "rotate", "log")
+            assert again.returncode == 0, again.stderr

@@ -17,7 +17,7 @@ import pytest
 from carbonledger.entrypoints.cli import lifeline, tree
 from tests import until
 
-DEADLINE_S = 20.0
+DEADLINE_S = until.DEADLINE_S
 FOREVER = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); print('up', flush=True); time.sleep(600)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,9 @@ from uuid import UUID
 import asyncpg
 import httpx2
 import pytest
-import structlog
 
 from carbonledger.infra import health, settings
-from carbonledger.infra.observe import logs
-from tests import conftest
+from tests import conftest, logged
 from tests.integration.entrypoints.edge import kit
 
 PASSWORD = "plenty of quiet otters"
@@ -35,17 +32,11 @@ async def client(configuration: settings.Settings, organization_id: UUID) -> Asy
         yield opened
 
 
-@pytest.fixture
-def logged(configuration: settings.Settings) -> Iterator[io.BytesIO]:
+@pytest.fixture(name="logged")
+def _logged(configuration: settings.Settings) -> Iterator[io.BytesIO]:
     """The process's log, for this test."""
-    stream = io.BytesIO()
-    root = logging.getLogger()
-    before, level, structlogs = root.handlers, root.level, structlog.get_config()
-    logs.configure(configuration, stream=stream)
-    yield stream
-    root.handlers = before
-    root.setLevel(level)
-    structlog.configure(**structlogs)
+    with logged.written(configuration) as stream:
+        yield stream
 
 
 def lines(stream: io.BytesIO, event: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 
 from carbonledger.domains.telemetry import types
+from carbonledger.entrypoints.rest import telemetry
 from carbonledger.infra import clock
 from carbonledger.kernel.money import Money
 from tests.integration.domains.telemetry import books, kit
@@ -86,6 +88,13 @@ async def test_the_summary_has_its_shape(ledger: Installation) -> None:
         ("2026-10-23", 2000),
         ("2026-10-24", 0),
     ]
+
+
+async def test_the_summary_is_what_its_schema_says(ledger: Installation) -> None:
+    """It is written without the model that describes it, so that model reads it and writes it again."""
+    _, client = await filled(ledger)
+    shown = await ok(client, "/v1/telemetry/summary", **OVER)
+    assert json.loads(telemetry.SummaryOut.model_validate_json(json.dumps(shown)).model_dump_json()) == shown
 
 
 async def test_without_a_period_it_is_the_last_thirty_days_of_the_organizations_clock(ledger: Installation) -> None:

@@ -23,10 +23,10 @@ from carbonledger import bootstrap
 from carbonledger.entrypoints.worker import runner
 from carbonledger.infra import clock, crypto, db, queue, reach, retry, settings
 from carbonledger.infra.queue import engine, pgq, registry
-from tests import conftest
+from tests import conftest, until
 
 AT_ONCE = retry.Policy(attempts_max=8, unknown_attempts_max=8, base_s=0.0, cap_s=0.0)  # a retry is due when it is written
-DEADLINE_S = 30.0
+DEADLINE_S = until.DEADLINE_S
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, deadline_s: float = DEADLINE_S) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from carbonledger.domains.receipts.service import commitments as service
 from carbonledger.domains.receipts.service import credits as credit_service
 from carbonledger.domains.receipts.types import commitments as types
 from carbonledger.domains.receipts.types.commitments import CommitmentState
-from carbonledger.infra import clock, http, outbox, retry
+from carbonledger.infra import clock, http, outbox, queue, retry
 from carbonledger.kernel import actor, errors, page
 from carbonledger_sandbox import climate
 from tests import standins
@@ -47,10 +47,11 @@ class LostAnswers(stripe_climate.StripeClimate):
 
 
 @pytest.fixture
-def shop(bench: Bench, providers: standins.StandIns) -> Bench:
+async def shop(bench: Bench, providers: standins.StandIns) -> AsyncIterator[Bench]:
     """The bench, with Stripe to buy from."""
-    client = http.Client("stripe", base_url=f"{providers.address}/stripe", headers={"authorization": f"Bearer {climate.KEY}"}, policy=ONCE)
-    return dataclasses.replace(bench, services=dataclasses.replace(bench.services, credit_seller=LostAnswers(client, losses=0)))
+    headers = {"authorization": f"Bearer {climate.KEY}"}
+    async with http.Client("stripe", base_url=f"{providers.address}/stripe", headers=headers, policy=ONCE) as client:
+        yield dataclasses.replace(bench, services=dataclasses.replace(bench.services, credit_seller=LostAnswers(client, losses=0)))
 
 
 async def ask(bench: Bench, *, offer: str = PRODUCT, milligrams: int = TONNE, beneficiary: str | None = None) -> UUID:
@@ -110,11 +111,11 @@ async def test_an_order_whose_answer_is_lost_is_not_placed_twice(shop: Bench, pr
     await shop.run_once()
     assert (await find(shop, commitment_id)).state is CommitmentState.ASKED
     providers.state.order_keys.clear()  # as Stripe does after some days
-    again = await shop.ask(service.PLACE_JOB, {"commitment_id": str(commitment_id)})
+    again = await shop.ask(service.PLACE_JOB, commitment_id=str(commitment_id))
     await shop.run_once()
     assert (await shop.job(again)).result == {"state": "placed"}
     assert len(providers.state.orders) == 1
-    once_more = await shop.ask(service.PLACE_JOB, {"commitment_id": str(commitment_id)})
+    once_more = await shop.ask(service.PLACE_JOB, commitment_id=str(commitment_id))
     await shop.run_once()
     assert (await shop.job(once_more)).result == {"state": "placed"}
     assert len(providers.state.orders) == 1
@@ -150,7 +151,7 @@ async def test_one_order_that_can_not_be_asked_for_keeps_no_other_back(shop: Ben
     job_id = await shop.ask(service.FOLLOW_JOB)
     await shop.run_once()
     assert (await find(shop, other)).state is CommitmentState.CONFIRMED
-    assert (await shop.job(job_id)).state != "succeeded"
+    assert (await shop.job(job_id)).state is not queue.JobState.SUCCEEDED
 
 
 async def test_without_a_seller_nothing_is_ordered(bench: Bench) -> None:

@@ -23,8 +23,8 @@ import psutil
 import pytest
 
 from carbonledger.infra import postgres
-from carbonledger.infra.postgres import folder, lease, processes, programs, state
-from tests import until
+from carbonledger.infra.postgres import folder, lease, programs, state
+from tests import embedded, until
 
 PATIENCE_S = 60.0
 IS_ROOT = os.geteuid() == 0
@@ -155,31 +155,14 @@ class Place:
         for held in self.leases:
             held.close()
         for path in self.root.iterdir():
-            _end(folder.Folder(path))
+            embedded.end(path)
         shutil.rmtree(self.root)
-
-
-def _end(data_folder: folder.Folder) -> None:
-    if not data_folder.server_lock.exists():
-        return
-    told = lease.supervisor_state(data_folder)
-    if told is not None and told.pid:
-        os.kill(told.pid, signal.SIGTERM)
-    until.holds_now(lambda: lease.supervisor_state(data_folder) is None and _nothing_left(data_folder), deadline_s=PATIENCE_S)
-
-
-def _nothing_left(data_folder: folder.Folder) -> bool:
-    """Whether the last process of the server has gone, also of one whose supervisor was killed."""
-    guard = processes.take_guard(data_folder.server_lock)
-    if guard is not None:
-        guard.close()
-    return guard is not None
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
     # Not pytest's own folder, which only its user may pass through.
-    root = Path(tempfile.mkdtemp(prefix="cl-pg-", dir="/tmp"))
+    root = Path(tempfile.mkdtemp(prefix="cl-pg-"))
     root.chmod(0o711)
     place = Place(root)
     yield place

@@ -212,3 +212,18 @@ def test_a_surcharge_of_a_region_lies_over_any_price(
     book = books.small(WITH_BATCH, batches=[HALF], regions=[SURCHARGE])
     cost = book.price(books.usage(at=at(when), uncached_input=PER_MILLION, output=PER_MILLION, **how))
     assert (cost.amount, list(cost.rate.rules), cost.rate.region) == (Decimal(usd), rules, region)
+
+
+@pytest.mark.parametrize(
+    "row, first, last, usd",
+    [
+        (DATED, "2025-01-01T00:00:00", "2025-12-31T23:59:59.999999", "1"),
+        (DATED, "2025-01-01T00:00:00", "2026-01-01T00:00:00", None),  # the start is inside
+        (DATED, "2026-01-01T00:00:00", "2026-01-31T23:59:59.999999", "2"),
+        (DATED, "2025-12-31T00:00:00", "2026-02-01T00:00:00", None),
+        (NIGHT, "2026-01-01T12:00:00", "2026-01-01T13:00:00", None),  # it changes by the hour
+    ],
+)
+def test_a_rate_is_in_force_throughout_a_time_or_there_are_more(row: dict[str, Any], first: str, last: str, usd: str | None) -> None:
+    found = books.small(row).timeline(books.usage(at=at(first), uncached_input=1)).throughout(at(first), at(last))
+    assert (None if found is None else Decimal(found.tiers[0].charged[0]) / PER_MILLION) == (None if usd is None else Decimal(usd))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.core import checks
+from carbonledger.domains.telemetry.core import checks, identity
 from carbonledger.domains.telemetry.service import alike, serials
 from carbonledger.entrypoints.rest import telemetry_items
 from carbonledger.kernel.usage import COUNT_MAX
@@ -49,7 +50,7 @@ def tokens(draw: st.DrawFn) -> dict[str, int | None]:
         "cache_creation_5m": draw(counts),
         "cache_creation_1h": draw(counts),
         "output": output,
-        "reasoning": draw(st.none() | st.integers(0, 2 if output is None else output + 1)),
+        "reasoning": draw(st.none() | st.integers(0, 2 if output is None else min(output + 1, COUNT_MAX))),
     }
 
 
@@ -79,20 +80,31 @@ def read(*events: dict[str, Any]) -> Sequence[types.Plain]:
 
 def batch() -> alike.Batch:
     places = serials.Places(default=UUID(int=1), projects=frozenset((UUID(int=1),)), agents={})
-    return alike.Batch(booking=types.Booking(source=types.Source.API), places=places, last=checks.latest(NOW), since={})
+    return alike.Batch(
+        prefix=identity.of_organization(UUID(int=2)),
+        booking=types.Booking(source=types.Source.API),
+        places=places,
+        last=checks.latest(NOW),
+        since={},
+    )
+
+
+def sorted_together(items: Sequence[types.Plain]) -> tuple[alike.Batch, list[int], list[int]]:
+    """Return items in their lines, the places of those that break a rule, and of those that have to be judged alone."""
+    together = batch()
+    groups, unsound = together.groups(items, range(len(items)))
+    return together, unsound, [place for like, events in groups for place, _ in together.add(like, events)]
 
 
 @given(st.lists(batches(), max_size=3).map(lambda parts: [event for part in parts for event in part]))
 def test_every_event_of_a_line_is_judged_as_it_would_be_alone(sent: list[dict[str, Any]]) -> None:
-    together = batch()
-    for item in read(*sent):
-        found = together.alike(item)
-        assert (found is None) is isinstance(item.drafted(), types.Rejection)
-        if found is not None:
-            together.add(bytes(16), item, found)
+    items = read(*({**event, "idempotency_key": str(place)} for place, event in enumerate(sent)))
+    together, unsound, alone = sorted_together(items) if items else (batch(), [], [])
+    assert sorted(unsound) == [place for place, item in enumerate(items) if isinstance(item.drafted(), types.Rejection)]
+    assert sorted([*unsound, *alone, *(int(key) for line in together.lines for key in line.keys)]) == list(range(len(items)))
     for line in together.lines:
         first_cost, first = pricing.price(line.draft.usage), emissions.estimate(line.draft.usage)
-        for _, item, _, _, _, pico in line.events:
+        for item, pico in zip(line.items, line.picos or itertools.repeat(None), strict=False):
             draft = item.drafted()
             assert isinstance(draft, types.Draft)
             cost, estimate = pricing.price(draft.usage), emissions.estimate(draft.usage)
@@ -103,10 +115,6 @@ def test_every_event_of_a_line_is_judged_as_it_would_be_alone(sent: list[dict[st
 def test_events_that_differ_in_counts_alone_are_one_line() -> None:
     event = {"idempotency_key": "k", "occurred_at": "2026-11-01T09:00:00Z", "provider": "openai", "model": "gpt-4o"}
     sent = read(*({**event, "tokens": {"uncached_input": count, "output": 7}} for count in range(1, 1000)))
-    together = batch()
-    for item in sent:
-        found = together.alike(item)
-        assert found is not None
-        assert together.add(bytes(16), item, found)
-    assert [len(line.events) for line in together.lines] == [999]
-    assert together.lines[0].events[-1][-1] == 2_567_500_000, "999 x 2.50 + 7 x 10.00 USD a million, in 10^-12 USD"
+    together, _, _ = sorted_together(sent)
+    assert [len(line.items) for line in together.lines] == [999]
+    assert together.lines[0].picos[-1] == 2_567_500_000, "999 x 2.50 + 7 x 10.00 USD a million, in 10^-12 USD"

@@ -50,5 +50,5 @@ def test_nothing_and_an_empty_text_are_told_apart() -> None:
 
 @given(st.lists(texts))
 def test_many_ids_at_once_are_those_of_each_key(keys: list[str]) -> None:
-    found = identity.event_ids(identity.of_organization(ORGANIZATION), keys)
+    found = identity.event_ids(identity.of_organization(ORGANIZATION), map(str.encode, keys))
     assert [UUID(bytes=raw) for raw in found] == [by_hand(ORGANIZATION, key) for key in keys]

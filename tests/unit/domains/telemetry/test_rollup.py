@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import decimal
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbonledger.domains.telemetry.core import rollup
-from carbonledger.domains.telemetry.core.rollup import HourKey, Sums
+from carbonledger.domains.telemetry.core.rollup import SlotKey, Sums
 
 HOUR = datetime(2026, 11, 1, 9, tzinfo=UTC)
 counts = st.integers(0, 2**53 - 1)
 amounts = st.decimals(0, 10**20, places=12, allow_nan=False, allow_infinity=False)
 sums = st.builds(Sums, *([counts] * 8), *([amounts] * 3))
 keys = st.builds(
-    HourKey,
+    SlotKey,
     st.integers(0, 50).map(lambda hours: HOUR + timedelta(hours=hours)),
     st.integers(1, 3),
     st.sampled_from([0, 512]),
@@ -26,31 +25,18 @@ keys = st.builds(
 
 
 @given(st.lists(st.tuples(keys, sums)))
-def test_what_is_taken_back_leaves_nothing(parts: list[tuple[HourKey, Sums]]) -> None:
+def test_what_is_taken_back_leaves_nothing(parts: list[tuple[SlotKey, Sums]]) -> None:
     back = [(key, rollup.minus(one)) for key, one in parts]
     assert rollup.merged([*parts, *back]) == {}
 
 
 @given(st.lists(st.tuples(keys, sums)), st.randoms(use_true_random=False))
-def test_order_does_not_matter_and_rows_are_locked_in_one_order(parts: list[tuple[HourKey, Sums]], shuffle: object) -> None:
+def test_order_does_not_matter_and_rows_are_locked_in_one_order(parts: list[tuple[SlotKey, Sums]], shuffle: object) -> None:
     mixed = parts[:]
     shuffle.shuffle(mixed)  # type: ignore[attr-defined]  # a random.Random
     merged = rollup.merged(parts)
     assert rollup.merged(mixed) == merged
     assert list(merged) == sorted(merged)
-
-
-@given(st.lists(st.tuples(keys, sums), max_size=12))
-def test_days_add_up_to_what_their_hours_do(parts: list[tuple[HourKey, Sums]]) -> None:
-    hours = rollup.merged(parts)
-    days = rollup.by_day(hours)
-    assert sum(one.output for one in days.values()) == sum(one.output for one in hours.values())
-    assert sum(pico(one) for one in days.values()) == sum(pico(one) for one in hours.values())
-
-
-def pico(one: Sums) -> int:
-    """The cost in whole 10^-12 USD: integers add up exactly."""
-    return int(one.cost_amount.scaleb(12, decimal.Context(prec=60)))
 
 
 def test_amounts_are_exact_beyond_what_decimals_keep_by_themselves() -> None:
@@ -60,6 +46,7 @@ def test_amounts_are_exact_beyond_what_decimals_keep_by_themselves() -> None:
     assert rollup.minus(rollup.minus(one)).cost_amount == large
 
 
-def test_an_hour_begins_with_its_first_minute() -> None:
-    assert rollup.hour_of(datetime(2026, 11, 1, 9, 59, 59, 999999, tzinfo=UTC)) == HOUR
-    assert rollup.hour_of(HOUR) == HOUR
+def test_a_quarter_begins_with_its_first_minute() -> None:
+    assert rollup.quarter_of(datetime(2026, 11, 1, 9, 14, 59, 999999, tzinfo=UTC)) == HOUR
+    assert rollup.quarter_of(HOUR) == HOUR
+    assert rollup.quarter_of(HOUR + timedelta(minutes=59)) == HOUR + timedelta(minutes=45)

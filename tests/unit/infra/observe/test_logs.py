@@ -18,6 +18,7 @@ import uvicorn.config
 
 from carbonledger.infra import settings
 from carbonledger.infra.observe import logs
+from tests import logged
 
 KEY = "cl_live_0123456789abcdef0123456789abcdef"
 
@@ -25,14 +26,8 @@ KEY = "cl_live_0123456789abcdef0123456789abcdef"
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     """Logging belongs to the process: leave it as it was found."""
-    root = logging.getLogger()
-    before, level, configuration = root.handlers, root.level, structlog.get_config()
-    yield
-    root.handlers = before
-    root.setLevel(level)
-    logging.captureWarnings(False)
-    structlog.contextvars.clear_contextvars()
-    structlog.configure(**configuration)
+    with logged.written(settings.Settings()):
+        yield
 
 
 class Terminal(io.BytesIO):

@@ -19,12 +19,12 @@ def _arguments(wanted: options.ClusterOptions, *, socket_dir: Path | None = Path
 
 def test_a_laptop_gets_small_memory_and_no_compiler() -> None:
     settings = _arguments(options.ClusterOptions(data_dir=Path("/data")))
-    assert {"shared_buffers": "64MB", "max_connections": "100", "jit": "off", "timezone": "UTC"}.items() <= settings.items()
+    assert {"shared_buffers": "128MB", "max_connections": "100", "jit": "off", "timezone": "UTC"}.items() <= settings.items()
 
 
 @pytest.mark.parametrize(
     "memory_gib, buffers, wal",
-    [(0.5, "64MB", "512MB"), (8, "512MB", "2048MB"), (16, "1024MB", "4096MB"), (512, "1024MB", "4096MB")],
+    [(0.5, "64MB", "512MB"), (8, "1024MB", "2048MB"), (16, "2048MB", "4096MB"), (512, "2048MB", "4096MB")],
     ids=["a small container", "a laptop", "where both reach their bound", "a server"],
 )
 def test_memory_follows_from_the_machine_within_bounds(memory_gib: float, buffers: str, wal: str) -> None:

@@ -24,7 +24,12 @@ async def quota(uow: db.UnitOfWork, *, organization_id: UUID, key: types.Quota) 
 async def has(uow: db.UnitOfWork, *, organization_id: UUID, key: types.Feature) -> bool:
     """Say whether the plan includes ``key``."""
     found = await organizations.entitlement(uow, organization_id=organization_id, name=key.name)
-    return key.default if found is None or found.enabled is None else found.enabled
+    if found is not None and found.enabled is not None:
+        return found.enabled
+    if key.default or not key.is_paid_for:
+        return key.default
+    organization = await organizations.find(uow, organization_id=organization_id)
+    return organization is not None and organization.tier is not types.Tier.FREE
 
 
 async def require(uow: db.UnitOfWork, *, organization_id: UUID, key: types.Feature, upgrade_url: str) -> None:

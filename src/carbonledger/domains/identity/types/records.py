@@ -66,10 +66,14 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """The key of something a plan includes or not."""
+    """The key of something a plan includes or not.
+
+    ``default`` counts until a plan wrote one; ``is_paid_for``: every tier but the free one then includes it.
+    """
 
     name: str
     default: bool
+    is_paid_for: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,12 @@ class Timeline:
                 return rate
         return stretch.base
 
+    def throughout(self, first: datetime, last: datetime) -> Rate | None:
+        """Return the one rate in force from the first to the last of two instants in UTC, both included; None: there are more."""
+        place = bisect.bisect_right(self._starts, first)
+        stretch = self._stretches[place]
+        return None if stretch.daily or place != bisect.bisect_right(self._starts, last) else stretch.base
+
     def between(self, start: datetime, end: datetime) -> list[tuple[datetime, Rate]]:
         """Return the rates in force from ``start`` to before ``end`` (UTC), each with the instant from which it holds."""
         found: list[tuple[datetime, Rate]] = []

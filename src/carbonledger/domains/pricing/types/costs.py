@@ -210,12 +210,14 @@ class Rate:
 
 
 class Rates(Protocol):
-    """The rates of one model for one service through all time. ``only``: the one rate, where there is but one."""
-
-    only: Rate | None
+    """The rates of one model for one service through all time."""
 
     def at(self, at: datetime) -> Rate:
         """Return the rate in force at an instant in UTC."""
+        ...
+
+    def throughout(self, first: datetime, last: datetime) -> Rate | None:
+        """Return the one rate in force from the first to the last of two instants in UTC, both included; None: there are more."""
         ...
 
     def between(self, start: datetime, end: datetime) -> Sequence[tuple[datetime, Rate]]:

@@ -50,6 +50,11 @@ def tiles_of(path: merkle.Path, size: int) -> tuple[tiles.Tile, ...]:
     return tuple(dict.fromkeys(tiles.tile_of(node, size) for nodes in path for node in nodes))
 
 
+def stretch_of(tile: tiles.Tile) -> types.Stretch:
+    """Return which nodes a tile of hashes holds."""
+    return types.Stretch(tile.level * tiles.HEIGHT, tile.index * tiles.WIDTH, tile.width)
+
+
 def is_of_tree(tile: tiles.Tile, size: int) -> bool:
     """Say whether a tree of ``size`` leaves has the tile: a full one, or one that is exactly as wide as it was at some size up to this."""
     level = max(tile.level, 0)

@@ -201,7 +201,10 @@ def _projects(projects: Sequence[statement.Project], names: Mapping[str, str]) -
     ranked = sorted(projects, key=lambda project: (-mid(project), project.project))
     shown = ranked if len(ranked) <= PROJECTS_MAX else ranked[: PROJECTS_MAX - 1]
     step = humane.CO2E.of(decimals.shifted(Decimal(mid(project)), _MG_TO_G) for project in ranked)
-    rows = [_project_row(seen(names.get(project.project) or project.name or project.project), project.gross, project.cost, step) for project in shown]
+    rows = [
+        _project_row(seen(names.get(project.project) or project.name or project.project), project.gross, project.cost, step)
+        for project in shown
+    ]
     rest = ranked[len(shown) :]
     if rest:
         gross = _sum(measures.summed_gross(entry for project in rest for entry in project.gross))

@@ -16,15 +16,17 @@ from carbonledger.domains.identity.service import organizations
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.receipts.core import sheet
 from carbonledger.domains.receipts.service import keys as signing_keys
-from carbonledger.domains.receipts.service import log, signing
+from carbonledger.domains.receipts.service import log, proving, signing
+from carbonledger.domains.receipts.service.proving import Salt
 from carbonledger.domains.receipts.store import receipts as store
 from carbonledger.domains.receipts.types import printing
 from carbonledger.domains.receipts.types import receipts as types
 from carbonledger.domains.receipts.types.receipts import Public, Receipt, Signed, State
 from carbonledger.infra import db
+from carbonledger.infra.objects import Objects
 from carbonledger_proof import bundle as bundles
+from carbonledger_proof import canonical, keys, merkle, pdf, serials
 from carbonledger_proof import errors as proof_errors
-from carbonledger_proof import keys, pdf, serials
 
 VERIFY_PATH: Final = "/receipts/verify"
 _STATES: Final = {
@@ -117,6 +119,23 @@ def _made(content: bytes | None) -> bytes:
     return content
 
 
+async def event_proof(
+    uow: db.UnitOfWork, receipt: Receipt, *, organization_id: UUID, event_id: UUID, salting: Salt, files: Objects
+) -> bytes:
+    """Return the file that proves to whoever it is given to that an event is inside a receipt: that event's leaf, and no other's.
+
+    ``files`` are the organization's. Raises ``ReceiptDeferred``, ``ReceiptUnproven``, ``EventNotInPeriod``.
+    """
+    whole = bundles.BUNDLE.read(canonical.read(bundle(receipt)))
+    names = {"organization_id": organization_id, "period_id": receipt.period_id, "event_id": event_id}
+    path = await proving.event_path(uow, **names, files=files)
+    content = await proving.leaf(uow, **names, salting=salting)
+    if merkle.leaf_hash(content) != path.leaf_hash:
+        raise AssertionError("the ledger tells another leaf than was hashed when the period was closed")
+    inclusion = bundles.Inclusion(index=path.index, size=path.size, path=path.path)
+    return bundles.EventProof(event=canonical.read(content), inclusion=inclusion, bundle=whole).encode()
+
+
 async def public(uow: db.UnitOfWork, *, serial: str) -> Public:
     """Return what everybody may see of a receipt, by its serial as people type it. Raises ``ReceiptNotFound``."""
     try:
@@ -126,4 +145,3 @@ async def public(uow: db.UnitOfWork, *, serial: str) -> Public:
     if found is None:
         raise types.ReceiptNotFound(f"No receipt has the serial {serials.parse(serial)}.")
     return found
-

@@ -213,7 +213,9 @@ async def revoke(uow: db.UnitOfWork, *, turn: Turn, receipt_id: UUID, reason: ty
     """End a receipt without another in its place; what it held is free again. Raises ``ReceiptNotFound``, ``ReceiptEnded``."""
     organization_id, at = turn.organization_id, turn.at
     old = await _held(uow, organization_id=organization_id, receipt_id=receipt_id)
-    ended = replace(old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None, document=None)
+    ended = replace(
+        old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None, document=None
+    )
     await credits.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
     leaf = leaves.ReceiptRevoked(at=await log.turn(uow, at=at), serial=_stated(old).serial, reason=reason)
     await log.append(uow, statement=leaf, at=at)
@@ -240,6 +242,18 @@ async def list_receipts(uow: db.UnitOfWork, *, organization_id: UUID, page: page
 async def waiting(uow: db.UnitOfWork) -> list[tuple[UUID, UUID]]:
     """Return organization and period of every receipt that waits for credits, the oldest first; in no organization's transaction."""
     return await store.deferred(uow)
+
+
+async def owner(uow: db.UnitOfWork, *, serial: str) -> tuple[UUID, UUID]:
+    """Return organization and id of a receipt, for operators, who see every organization. Raises ``ReceiptNotFound``."""
+    try:
+        parsed = serials.parse(serial)
+    except proof_errors.SerialInvalid as error:
+        raise types.ReceiptNotFound(str(error)) from error
+    found = await store.owner(uow, serial=parsed)
+    if found is None:
+        raise types.ReceiptNotFound(f"No receipt has the serial {parsed}.")
+    return found
 
 
 async def _held(uow: db.UnitOfWork, *, organization_id: UUID, receipt_id: UUID) -> Receipt:

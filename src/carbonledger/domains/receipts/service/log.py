@@ -112,10 +112,11 @@ async def tile(uow: db.UnitOfWork, *, tile: tiles.Tile) -> bytes:
     """Return a tile of the tree that is signed: hashes of 32 bytes each, or a bundle of entries. Raises ``TileNotFound``."""
     if not core.is_of_tree(tile, (await store.head(uow)).signed_size):
         raise types.TileNotFound(f"The log has no tile {tile.path()}, or not yet.")
-    first = tile.index * tiles.WIDTH
     if tile.level < 0:
-        return tiles.pack_entries(leaf.content for leaf in await store.leaves(uow, first=first, limit=tile.width))
-    return await store.hashes(uow, level=tile.level * tiles.HEIGHT, first=first, count=tile.width)
+        bundle = await store.leaves(uow, first=tile.index * tiles.WIDTH, limit=tile.width)
+        return tiles.pack_entries(leaf.content for leaf in bundle)
+    [found] = await store.hashes(uow, rows=[core.stretch_of(tile)])
+    return found
 
 
 async def find(uow: db.UnitOfWork, *, index: int | None = None, leaf_hash: bytes | None = None) -> types.Entry:
@@ -148,9 +149,8 @@ async def _proof(uow: db.UnitOfWork, size: int, path_of: Callable[[], merkle.Pat
         path = path_of()
     except errors.MerkleInvalid as error:
         raise types.SizeInvalid(str(error)) from error
-    read = {}
-    for one in core.tiles_of(path, size):
-        read[one] = await store.hashes(uow, level=one.level * tiles.HEIGHT, first=one.index * tiles.WIDTH, count=one.width)
+    wanted = core.tiles_of(path, size)
+    read = dict(zip(wanted, await store.hashes(uow, rows=[core.stretch_of(one) for one in wanted]), strict=True))
     return tuple(merkle.prove(path, tiles.reader(read.__getitem__, size)))
 
 

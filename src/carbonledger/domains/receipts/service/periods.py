@@ -50,6 +50,14 @@ async def hold(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) ->
     return period
 
 
+async def of_month(uow: db.UnitOfWork, *, organization_id: UUID, month: date) -> Period:
+    """Return the period of a month, named by its first day. Raises ``PeriodNotFound``."""
+    period = await store.find_month(uow, organization_id=organization_id, month=month)
+    if period is None:
+        raise types.PeriodNotFound(f"There is no period {month:%Y-%m}.")
+    return period
+
+
 async def ensure(uow: db.UnitOfWork, *, organization_id: UUID, now: datetime, is_needed: bool = False) -> tuple[Period, ...]:
     """Make the months that are missing, from that of the first event to that of ``now``, and return all by time.
 

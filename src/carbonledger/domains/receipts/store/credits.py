@@ -32,6 +32,16 @@ FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS asked (regist
 JOIN credit_blocks b ON b.registry = asked.registry AND b.prefix = asked.prefix
 JOIN credit_lots l ON l.block_id = b.id AND l.block_start <= asked.last_unit AND asked.first_unit <= l.block_end
 """
+_NEXT: Final = """
+SELECT * FROM (
+    SELECT r.lot_id, l.number, l.vintage, l.retired_on, r.from_mg, r.to_mg,
+        sum(r.to_mg - r.from_mg) OVER (ORDER BY l.vintage, l.retired_on, l.number, r.from_mg) AS upto
+    FROM credit_remainders r JOIN credit_lots l ON l.id = r.lot_id JOIN credit_blocks b ON b.id = l.block_id
+    WHERE (b.registry = $3) = $2
+) AS ordered
+WHERE upto - (to_mg - from_mg) < $1
+ORDER BY upto
+"""
 _IMBALANCES: Final = """
 SELECT l.id, l.quantity_mg, coalesce(r.milligrams, 0)::bigint AS remaining_mg, coalesce(a.milligrams, 0)::bigint AS allocated_mg
 FROM credit_lots l
@@ -128,30 +138,18 @@ async def next_remainders(uow: db.UnitOfWork, *, milligrams: int, is_sandbox: bo
 
     Those of the registry of sandboxes are for sandbox organizations, and no other is.
     """
-    lots, left = tables.lots.c, tables.remainders.c
-    order = (lots.vintage, lots.retired_on, lots.number, left.from_mg)
-    upto = func.sum(left.to_mg - left.from_mg).over(order_by=order)
-    of_sandboxes = tables.blocks.c.registry == types.SANDBOX_REGISTRY
-    ordered = (
-        select(left.lot_id, lots.number, lots.vintage, lots.retired_on, left.from_mg, left.to_mg, upto.label("upto"))
-        .join_from(tables.remainders, tables.lots, tables.lots.c.id == tables.remainders.c.lot_id)
-        .join(tables.blocks)
-        .where(of_sandboxes if is_sandbox else ~of_sandboxes)
-        .subquery()
-    )
-    statement = select(ordered).where(ordered.c.upto - (ordered.c.to_mg - ordered.c.from_mg) < milligrams).order_by(ordered.c.upto)
+    rows = await uow.conn.fetch(_NEXT, milligrams, is_sandbox, types.SANDBOX_REGISTRY)
     return tuple(
-        Remainder(row["lot_id"], row["number"], row["vintage"], row["retired_on"], Interval(row["from_mg"], row["to_mg"]))
-        for row in await uow.fetch(statement)
+        Remainder(row["lot_id"], row["number"], row["vintage"], row["retired_on"], Interval(row["from_mg"], row["to_mg"])) for row in rows
     )
 
 
 async def touching(uow: db.UnitOfWork, *, lot_id: UUID, parts: Sequence[Interval]) -> tuple[Interval, ...]:
     """Return the remainders of a lot that end where one of the parts begins, or begin where one ends."""
-    left = tables.remainders.c
-    statement = select(left.from_mg, left.to_mg).where(
-        left.lot_id == lot_id,
-        or_(left.to_mg.in_([part.from_mg for part in parts]), left.from_mg.in_([part.to_mg for part in parts])),
+    begins, ends = [part.from_mg for part in parts], [part.to_mg for part in parts]
+    statement = select(tables.remainders.c.from_mg, tables.remainders.c.to_mg).where(
+        tables.remainders.c.lot_id == lot_id,
+        or_(tables.remainders.c.to_mg.in_(begins), tables.remainders.c.from_mg.in_(ends)),
     )
     return tuple(Interval(row["from_mg"], row["to_mg"]) for row in await uow.fetch(statement))
 
@@ -214,8 +212,9 @@ async def give(
     at: datetime,
 ) -> None:
     """Write what a receipt is given, under these ids. Raises ``asyncpg.ExclusionViolationError`` for what is given already."""
-    lots = tables.lots.c
-    statement = select(lots.id, lots.number, lots.quantity_mg).where(lots.id.in_([share.lot_id for _, share in shares]))
+    statement = select(tables.lots.c.id, tables.lots.c.number, tables.lots.c.quantity_mg).where(
+        tables.lots.c.id.in_([share.lot_id for _, share in shares])
+    )
     known = {row["id"]: row for row in await uow.fetch(statement)}
     rows = [
         {

@@ -6,22 +6,32 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import insert, select, update
 
 from carbonledger.domains.receipts.tables import log as tables
 from carbonledger.domains.receipts.types import log as types
 from carbonledger.infra import db
 from carbonledger_proof import merkle
 
-# In the database, so that 256 hashes come as one value.
-_LEAF_HASHES = "SELECT string_agg(hash, ''::bytea ORDER BY index) FROM log_leaves WHERE index >= $1 AND index < $2"
-_NODE_HASHES = "SELECT string_agg(hash, ''::bytea ORDER BY index) FROM log_nodes WHERE level = $3 AND index >= $1 AND index < $2"
+# In the database, so that 256 hashes come as one value, and all that a proof takes in one round trip.
+_HASHES = """
+SELECT CASE WHEN t.level = 0
+    THEN (SELECT string_agg(l.hash, ''::bytea ORDER BY l.index) FROM log_leaves l WHERE l.index >= t.first AND l.index < t.first + t.count)
+    ELSE (SELECT string_agg(n.hash, ''::bytea ORDER BY n.index) FROM log_nodes n
+        WHERE n.level = t.level AND n.index >= t.first AND n.index < t.first + t.count)
+    END AS hashes
+FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS t(level, first, count, place) ORDER BY t.place
+"""
+# Not built by SQLAlchemy: they are asked for each proof and each tile, and building them would take longer than answering.
+_HEAD = "SELECT size, peaks, signed_size, last_at, origin FROM log_head"
+_ENTRY = "SELECT index, hash FROM log_leaves WHERE index = $1"
+_ENTRY_BY_HASH = "SELECT index, hash FROM log_leaves WHERE hash = $1 ORDER BY index LIMIT 1"
+_HEAD_LOCKED = "SELECT size, peaks, signed_size, last_at, origin FROM log_head FOR UPDATE"
 
 
 async def head(uow: db.UnitOfWork, *, lock: bool = False) -> types.Head:
     """Return how far the log is. Locked, it stays so until the transaction ends, and whoever else appends waits."""
-    statement = select(tables.log_head)
-    row = await uow.fetch_one(statement.with_for_update() if lock else statement)
+    row = await uow.conn.fetchrow(_HEAD_LOCKED if lock else _HEAD)
     if row is None:
         raise RuntimeError("The log has no head; migration 0012 makes it.")
     peaks = row["peaks"]
@@ -110,30 +120,22 @@ async def leaves(uow: db.UnitOfWork, *, first: int, limit: int) -> list[types.Le
 
 async def entry(uow: db.UnitOfWork, *, index: int) -> types.Entry | None:
     """Return the leaf of an index, or None."""
-    return await _entry(uow, select(tables.log_leaves.c.index, tables.log_leaves.c.hash).where(tables.log_leaves.c.index == index))
+    return _to_entry(await uow.conn.fetchrow(_ENTRY, index))
 
 
 async def entry_by_hash(uow: db.UnitOfWork, *, leaf_hash: bytes) -> types.Entry | None:
     """Return the first leaf of a hash, or None."""
-    return await _entry(
-        uow,
-        select(tables.log_leaves.c.index, tables.log_leaves.c.hash)
-        .where(tables.log_leaves.c.hash == leaf_hash)
-        .order_by(tables.log_leaves.c.index)
-        .limit(1),
-    )
+    return _to_entry(await uow.conn.fetchrow(_ENTRY_BY_HASH, leaf_hash))
 
 
-async def _entry(uow: db.UnitOfWork, statement: Select[tuple[int, bytes]]) -> types.Entry | None:
-    row = await uow.fetch_one(statement)
+def _to_entry(row: asyncpg.Record | None) -> types.Entry | None:
     return None if row is None else types.Entry(row["index"], row["hash"])
 
 
-async def hashes(uow: db.UnitOfWork, *, level: int, first: int, count: int) -> bytes:
-    """Return hashes of a level of the tree that is kept, one after the other; fewer where there are not as many."""
-    arguments = (first, first + count)
-    found = await uow.conn.fetchval(_NODE_HASHES, *arguments, level) if level else await uow.conn.fetchval(_LEAF_HASHES, *arguments)
-    return found or b""
+async def hashes(uow: db.UnitOfWork, *, rows: Sequence[types.Stretch]) -> list[bytes]:
+    """Return stretches of levels of the tree that are kept, each as hashes one after the other; fewer where there are not as many."""
+    levels, firsts, counts = ([getattr(row, name) for row in rows] for name in ("level", "first", "count"))
+    return [row["hashes"] or b"" for row in await uow.conn.fetch(_HASHES, levels, firsts, counts)]
 
 
 async def nodes(uow: db.UnitOfWork, *, level: int, first: int, last: int) -> dict[tuple[int, int], bytes]:

@@ -44,7 +44,9 @@ async def put(uow: db.UnitOfWork, *, organization_id: UUID, receipt: Receipt) ->
 
 
 def _asked() -> Select[Any]:
-    joined = _receipts.join(_periods, and_(_periods.c.organization_id == _receipts.c.organization_id, _periods.c.id == _receipts.c.period_id))
+    joined = _receipts.join(
+        _periods, and_(_periods.c.organization_id == _receipts.c.organization_id, _periods.c.id == _receipts.c.period_id)
+    )
     return select(_receipts, _periods.c.month).select_from(joined)
 
 
@@ -107,6 +109,12 @@ async def by_serial(uow: db.UnitOfWork, *, serial: str) -> Public | None:
     )
 
 
+async def owner(uow: db.UnitOfWork, *, serial: str) -> tuple[UUID, UUID] | None:
+    """Return organization and id of a receipt, whoever's it is; for the role that sees every organization."""
+    row = await uow.fetch_one(select(_receipts.c.organization_id, _receipts.c.id).where(_receipts.c.serial == serial))
+    return None if row is None else (row["organization_id"], row["id"])
+
+
 _PUBLIC = ("serial", "state", "payload", "signature", "log_index", "revocation", "ended_at", "bundle", "superseded_by")
 
 
@@ -165,4 +173,3 @@ def _from_row(row: asyncpg.Record) -> Receipt:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
-

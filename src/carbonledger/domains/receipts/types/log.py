@@ -41,6 +41,15 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """``count`` nodes that stand side by side, from the index ``first`` on, at a level that is kept (0, 8, 16, …)."""
+
+    level: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """How far the log is, how much of it is signed, when its last leaf says it was, and its name (None: nothing was signed yet)."""
 

@@ -19,7 +19,7 @@ from carbonledger.domains.identity import types as identity_types
 from carbonledger.kernel import errors
 from carbonledger_proof import leaves, statement
 
-RECEIPTS: Final = identity_types.Feature("receipts", default=False)
+RECEIPTS: Final = identity_types.Feature("receipts", default=False, is_paid_for=True)
 """Whether a plan has receipts; the free tier has a summary instead."""
 Revocation = leaves.RevocationReason
 

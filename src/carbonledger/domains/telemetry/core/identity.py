@@ -8,7 +8,7 @@ id before it sends. 122 bits are left; two keys of an organization meet by chanc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -26,13 +26,13 @@ def event_bytes(prefix: bytes, key: str) -> bytes:
     return _uuid8(hashlib.sha256(prefix + key.encode()).digest())
 
 
-def event_ids(prefix: bytes, keys: Sequence[str]) -> list[bytes]:
-    """Return ``event_bytes`` of many keys, in their order: the bits of all of them are set together."""
+def event_ids(prefix: bytes, keys: Iterable[bytes]) -> list[bytes]:
+    """Return ``event_bytes`` of many keys, told as bytes, in their order: the bits of all of them are set together."""
     started = hashlib.sha256(prefix)
     digests = bytearray()
     for key in keys:
         digest = started.copy()
-        digest.update(key.encode())
+        digest.update(key)
         digests += digest.digest()
     digests[6::_STRIDE] = digests[6::_STRIDE].translate(_VERSION)
     digests[8::_STRIDE] = digests[8::_STRIDE].translate(_VARIANT)

@@ -58,6 +58,6 @@ def _coverage(measures: Measures, not_covered: int, estimated: int) -> Coverage:
 
 def share(part: int, whole: int) -> Decimal:
     """Return ``part / whole`` rounded up to six places; 0 of nothing."""
-    if not whole:
+    if not whole or not part:
         return _NONE
-    return decimals.quotient(_ONE, Decimal(part), Decimal(whole), places=answers.SHARE_PLACES, mode=decimals.Rounding.UP)
+    return decimals.shifted(Decimal(-(-part * 10**answers.SHARE_PLACES // whole)), -answers.SHARE_PLACES)

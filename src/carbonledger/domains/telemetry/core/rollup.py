@@ -1,4 +1,4 @@
-"""Sums of roll-ups: what an event adds to its hour and its day, and what a change of it takes away and adds.
+"""Sums of roll-ups: what an event adds to its quarter of an hour, and what a change of it takes away and adds.
 
 Owns the key and the measures of a roll-up's row. Unknown counts add 0; that they are unknown stands in the facts, which are part of the
 key, so that a sum of known counts is never mistaken for a total.
@@ -7,7 +7,7 @@ key, so that a sum of known counts is never mistaken for a total.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -16,22 +16,17 @@ from carbonledger.kernel import decimals
 ZERO: Final = Decimal(0)
 
 
-class HourKey(NamedTuple):
-    """What a row of the hourly roll-up is about."""
+NARROW: Final = frozenset({"workload_id", "agent_id", "account"})
+"""What the broad roll-up does not tell apart, as there may be any number of it. Series that agree in all else are one to it."""
 
-    hour: datetime
+
+class SlotKey(NamedTuple):
+    """What a change of the roll-ups is about: a quarter of an hour, from which those of its hour and its days follow."""
+
+    quarter: datetime
     series_id: int
     facts: int
     emission_rate_id: int  # 0: not covered
-
-
-class DayKey(NamedTuple):
-    """What a row of the daily roll-up is about."""
-
-    day: date
-    series_id: int
-    facts: int
-    emission_rate_id: int
 
 
 class Sums(NamedTuple):
@@ -50,7 +45,7 @@ class Sums(NamedTuple):
     reported_usd: Decimal
 
 
-Hours = Mapping[HourKey, Sums]
+Changes = Mapping[SlotKey, Sums]
 _COUNTS: Final = 8  # of Sums; then come amounts, which Python's own arithmetic would round to 28 digits
 
 
@@ -66,25 +61,15 @@ def minus(sums: Sums) -> Sums:
     return Sums(*(-count for count in sums[:_COUNTS]), *(amount.copy_negate() for amount in sums[_COUNTS:]))  # type: ignore[arg-type]  # as in plus
 
 
-def merged(parts: Iterable[tuple[HourKey, Sums]]) -> dict[HourKey, Sums]:
+def merged(parts: Iterable[tuple[SlotKey, Sums]]) -> dict[SlotKey, Sums]:
     """Return one change for each row, without those that change nothing, in the order in which rows are locked."""
-    changes: dict[HourKey, Sums] = {}
+    changes: dict[SlotKey, Sums] = {}
     for key, sums in parts:
         before = changes.get(key)
         changes[key] = sums if before is None else plus(before, sums)
     return {key: changes[key] for key in sorted(changes) if any(changes[key])}
 
 
-def by_day(hours: Hours) -> dict[DayKey, Sums]:
-    """Return the same change for the days (UTC), in the order in which rows are locked."""
-    days: dict[DayKey, Sums] = {}
-    for key, sums in hours.items():
-        day = DayKey(key.hour.date(), *key[1:])
-        before = days.get(day)
-        days[day] = sums if before is None else plus(before, sums)
-    return {key: days[key] for key in sorted(days) if any(days[key])}
-
-
-def hour_of(instant: datetime) -> datetime:
-    """Return the start of the hour (UTC) that ``instant`` is in."""
-    return instant.replace(minute=0, second=0, microsecond=0)
+def quarter_of(instant: datetime) -> datetime:
+    """Return the start of the quarter of an hour (UTC) that ``instant`` is in."""
+    return instant.replace(minute=instant.minute // 15 * 15, second=0, microsecond=0)

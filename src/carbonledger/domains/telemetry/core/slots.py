@@ -1,9 +1,11 @@
-"""Which roll-ups answer which time: any bounds, by whole days (UTC), whole hours and single events, exactly.
+"""Which roll-ups answer which time: any bounds, by whole days, whole hours, quarters of an hour and single events, exactly.
 
-A bound between two buckets is moved to the nearest midnight, where daily roll-ups meet. What lies between the bound and that midnight is
-then counted in the wrong one of the two buckets, so it is read once more, in whole hours and for the rest as events, added to one and
-taken from the other. Sums are of integers and exact decimals, so this is no approximation; it reads a few hours for each local
-midnight of a zone instead of all hours of the day.
+Bounds are moved to the nearest place where rows of the coarsest roll-up meet. What lies between a bound and where it was moved to is then
+counted in the wrong one of the two buckets, so it is read once more from finer rows, added to one and taken from the other. Sums are of
+integers and exact decimals, so this is no approximation; it reads a few hours for each local midnight of a zone instead of all of the day.
+
+What is kept for every series has days (UTC) and hours. The broad roll-up (``core.rollup``) has days that begin at four hours, and quarters:
+no zone's midnight is further than three hours from one of the four, and since 2015 every zone's is on a quarter.
 """
 
 from __future__ import annotations
@@ -11,24 +13,37 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from carbonledger.kernel import period as periods
 from carbonledger.kernel.period import CalendarUnit, Period
 
-_HOUR: Final = timedelta(hours=1)
-_DAY: Final = timedelta(days=1)
 _ENDLESS: Final = "a period that is cut has an end"
 
 
 class Grain(enum.Enum):
-    """What a part is read from."""
+    """What a part is read from; the value stands in the rows of the broad roll-up."""
 
-    DAY = "day"
-    HOUR = "hour"
-    EVENT = "event"
+    QUARTER = 0
+    HOUR = 1
+    DAY = 2
+    DAY_FROM_6 = 3
+    DAY_FROM_12 = 4
+    DAY_FROM_18 = 5
+    EVENT = 6
+    """No roll-up: the events themselves."""
+
+
+_DAYS: Final = (Grain.DAY, Grain.DAY_FROM_6, Grain.DAY_FROM_12, Grain.DAY_FROM_18)
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_STEPS: Final = {
+    Grain.QUARTER: timedelta(minutes=15),
+    Grain.HOUR: timedelta(hours=1),
+    **dict.fromkeys(_DAYS, timedelta(days=1)),
+}
+_ORIGINS: Final = {grain: _EPOCH + timedelta(hours=6 * place) for place, grain in enumerate(_DAYS)}
 
 
 class Part(NamedTuple):
@@ -41,28 +56,44 @@ class Part(NamedTuple):
     takes: int | None
 
 
-def plan(bounds: Sequence[datetime], *, coarsest: Grain = Grain.DAY) -> list[Part]:
+def start_of(at: datetime, grain: Grain) -> datetime:
+    """Return where the row of ``grain`` begins that ``at`` is in."""
+    return at - (at - _ORIGINS.get(grain, _EPOCH)) % _STEPS[grain]
+
+
+def plan(bounds: Sequence[datetime], *, coarsest: Grain = Grain.DAY, is_broad: bool = False) -> list[Part]:
     """Return the parts whose signed sums are the buckets between ``bounds``: two or more ascending instants, UTC.
 
-    ``coarsest``: the roll-up that whole buckets are read from; hours, where buckets are hours.
+    ``coarsest``: the roll-up that whole buckets are read from (DAY stands for any of the four); hours, where buckets are hours.
     """
-    hours = [_nearest(bound, _HOUR) for bound in bounds]
-    days = [_nearest(hour, _DAY) for hour in hours]
-    if coarsest is Grain.DAY and days[0] == days[-1]:
-        coarsest = Grain.HOUR  # no whole day lies between
-    if coarsest is Grain.HOUR and hours[0] == hours[-1]:
-        coarsest = Grain.EVENT
-    if coarsest is Grain.EVENT:
-        return list(_whole(Grain.EVENT, bounds))
-    events = _moved(Grain.EVENT, bounds, hours)
-    if coarsest is Grain.HOUR:
-        return [*_whole(Grain.HOUR, hours), *events]
-    return [*_whole(Grain.DAY, days), *_moved(Grain.HOUR, hours, days), *events]
+    rungs = [(Grain.EVENT, bounds)]
+    if coarsest is not Grain.EVENT:
+        for grain in (Grain.QUARTER, Grain.HOUR) if is_broad else (Grain.HOUR,):
+            rungs.append((grain, _moved_to(grain, rungs[-1][1])))
+        if coarsest is Grain.DAY:
+            rungs.append(_days(rungs[-1][1], _DAYS if is_broad else _DAYS[:1]))
+    while len(rungs) > 1 and rungs[-1][1][0] == rungs[-1][1][-1]:
+        rungs.pop()  # no whole row of it lies between
+    parts = list(_whole(*rungs[-1]))
+    for (grain, fine), (_, coarse) in itertools.pairwise(rungs):
+        parts += _moved(grain, fine, coarse)
+    return parts
 
 
-def _nearest(at: datetime, step: timedelta) -> datetime:
-    since = (at + step / 2) - datetime.min.replace(tzinfo=at.tzinfo)
-    return at + step / 2 - since % step
+def _days(hours: Sequence[datetime], grains: Sequence[Grain]) -> tuple[Grain, list[datetime]]:
+    """Return bounds moved to midnights, or to whichever of the hours is nearest to most."""
+    places = {grain: _moved_to(grain, hours) for grain in grains}
+    best = min(grains, key=lambda grain: sum((abs(hour - at) for hour, at in zip(hours, places[grain], strict=True)), timedelta()))
+    return best, places[best]
+
+
+def _moved_to(grain: Grain, bounds: Sequence[datetime]) -> list[datetime]:
+    step, origin = _STEPS[grain], _ORIGINS.get(grain, _EPOCH)
+    moved = []
+    for at in bounds:
+        rest = (at - origin) % step
+        moved.append(at - rest if rest * 2 <= step else at - rest + step)
+    return moved
 
 
 def _whole(grain: Grain, bounds: Sequence[datetime]) -> Iterator[Part]:

@@ -10,17 +10,18 @@ One bad item never sinks a batch. ``now`` is the organization's time, ``at`` the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
 
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.core import checks, identity, rollup
+from carbonledger.domains.telemetry.core import checks, columns, identity, rollup
 from carbonledger.domains.telemetry.service import alike, authority, comparing, judging, serials
 from carbonledger.domains.telemetry.store import writing
 from carbonledger.domains.telemetry.types import Rejection, Result, Status
@@ -29,10 +30,7 @@ from carbonledger.kernel.actor import Actor
 
 ACCEPTED = "telemetry.accepted"
 _DRAFTED: Final = (types.Draft, types.MeteredDraft, Rejection)
-
-
-_Kept = tuple[int, types.AnyDraft | types.Plain, alike.Alike | None]
-"""An item that breaks no rule: its place, itself, and what a plain event is like; None: it is a draft, or has to become one."""
+_named: Callable[[Any], tuple[UUID | None, UUID | None]] = operator.attrgetter("project_id", "agent_id")
 
 
 @dataclass(slots=True)
@@ -41,7 +39,7 @@ class _Batch:
 
     results: list[Result | None]
     plain: alike.Batch
-    first: dict[UUID, int] = field(default_factory=dict)
+    first: dict[bytes, int] = field(default_factory=dict)
     again: list[tuple[UUID, int]] = field(default_factory=list)
     drafts: list[tuple[UUID, types.AnyDraft]] = field(default_factory=list)
 
@@ -68,10 +66,11 @@ async def accept(
     places = await _booked(uow, actor=actor, now=now, at=at, organization_id=organization_id, booking=booking, items=items)
     sent, last = judging.Sent(booking, places, items), checks.latest(now)
     since = await authority.since(uow, organization_id=organization_id, source=booking.source)
-    batch = _Batch(results=[None] * len(items), plain=alike.Batch(booking=booking, places=places, last=last, since=since))
     prefix = identity.of_organization(organization_id)
+    plain = alike.Batch(prefix=prefix, booking=booking, places=places, last=last, since=since)
+    batch = _Batch(results=[None] * len(items), plain=plain)
     for start in range(0, len(items), judging.SLICE):
-        _sort(batch, _kept(batch, sent, range(start, min(start + judging.SLICE, len(items))), last=last), prefix=prefix)
+        _take(batch, sent, range(start, min(start + judging.SLICE, len(items))), last=last, prefix=prefix)
         await asyncio.sleep(0)  # other requests have their turn
     if batch.first:
         await _write(uow, batch, sent, organization_id=organization_id, at=at, since=since)
@@ -95,7 +94,9 @@ async def _booked(
     """Return where items may be booked: their projects and agents, as far as they exist here."""
     if booking.project_id is not None:
         return serials.Places(default=booking.project_id, projects=frozenset((booking.project_id,)), agents={})
-    named = {(item.project_id, item.agent_id) for item in items if not isinstance(item, Rejection)}
+    named = set(
+        map(_named, items if Rejection not in set(map(type, items)) else [item for item in items if not isinstance(item, Rejection)])
+    )
     known = await projects.known(
         uow,
         organization_id=organization_id,
@@ -108,48 +109,67 @@ async def _booked(
     return serials.Places(default=default, projects=known.projects | {default}, agents=known.agents)
 
 
-def _kept(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime) -> list[_Kept]:
-    """Reject what breaks a rule and return the rest."""
-    kept: list[_Kept] = []
+def _take(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime, prefix: bytes) -> None:
+    """Reject what breaks a rule, and sort the rest into what repeats an id, what is judged with others, and what is judged alone."""
+    places, plain = _plain(sent.items, indices)
+    groups, unsound = batch.plain.groups(plain, places) if plain else ([], [])
+    alone = sorted({*indices}.difference(places).union(unsound)) if unsound or len(places) < len(indices) else []
+    kept = list(_kept(batch, sent, alone, last=last))
+    ids = identity.event_ids(prefix, [draft.idempotency_key.encode() for _, draft in kept])
+    pairs = [pair for _, events in groups for pair in zip(events.ids, events.places, strict=True)]
+    pairs += [(raw, index) for raw, (index, _) in zip(ids, kept, strict=True)]
+    repeated = _repeated(batch, pairs)
+    batch.drafts += [(pgproto.UUID(raw), draft) for raw, (index, draft) in zip(ids, kept, strict=True) if index not in repeated]
+    for like, events in groups:
+        fresh = columns.without(events, repeated) if repeated else events
+        if fresh is not None:
+            left = batch.plain.add(like, fresh)
+            batch.drafts += [(pgproto.UUID(raw), judging.drafted(sent.items[index])) for index, raw in left]
+
+
+def _plain(items: Sequence[types.Item], indices: range) -> tuple[Sequence[int], Sequence[types.Plain]]:
+    """Return which of the items are plain events, and these."""
+    part: Sequence[Any] = items[indices.start : indices.stop]
+    if {*map(type, part)}.isdisjoint(_DRAFTED):
+        return indices, part
+    places = [index for index, item in zip(indices, part, strict=True) if not isinstance(item, _DRAFTED)]
+    return places, [part[index - indices.start] for index in places]
+
+
+def _kept(batch: _Batch, sent: judging.Sent, indices: Iterable[int], *, last: datetime) -> Iterator[tuple[int, types.AnyDraft]]:
+    """Reject what breaks a rule and yield the rest as drafts, with their places."""
     for index in indices:
         item = sent.items[index]
-        if not isinstance(item, _DRAFTED):
-            found = batch.plain.alike(item)
-            if found is not None:
-                kept.append((index, item, found))
-                continue
-            item = item.drafted()
-        if isinstance(item, Rejection):
-            batch.reject(index, item)
+        draft = item if isinstance(item, _DRAFTED) else item.drafted()
+        if isinstance(draft, Rejection):
+            batch.reject(index, draft)
             continue
-        rejection = checks.draft(item, last=last) if isinstance(item, types.Draft) else checks.metered(item, last=last)
-        rejection = rejection or sent.places.rejection(item)
+        rejection = checks.draft(draft, last=last) if isinstance(draft, types.Draft) else checks.metered(draft, last=last)
+        rejection = rejection or sent.places.rejection(draft)
         if rejection is not None:
             batch.reject(index, rejection)
         else:
-            kept.append((index, item, None))
-    return kept
+            yield index, draft
 
 
-def _sort(batch: _Batch, kept: Sequence[_Kept], *, prefix: bytes) -> None:
-    """Give items their ids, and sort them into those that repeat one, those that are judged with others, and those judged alone."""
-    first = batch.first
-    for raw, (index, item, found) in zip(identity.event_ids(prefix, [item.idempotency_key for _, item, _ in kept]), kept, strict=True):
-        event_id = pgproto.UUID(raw)
-        if event_id in first:
-            batch.again.append((event_id, index))
-            continue
-        first[event_id] = index
-        if isinstance(item, _DRAFTED):
-            batch.drafts.append((event_id, item))
-        elif found is None or not batch.plain.add(raw, item, found):
-            batch.drafts.append((event_id, judging.drafted(item)))
+def _repeated(batch: _Batch, pairs: Sequence[tuple[bytes, int]]) -> set[int]:
+    """Note the place of each id's first item, and return the places of those that repeat one."""
+    first, found = batch.first, dict(pairs)
+    if len(found) == len(pairs) and first.keys().isdisjoint(found):
+        first.update(found)
+        return set()
+    repeated = set()
+    for raw, index in sorted(pairs, key=operator.itemgetter(1)):
+        if first.setdefault(raw, index) != index:
+            batch.again.append((pgproto.UUID(raw), index))
+            repeated.add(index)
+    return repeated
 
 
 async def _write(
     uow: db.UnitOfWork, batch: _Batch, sent: judging.Sent, *, organization_id: UUID, at: datetime, since: Mapping[str, datetime]
 ) -> None:
-    lines = [line for line in batch.plain.lines if line.events]
+    lines = [line for line in batch.plain.lines if line.ids]
     judged = await judging.judge(uow, at=at, organization_id=organization_id, sent=sent, drafts=batch.drafts, lines=lines)
     judged = authority.marked(judged, drafts=batch.drafts, since=since)
     repeated = await writing.insert_events(
@@ -160,20 +180,20 @@ async def _write(
         price_book_id=judged.price_book_id,
         at=at,
     )
-    known = set(repeated)
-    changes = list(judging.hours(judged, known={event_id.bytes for event_id in known}))
-    for event_id, index in batch.first.items():
-        if event_id not in known:
-            batch.results[index] = Result(index, Status.ACCEPTED, event_id, None)
+    known = {event_id.bytes for event_id in repeated}
+    changes = list(judging.changes(judged, known=known))
+    for raw, index in batch.first.items():
+        if raw not in known:
+            batch.results[index] = Result(index, Status.ACCEPTED, pgproto.UUID(raw), None)
     # What repeats a key of this batch is compared after its first item is written, in the order given.
-    rounds = [[(event_id, batch.first[event_id]) for event_id in repeated], *comparing.rounds(batch.again)]
+    rounds = [[(event_id, batch.first[event_id.bytes]) for event_id in repeated], *comparing.rounds(batch.again)]
     for pairs in rounds:
         if pairs:
             compared = await comparing.compare(uow, organization_id=organization_id, at=at, sent=sent, pairs=pairs)
-            changes += compared.hours
+            changes += compared.changes
             for result in compared.results:
                 batch.results[result.place] = result
-    await writing.add(uow, organization_id=organization_id, hours=rollup.merged(changes))
+    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
 
 
 def _counted(batch: _Batch) -> types.Accepted:

@@ -1,18 +1,22 @@
 """Judging plain events together: most of a batch differ in nothing but their key, their time and their counts.
 
-    plain event ─> alike (provider, model, service, project, …) ─> rate at its time ─> line ─> its cost: a sum of products
+    plain events ─> alike (provider, model, service, project, …) ─> rate at their time ─> lines ─> their cost: sums of products
 
 A **line** is all of them that are judged the same way: at one rate, with the same counts unknown, zero and above zero, and with input
 between the same two edges, above each of which a price tier or a step of long context begins. Flags, facts and emission rate are then
 those of the line's first event, which is judged as a draft, by the way that every other event goes; and the amount is linear in the
 counts (``pricing.factors``). What that does not hold for is made into a draft and judged alone.
+
+Events go by columns (``columns.Events``): what is asked of all of them is asked once, in C, and of each only where they differ.
 """
 
 from __future__ import annotations
 
 import bisect
+import itertools
 import operator
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -21,14 +25,15 @@ from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.pricing.types import Rate, Rates
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.core import checks
+from carbonledger.domains.telemetry.core import checks, columns, identity
+from carbonledger.domains.telemetry.core.columns import Column, Events, State
 from carbonledger.domains.telemetry.service import serials
 from carbonledger.domains.telemetry.store import packing
-from carbonledger.domains.telemetry.types import Plain, PlainTokens, SeriesKey
+from carbonledger.domains.telemetry.types import Plain, SeriesKey
 from carbonledger.kernel import instant
 
-Counts = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
 _PICO_MAX: Final = 2**63 - 1  # what the staging table's column takes
+_INPUTS: Final = 4  # of an event's counts, the first are its input
 _what: Callable[[Plain], tuple[Any, ...]] = operator.attrgetter(
     "provider",
     "model",
@@ -43,19 +48,11 @@ _what: Callable[[Plain], tuple[Any, ...]] = operator.attrgetter(
     "duration_s",
     "requests",
 )
-_counts: Callable[[PlainTokens], Counts] = operator.attrgetter(
-    "uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output", "reasoning"
-)
-
-
-# A plain event of a line: id, item, time as ``packing.microseconds``, counts, the same with 0 for what is unknown, pico-USD. A bare tuple,
-# as one of a class would take longer to make than everything else here.
-Counted = tuple[bytes, Plain, int, Counts, tuple[int, ...], int | None]
 
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """Events that are judged the same way, and the first of them."""
+    """Events that are judged the same way, by columns, and the first of them. ``states``: those of its counts, the same in all of them."""
 
     series: SeriesKey
     draft: types.Draft
@@ -63,7 +60,38 @@ class Line:
     fee: int
     requests: int | None
     is_duplicate: bool  # another source is the authority for it
-    events: list[Counted] = field(default_factory=list)
+    states: tuple[State, ...]
+    ids: list[bytes] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    at_us: list[int] = field(default_factory=list)  # as ``packing.microseconds``
+    items: list[Plain] = field(default_factory=list)
+    counts: tuple[list[int], ...] = field(
+        default_factory=lambda: tuple([] for _ in range(columns.COUNTS))
+    )  # empty, where none is above zero
+    picos: list[int] = field(default_factory=list)  # pico-USD; empty, where there is no amount
+
+    def amounts(self, events: Events) -> list[int]:
+        """Return what events cost in pico-USD; empty, where there is no amount."""
+        if self.factors is None:
+            return []
+        found: Iterable[int] = itertools.repeat(self.fee, len(events.ids))
+        for factor, state, column in zip(self.factors, self.states, events.counts, strict=True):
+            if factor and state:
+                found = map(operator.add, found, map(operator.mul, column, itertools.repeat(factor)))
+        return list(found)
+
+    def extend(self, events: Events, picos: Sequence[int]) -> None:
+        """Add events that are judged as this line is, and what they cost."""
+        if not self.ids:
+            self.draft = _drafted(events.items[0])
+        self.ids += events.ids
+        self.keys += events.keys
+        self.at_us += packing.all_microseconds(events.at)
+        self.items += events.items
+        self.picos += picos
+        for state, column, added in zip(self.states, self.counts, events.counts, strict=True):
+            if state:
+                column.extend(added)  # type: ignore[arg-type]  # above zero
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +99,7 @@ class _AtRate:
     """The lines of one rate, by what decides them, and the edges of input between which they lie."""
 
     edges: tuple[int, ...]
-    lines: dict[tuple[int | None, ...], Line] = field(default_factory=dict)
+    lines: dict[tuple[object, ...], Line] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -81,28 +109,28 @@ class Alike:
     series: SeriesKey
     requests: int | None
     rates: Rates
-    always: _AtRate | None
     duplicate_from: datetime | None
     at_rates: dict[int, _AtRate] = field(default_factory=dict)  # by the address of the rate, which the price book keeps alive
 
-    def at_rate(self, at: datetime) -> _AtRate:
-        """Return the lines of the rate in force at an instant (UTC)."""
-        rate = self.rates.at(at)
+    def at_rate(self, rate: Rate) -> _AtRate:
+        """Return the lines of a rate."""
         found = self.at_rates.get(id(rate))
         if found is None:
-            found = self.at_rates[id(rate)] = _at_rate(rate)
+            found = self.at_rates[id(rate)] = _AtRate(tuple(sorted({*rate.edges, *emissions.edges()})))
         return found
 
 
-def _at_rate(rate: Rate) -> _AtRate:
-    return _AtRate(tuple(sorted({*rate.edges, *emissions.edges()})))
+Group = tuple[Alike, Events]
 
 
 class Batch:
     """The plain events of one batch, sorted into lines as they come."""
 
-    def __init__(self, *, booking: types.Booking, places: serials.Places, last: datetime, since: Mapping[str, datetime]) -> None:
-        """Take where they are booked, ``core.checks.latest``, and ``authority.since``."""
+    def __init__(
+        self, *, prefix: bytes, booking: types.Booking, places: serials.Places, last: datetime, since: Mapping[str, datetime]
+    ) -> None:
+        """Take ``identity.of_organization``, where events are booked, ``core.checks.latest``, and ``authority.since``."""
+        self._prefix = prefix
         self._since = since
         self._booking = booking
         self._places = places
@@ -110,57 +138,75 @@ class Batch:
         self._alike: dict[tuple[Any, ...], Alike] = {}
         self.lines: list[Line] = []
 
-    def alike(self, item: Plain) -> Alike | None:
-        """Return what the event is like, or None where it breaks a rule or needs a closer look: its draft tells."""
-        key, properties = item.idempotency_key, item.properties
-        if not checks.EARLIEST <= item.occurred_at <= self._last or not checks.is_label(key, types.KEY_CHARS_MAX):
-            return None
-        if properties is not None and not checks.are_properties(properties):
-            return None
-        tokens = item.tokens
-        if tokens.reasoning is not None and (tokens.output is None or tokens.reasoning > tokens.output):
-            return None
-        what = _what(item)
-        return self._alike.get(what) or self._first(what, item)
+    def groups(self, items: Sequence[Plain], places: Sequence[int]) -> tuple[list[Group], list[int]]:
+        """Return events by what they are like, with their ids; and the places of those that break a rule, whose drafts tell which."""
+        events = columns.of(items, places)
+        sound = self._sound(events, range(len(items)))
+        left = sorted({*places}.difference(places[number] for number in sound)) if len(sound) < len(items) else []
+        by_what: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for number, what in zip(sound, map(_what, map(items.__getitem__, sound)), strict=True):
+            by_what[what].append(number)
+        groups: list[Group] = []
+        for what, numbers in by_what.items():
+            alike = self._alike.get(what) or self._first(what, items[numbers[0]])
+            if alike is None:
+                left += [places[number] for number in numbers]
+                continue
+            group = columns.picked(events, numbers)
+            groups.append((alike, group._replace(ids=identity.event_ids(self._prefix, map(str.encode, group.keys)))))
+        return groups, left
+
+    def _sound(self, events: Events, numbers: Sequence[int]) -> Sequence[int]:
+        """Return those of the events that break no rule of key, time, properties and reasoning: all at once, or else by halves."""
+        if not numbers or self._are_sound(columns.picked(events, numbers)):
+            return numbers
+        if len(numbers) == 1:
+            return ()
+        middle = len(numbers) // 2
+        return [*self._sound(events, numbers[:middle]), *self._sound(events, numbers[middle:])]
+
+    def _are_sound(self, events: Events) -> bool:
+        if min(events.at) < checks.EARLIEST or max(events.at) > self._last or not checks.are_labels(events.keys, types.KEY_CHARS_MAX):
+            return False
+        told = [item.properties for item in events.items if item.properties is not None]
+        return all(map(checks.are_properties, told)) and columns.reasoning_fits(events)
 
     def _first(self, what: tuple[Any, ...], item: Plain) -> Alike | None:
         draft = item.drafted()
         if not isinstance(draft, types.Draft) or checks.draft(draft, last=self._last) or self._places.rejection(draft):
             return None
         series = serials.key_of(draft, self._booking, self._places)
-        rates = pricing.rates(draft.usage)
-        always = None if rates.only is None else _at_rate(rates.only)
-        found = self._alike[what] = Alike(series, item.requests, rates, always, self._since.get(item.provider))
+        found = self._alike[what] = Alike(series, item.requests, pricing.rates(draft.usage), self._since.get(item.provider))
         return found
 
-    def add(self, event_id: bytes, item: Plain, alike: Alike) -> bool:
-        """Add an event to its line; False where none fits it and it has to be judged alone."""
-        counts = _counts(item.tokens)
-        known = tuple([count or 0 for count in counts]) if None in counts else counts
-        at = instant.utc(item.occurred_at)
-        found = alike.always or alike.at_rate(at)
-        band = bisect.bisect_left(found.edges, known[0] + known[1] + known[2] + known[3])  # type: ignore[operator]  # no None is in it
-        if band and alike.requests is not None and alike.requests > 1:
-            return False  # an average decides
-        uncached, cached, creation, hour, output, reasoning = counts
-        # Of a count only whether it is unknown, zero or more.
-        is_duplicate = alike.duplicate_from is not None and at >= alike.duplicate_from
-        decides = (is_duplicate, band, uncached and 1, cached and 1, creation and 1, hour and 1, output and 1, reasoning and 1)
-        line = found.lines.get(decides)
-        if line is None:
-            line = self._line(item, alike, is_duplicate=is_duplicate)
-            found.lines[decides] = line
-        pico = None if line.factors is None else sum(map(operator.mul, line.factors, known), line.fee)
-        if pico is not None and pico > _PICO_MAX:
-            return False
-        line.events.append((event_id, item, packing.microseconds(at), counts, known, pico))  # type: ignore[arg-type]  # as above
-        return True
+    def add(self, alike: Alike, events: Events) -> Iterator[tuple[int, bytes]]:
+        """Add events to their lines; yield place and id of those that none fits and that have to be judged alone."""
+        for (at_rate,), at_one in columns.split(events, [_at_rates(alike, events.at)]):
+            edges, states = at_rate.edges, [columns.states(column) for column in at_one.counts]
+            marks = [_are_duplicates(alike.duplicate_from, at_one.at), _bands(edges, at_one.counts[:_INPUTS], states), *states]
+            for mark, part in columns.split(at_one, marks):
+                left = self._add(alike, at_rate, mark, part)
+                if left is not None:
+                    yield from zip(left.places, left.ids, strict=True)
 
-    def _line(self, item: Plain, alike: Alike, *, is_duplicate: bool) -> Line:
-        draft = item.drafted()
-        if not isinstance(draft, types.Draft):
-            message = "an event that is like a sound one is no draft"
-            raise TypeError(message)
+    def _add(self, alike: Alike, at_rate: _AtRate, mark: tuple[Any, ...], events: Events) -> Events | None:
+        is_duplicate, band, *states = mark
+        if band and alike.requests is not None and alike.requests > 1:
+            return events  # an average decides
+        line = at_rate.lines.get(mark)
+        if line is None:
+            line = at_rate.lines[mark] = self._line(alike, events.items[0], is_duplicate=is_duplicate, states=tuple(states))
+        picos = line.amounts(events)
+        if max(picos, default=0) <= _PICO_MAX:
+            line.extend(events, picos)
+            return None
+        small = [number for number, pico in enumerate(picos) if pico <= _PICO_MAX]
+        if small:
+            line.extend(columns.picked(events, small), [picos[number] for number in small])
+        return columns.picked(events, [number for number, pico in enumerate(picos) if pico > _PICO_MAX])
+
+    def _line(self, alike: Alike, item: Plain, *, is_duplicate: bool, states: tuple[State, ...]) -> Line:
+        draft = _drafted(item)
         factors = pricing.factors(pricing.price(draft.usage))
         line = Line(
             series=alike.series,
@@ -169,6 +215,36 @@ class Batch:
             fee=0 if factors is None else factors.fee,
             requests=alike.requests,
             is_duplicate=is_duplicate,
+            states=states,
         )
         self.lines.append(line)
         return line
+
+
+def _drafted(item: Plain) -> types.Draft:
+    draft = item.drafted()
+    if not isinstance(draft, types.Draft):
+        message = "an event that is like a sound one is no draft"
+        raise TypeError(message)
+    return draft
+
+
+def _at_rates(alike: Alike, at: Sequence[datetime]) -> _AtRate | list[_AtRate]:
+    rate = alike.rates.throughout(instant.utc(min(at)), instant.utc(max(at)))
+    if rate is not None:
+        return alike.at_rate(rate)
+    return [alike.at_rate(alike.rates.at(instant.utc(moment))) for moment in at]
+
+
+def _are_duplicates(since: datetime | None, at: Sequence[datetime]) -> bool | list[bool]:
+    if since is None or max(at) < since:
+        return False
+    return True if min(at) >= since else [moment >= since for moment in at]
+
+
+def _bands(edges: Sequence[int], inputs: Sequence[Column], states: Sequence[State | list[State]]) -> int | list[int]:
+    """Return between which edges the input of events lies."""
+    known = [columns.known(column) for column, state in zip(inputs, states, strict=False) if state]
+    if not known or not edges or sum(map(max, known)) <= edges[0]:
+        return 0
+    return [bisect.bisect_left(edges, total) for total in map(sum, zip(*known, strict=True))]

@@ -7,17 +7,19 @@ before its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.core import measuring, slots
+from carbonledger.domains.telemetry.core import measuring, rollup, slots
 from carbonledger.domains.telemetry.core.slots import Grain
 from carbonledger.domains.telemetry.store import answers as store
-from carbonledger.domains.telemetry.store.answers import Sets
+from carbonledger.domains.telemetry.store import summing
+from carbonledger.domains.telemetry.store.summing import Sets
 from carbonledger.domains.telemetry.types import answers
 from carbonledger.domains.telemetry.types.answers import (
     Asked,
@@ -80,13 +82,16 @@ def _checked(start: datetime, end: datetime, time_zone: str, *, is_default: bool
 async def summary(uow: db.UnitOfWork, *, organization_id: UUID, asked: Asked, filters: Filters) -> Summary:
     """Return totals of the period, by model and by local day."""
     days = _cut(asked, CalendarUnit.DAY)
-    rows = await store.sums(
+    dimensions = (Dimension.PROVIDER, Dimension.MODEL)
+    broad = is_broad(filters, dimensions)
+    rows = await summing.sums(
         uow,
         organization_id=organization_id,
-        parts=slots.plan(_bounds(days)),
+        parts=slots.plan(_bounds(days), is_broad=broad),
         filters=filters,
         sets=Sets.BUCKET_AND_GROUP,
-        dimensions=(Dimension.PROVIDER, Dimension.MODEL),
+        dimensions=dimensions,
+        is_broad=broad,
         at_most=len(days) + GROUPS_MAX + 1,
     )
     groups = _groups(rows)
@@ -103,13 +108,17 @@ async def timeseries(
 ) -> Timeseries:
     """Return measures in each hour, day, week or month of the zone, and of the groups with most tokens. Raises ``AnswerTooLarge``."""
     stretches = _cut(asked, unit)
-    rows = await store.sums(
+    dimensions = () if group_by is None else (group_by,)
+    broad = is_broad(filters, dimensions)
+    coarsest = Grain.HOUR if unit is CalendarUnit.HOUR else Grain.DAY
+    rows = await summing.sums(
         uow,
         organization_id=organization_id,
-        parts=slots.plan(_bounds(stretches), coarsest=Grain.HOUR if unit is CalendarUnit.HOUR else Grain.DAY),
+        parts=slots.plan(_bounds(stretches), coarsest=coarsest, is_broad=broad),
         filters=filters,
         sets=Sets.BUCKET if group_by is None else Sets.EACH,
-        dimensions=() if group_by is None else (group_by,),
+        dimensions=dimensions,
+        is_broad=broad,
         at_most=CELLS_MAX + 1,
     )
     if len(rows) > CELLS_MAX:
@@ -128,13 +137,15 @@ async def breakdown(
     uow: db.UnitOfWork, *, organization_id: UUID, asked: Asked, filters: Filters, group_by: Sequence[Dimension]
 ) -> Breakdown:
     """Return measures by what is in one or more dimensions. Raises ``AnswerTooLarge``."""
-    rows = await store.sums(
+    broad = is_broad(filters, group_by)
+    rows = await summing.sums(
         uow,
         organization_id=organization_id,
-        parts=slots.plan((asked.period.start, asked.end)),
+        parts=slots.plan((asked.period.start, asked.end), is_broad=broad),
         filters=filters,
         sets=Sets.GROUP,
         dimensions=tuple(group_by),
+        is_broad=broad,
         at_most=GROUPS_MAX + 1,
     )
     groups = _groups(rows)
@@ -198,6 +209,12 @@ def cost_coverage(measures: Measures) -> Coverage:
     return measuring.cost_coverage(measures)
 
 
+def is_broad(filters: Filters, dimensions: Iterable[Dimension] = ()) -> bool:
+    """Return whether the broad roll-up tells all of these apart; else every series is asked."""
+    named = [field.name for field in dataclasses.fields(filters) if getattr(filters, field.name) != field.default]
+    return rollup.NARROW.isdisjoint((*named, *(store.COLUMNS[dimension] for dimension in (*dimensions, *filters.without))))
+
+
 def _cut(asked: Asked, unit: CalendarUnit) -> list[Period]:
     stretches = slots.cut(asked.period, unit, zones.named(asked.time_zone), at_most=BUCKETS_MAX)
     if stretches is None:
@@ -209,14 +226,14 @@ def _bounds(stretches: Sequence[Period]) -> list[datetime]:
     return [stretches[0].start, *(stretch.end for stretch in stretches if stretch.end is not None)]
 
 
-def _groups(rows: Sequence[store.Row]) -> tuple[Group, ...]:
+def _groups(rows: Sequence[summing.Row]) -> tuple[Group, ...]:
     groups = tuple(Group(row.labels, row.measures) for row in rows if row.labels is not None)
     if len(groups) > GROUPS_MAX:
         raise answers.AnswerTooLarge(f"There are more than {GROUPS_MAX} groups. Narrow them by a filter.")
     return groups
 
 
-def _slots(stretches: Sequence[Period], asked: Asked, rows: Sequence[store.Row]) -> tuple[Slot, ...]:
+def _slots(stretches: Sequence[Period], asked: Asked, rows: Sequence[summing.Row]) -> tuple[Slot, ...]:
     """Return every bucket, those without anything too; rows of several groups in a bucket are added up."""
     zone = zones.named(asked.time_zone)
     sums: dict[int, Measures] = {}
@@ -229,8 +246,8 @@ def _slots(stretches: Sequence[Period], asked: Asked, rows: Sequence[store.Row])
     )
 
 
-def _series(stretches: Sequence[Period], asked: Asked, rows: Sequence[store.Row]) -> tuple[Series, ...]:
-    by_group: dict[store.Labels, list[store.Row]] = {}
+def _series(stretches: Sequence[Period], asked: Asked, rows: Sequence[summing.Row]) -> tuple[Series, ...]:
+    by_group: dict[summing.Labels, list[summing.Row]] = {}
     for row in rows:
         by_group.setdefault(row.labels or (), []).append(row)
     sizes = {labels: sum(row.measures.tokens + row.measures.metered_events for row in found) for labels, found in by_group.items()}
@@ -243,6 +260,6 @@ def _series(stretches: Sequence[Period], asked: Asked, rows: Sequence[store.Row]
     return tuple(series)
 
 
-def _one(labels: store.Labels, rows: Sequence[store.Row], stretches: Sequence[Period], asked: Asked, *, is_other: bool) -> Series:
+def _one(labels: summing.Labels, rows: Sequence[summing.Row], stretches: Sequence[Period], asked: Asked, *, is_other: bool) -> Series:
     total = measuring.total(row.measures for row in rows)
     return Series(labels=labels, is_other=is_other, slots=_slots(stretches, asked, rows), totals=total)

@@ -68,6 +68,6 @@ async def mark_past(
     locked = await known.lock(uow, organization_id=organization_id, event_ids=sorted(event_id for _, event_id in found))
     marked = {event: event.facts | _DUPLICATE for event in locked.values() if not event.facts & _DUPLICATE}
     await known.set_facts(uow, organization_id=organization_id, facts=[(event.id, facts) for event, facts in marked.items()])
-    hours = [change for event, facts in marked.items() for change in comparing.refacted(event, facts=facts)]
-    await writing.add(uow, organization_id=organization_id, hours=rollup.merged(hours))
+    changes = [change for event, facts in marked.items() for change in comparing.refacted(event, facts=facts)]
+    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
     return found[-1]

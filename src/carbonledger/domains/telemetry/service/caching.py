@@ -84,7 +84,10 @@ async def _sums(
 ) -> tuple[list[Stretches], list[Priced], list[Rated]]:
     start, end = asked.period.start.astimezone(UTC), asked.end.astimezone(UTC)
     first, last = (start - _MARGIN).date(), (end + _MARGIN).date()
-    served = await store.served(uow, organization_id=organization_id, first=first, last=last, filters=filters, only_cached=only_cached)
+    is_broad = answering.is_broad(filters)
+    served = await store.served(
+        uow, organization_id=organization_id, first=first, last=last, filters=filters, only_cached=only_cached, is_broad=is_broad
+    )
     rates: dict[Served, _Rates] = {}  # series of one model differ in project, account and the like: their prices are the same
     found = []
     for one in served:
@@ -101,6 +104,7 @@ async def _sums(
         stretches=found,
         daily=slots.plan((start, end)),
         hourly=slots.plan((start, end), coarsest=Grain.HOUR) if has_hourly else (),
+        is_broad=is_broad,
     )
     return found, priced, rated
 

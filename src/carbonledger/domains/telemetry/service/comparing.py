@@ -15,7 +15,7 @@ from uuid import UUID
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import rollup
-from carbonledger.domains.telemetry.core.rollup import ZERO, HourKey, Sums
+from carbonledger.domains.telemetry.core.rollup import ZERO, SlotKey, Sums
 from carbonledger.domains.telemetry.service import judging, serials
 from carbonledger.domains.telemetry.store import known as store
 from carbonledger.domains.telemetry.store.known import Change, Known, Measures
@@ -34,7 +34,7 @@ class Compared(NamedTuple):
     """What became of the items, and what that changes of the roll-ups."""
 
     results: list[Result]
-    hours: list[tuple[HourKey, Sums]]
+    changes: list[tuple[SlotKey, Sums]]
 
 
 class _Again(NamedTuple):
@@ -79,7 +79,7 @@ async def compare(
         drafts=[(one.known.id, one.draft) for one in again],
         keys=[_stays_booked(one, sent) for one in again],
     )
-    hours: list[tuple[HourKey, Sums]] = []
+    changes: list[tuple[SlotKey, Sums]] = []
     revised: list[Change] = []
     settled: list[tuple[UUID, int]] = []
     book_id = await pricing.book_id(uow, at=at) if rows else None
@@ -90,16 +90,16 @@ async def compare(
             facts = present.facts & ~_PROVISIONAL if not row.facts & _PROVISIONAL else present.facts
             if facts != present.facts:
                 settled.append((present.id, facts))
-                hours += moved(present, facts=facts, measures=present.measures)
+                changes += moved(present, facts=facts, measures=present.measures)
             continue
         results.append(Result(one.place, Status.REVISED, present.id, None))
         measures = measures_of(row, None if row.quantity is not None else book_id)
         facts = row.facts | present.facts & _DUPLICATE  # which source counts was decided when it came
         revised.append(Change(present.id, facts, present.revision + 1, measures))
-        hours += moved(present, facts=facts, measures=measures)
+        changes += moved(present, facts=facts, measures=measures)
     await store.revise(uow, organization_id=organization_id, changes=revised)
     await store.set_facts(uow, organization_id=organization_id, facts=settled)
-    return Compared(results, hours)
+    return Compared(results, changes)
 
 
 def _is_same(draft: types.AnyDraft, known: Known) -> bool:
@@ -152,15 +152,15 @@ def measures_of(row: Staged, price_book_id: int | None) -> Measures:
     )
 
 
-def moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[HourKey, Sums]]:
+def moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[SlotKey, Sums]]:
     """Return what takes the event out of its old row of the roll-ups and puts it into its new one."""
-    hour = rollup.hour_of(known.occurred_at)
-    before = HourKey(hour, known.measures.series_id, known.facts, known.measures.emission_rate_id or 0)
-    after = HourKey(hour, measures.series_id, facts, measures.emission_rate_id or 0)
+    quarter = rollup.quarter_of(known.occurred_at)
+    before = SlotKey(quarter, known.measures.series_id, known.facts, known.measures.emission_rate_id or 0)
+    after = SlotKey(quarter, measures.series_id, facts, measures.emission_rate_id or 0)
     return [(before, rollup.minus(_sums(known.measures))), (after, _sums(measures))]
 
 
-def refacted(known: Known, *, facts: int) -> list[tuple[HourKey, Sums]]:
+def refacted(known: Known, *, facts: int) -> list[tuple[SlotKey, Sums]]:
     """Return what other facts of an event change of the roll-ups."""
     return moved(known, facts=facts, measures=known.measures)
 

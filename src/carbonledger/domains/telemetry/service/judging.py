@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.pricing.types import Cost, dollars
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import facts, rollup
-from carbonledger.domains.telemetry.core.rollup import ZERO, HourKey, Sums
+from carbonledger.domains.telemetry.core.rollup import ZERO, SlotKey, Sums
 from carbonledger.domains.telemetry.service import alike, serials
 from carbonledger.domains.telemetry.store import packing
 from carbonledger.domains.telemetry.store.packing import Staged
@@ -28,7 +29,7 @@ from carbonledger.infra import db
 _Verdict = tuple[Cost, Emissions, int | None]
 """What usage costs, what it emits, and the id of the rates for that."""
 _BIGINT_MAX: Final = 2**63 - 1
-_HOUR_US: Final = 3_600_000_000
+_QUARTER_US: Final = 900_000_000
 SLICE: Final = 2_500  # events between which the event loop has its turn: some 10 ms
 _UNKNOWN: Final = int(sum(types.UNKNOWN)) | int(types.Fact.REASONING_UNKNOWN | types.Fact.REQUESTS_UNKNOWN)
 
@@ -52,7 +53,7 @@ class Judged(NamedTuple):
     @property
     def size(self) -> int:
         """The number of events."""
-        return len(self.rows) + sum(len(line.events) for line, _ in self.lines)
+        return len(self.rows) + sum(len(line.ids) for line, _ in self.lines)
 
 
 async def judge(
@@ -65,7 +66,7 @@ async def judge(
     lines: Sequence[alike.Line],
 ) -> Judged:
     """Price, rate and place drafts, and of each line its first event, which tells the rest."""
-    samples = [(UUID(bytes=line.events[0][0]), line.draft) for line in lines]
+    samples = [(UUID(bytes=line.ids[0]), line.draft) for line in lines]
     rows = await rows_of(
         uow,
         at=at,
@@ -93,39 +94,44 @@ async def packed(judged: Judged) -> AsyncIterator[bytes]:
     if judged.rows:
         yield b"".join(map(packing.row, judged.rows))
     for line, sample in judged.lines:
-        tail, requests = packing.tail(sample), line.requests
-        for start in range(0, len(line.events), SLICE):
-            parts: list[bytes] = []
-            for event_id, item, at_us, counts, _, pico in line.events[start : start + SLICE]:
-                told = None if item.properties is None else json.dumps(item.properties)
-                parts += packing.like(event_id, item.idempotency_key, at_us, (*counts, requests, pico), told)
-                parts.append(tail)
-            yield b"".join(parts)
+        tail, numbers = packing.tail(sample), _numbers(line)
+        for start in range(0, len(line.ids), SLICE):
+            part = slice(start, start + SLICE)
+            told = [None if item.properties is None else json.dumps(item.properties) for item in line.items[part]]
+            yield packing.rows(
+                line.ids[part], line.keys[part], [column[part] if isinstance(column, list) else column for column in numbers], told, tail
+            )
             await asyncio.sleep(0)
     yield packing.TRAILER
 
 
-def hours(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[HourKey, Sums]]:
-    """Yield what the events add to the hourly roll-up, those left out whose ids are ``known``: they were there before."""
+def _numbers(line: alike.Line) -> list[packing.Numbers]:
+    """Return the numbers of a line's rows, each a column or what all have in common."""
+    counts = [column if state else state for column, state in zip(line.counts, line.states, strict=True)]
+    return [line.at_us, *counts, line.requests, line.picos if line.factors is not None else None]
+
+
+def changes(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[SlotKey, Sums]]:
+    """Yield what the events add to the roll-ups, those left out whose ids are ``known``: they were there before."""
     for row in judged.rows:
         if row.id.bytes not in known:
-            yield HourKey(rollup.hour_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
+            yield SlotKey(rollup.quarter_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
     for line, sample in judged.lines:
-        for hour, events in _by_hour(line.events, known).items():
-            start = packing.EPOCH + timedelta(hours=hour)
-            yield HourKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, events)
+        for quarter, numbers in _by_quarter(line, known).items():
+            start = packing.EPOCH + timedelta(minutes=15 * quarter)
+            yield SlotKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, numbers)
 
 
-def _by_hour(events: list[alike.Counted], known: AbstractSet[bytes]) -> dict[int, list[alike.Counted]]:
-    """Return events by the number of their hour, without those that are ``known``."""
-    found = {counted[2] // _HOUR_US for counted in events}
-    if not known and len(found) == 1:  # as of most that come while they happen
-        return {found.pop(): events}
-    by_hour: dict[int, list[alike.Counted]] = {}
-    for counted in events:
-        if counted[0] not in known:
-            by_hour.setdefault(counted[2] // _HOUR_US, []).append(counted)
-    return by_hour
+def _by_quarter(line: alike.Line, known: AbstractSet[bytes]) -> dict[int, Sequence[int]]:
+    """Return the numbers of a line's events by that of their quarter of an hour, without those that are ``known``."""
+    first, last = min(line.at_us) // _QUARTER_US, max(line.at_us) // _QUARTER_US
+    if not known and first == last:  # as of most that come while they happen
+        return {first: range(len(line.ids))}
+    by_quarter: dict[int, list[int]] = defaultdict(list)
+    for number, (event_id, at_us) in enumerate(zip(line.ids, line.at_us, strict=True)):
+        if event_id not in known:
+            by_quarter[at_us // _QUARTER_US].append(number)
+    return dict(by_quarter)
 
 
 def _sums(row: Staged) -> Sums:
@@ -146,11 +152,14 @@ def _sums(row: Staged) -> Sums:
     )
 
 
-def _line_sums(line: alike.Line, events: Sequence[alike.Counted]) -> Sums:
-    columns = zip(*(known for _, _, _, _, known, _ in events), strict=True)
-    uncached, cached, creation, hour, output, reasoning = map(sum, columns)
-    amount, requests = dollars(sum(pico or 0 for *_, pico in events)), (line.requests or 0) * len(events)
-    return Sums(len(events), requests, uncached, cached, creation, hour, output, reasoning, ZERO, amount, ZERO)
+def _line_sums(line: alike.Line, numbers: Sequence[int]) -> Sums:
+    """Return what those of a line's events with these numbers add up to."""
+    count = len(numbers)
+    sums = [
+        sum(column if count == len(line.ids) or not column else map(column.__getitem__, numbers)) for column in (*line.counts, line.picos)
+    ]
+    uncached, cached, creation, hour, output, reasoning, pico = sums
+    return Sums(count, (line.requests or 0) * count, uncached, cached, creation, hour, output, reasoning, ZERO, dollars(pico), ZERO)
 
 
 async def rows_of(

@@ -15,7 +15,7 @@ from uuid import UUID
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import rollup
-from carbonledger.domains.telemetry.core.rollup import HourKey, Sums
+from carbonledger.domains.telemetry.core.rollup import SlotKey, Sums
 from carbonledger.domains.telemetry.service import comparing, judging
 from carbonledger.domains.telemetry.store import known as store
 from carbonledger.domains.telemetry.store import writing
@@ -86,14 +86,14 @@ async def recompute(uow: db.UnitOfWork, *, at: datetime, organization_id: UUID, 
     )
     book_id = await pricing.book_id(uow, at=at)
     changes: list[Change] = []
-    hours: list[tuple[HourKey, Sums]] = []
+    changed: list[tuple[SlotKey, Sums]] = []
     for one, row in zip(events, rows, strict=True):
         measures, facts = _anew(one, row, book_id, what)
         if measures != one.measures:
             changes.append(Change(one.id, facts, one.revision + 1, measures))
-            hours += comparing.moved(one, facts=facts, measures=measures)
+            changed += comparing.moved(one, facts=facts, measures=measures)
     await store.revise(uow, organization_id=organization_id, changes=changes)
-    await writing.add(uow, organization_id=organization_id, hours=rollup.merged(hours))
+    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changed))
     last = batch[-1]
     return Done(len(batch), len(changes), Place(last.occurred_at, last.id) if len(batch) == BATCH else None)
 

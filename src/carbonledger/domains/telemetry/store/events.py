@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from carbonledger.domains.telemetry.store import answers
+from carbonledger.domains.telemetry.store import answers, finding
 from carbonledger.domains.telemetry.types import Event, Fact, SeriesKey
 from carbonledger.domains.telemetry.types.answers import Filters, Listed, Rating, Replaced
 from carbonledger.infra import db
@@ -38,13 +38,23 @@ FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organiz
 LEFT JOIN price_books b ON b.id = e.price_book_id LEFT JOIN emission_rates r ON r.id = e.emission_rate_id
 WHERE e.organization_id = $1
 """
-_MATCHES: Final = answers.matches(9)
+_FILTERS_FROM: Final = 9
+_MATCHES: Final = answers.matches(_FILTERS_FROM)
 _COUNTED: Final = " ".join(f"WHEN '{kind}' THEN e.{kind} > 0" for kind in usage.BUCKETS)
 _LIST: Final = f"""{_SELECT} AND e.occurred_at >= $2 AND e.occurred_at < $3
     AND ($4::timestamptz IS NULL OR (e.occurred_at, e.id) < ($4, $5::uuid)) AND ($6::integer = 0 OR e.facts & $6 <> 0)
     AND CASE $8::text {_COUNTED} ELSE true END AND {_MATCHES}
 ORDER BY e.occurred_at DESC, e.id DESC LIMIT $7
 """
+_HOURS: Final = _FILTERS_FROM + len(answers.values(Filters()))
+# The same in some hours alone; what is known of these is that they hold few more than are asked for, so these may be sorted.
+_LIST_IN: Final = _LIST.replace(
+    "FROM telemetry_events e JOIN",
+    f"""FROM unnest(${_HOURS}::timestamptz[]) AS h (hour) CROSS JOIN LATERAL (
+    SELECT * FROM telemetry_events e WHERE e.organization_id = $1 AND e.occurred_at >= h.hour AND e.occurred_at < h.hour + interval '1 hour'
+    OFFSET 0
+) e JOIN""",
+)
 _FIND: Final = f"{_SELECT} AND e.id = $2"
 _RATING: Final = """
 SELECT r.factor_version, r.model_tier, r.is_fallback, r.host, r.grid, r.market_grid, r.is_batch,
@@ -61,6 +71,7 @@ _ERASE: Final = """
 UPDATE telemetry_events SET properties = NULL WHERE organization_id = $1 AND id = $2 AND properties IS NOT NULL RETURNING id
 """
 _PLAIN: Final = 18  # columns before the series
+_GLANCE: Final = timedelta(hours=1)  # looked through first: a page of what is frequent is there already
 
 
 async def events(
@@ -78,10 +89,25 @@ async def events(
 
     ``kind``: only those with tokens of this kind.
     """
-    at, last = before or (None, None)
+    end, last = before or (period.end, None)
+    is_any = filters == Filters() and not facts and kind is None
+    start = period.start if is_any or end is None else max(period.start, end - _GLANCE)
+    found: list[Listed] = []
     values = answers.values(filters)
-    rows = await uow.conn.fetch(_LIST, organization_id, period.start, period.end, at, last, facts, limit, kind, *values)
-    return [_listed(tuple(row)) for row in rows]
+    arguments = (end if last else None, last, facts)
+    rows = await uow.conn.fetch(_LIST, organization_id, start, period.end, *arguments, limit, kind, *values)
+    found += [_listed(tuple(row)) for row in rows]
+    while start > period.start and len(found) < limit:
+        wanted = limit - len(found)
+        hours = await finding.hours(
+            uow, organization_id=organization_id, start=period.start, end=start, filters=filters, facts=facts, kind=kind, events=wanted
+        )
+        if not hours:
+            break
+        rows = await uow.conn.fetch(_LIST_IN, organization_id, period.start, start, *arguments, wanted, kind, *values, hours)
+        found += [_listed(tuple(row)) for row in rows]
+        start = hours[0]
+    return found
 
 
 async def event(uow: db.UnitOfWork, *, organization_id: UUID, event_id: UUID) -> Listed | None:

@@ -6,8 +6,10 @@ all of them; numerics, of which few rows have one, travel as text.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -25,14 +27,14 @@ EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL's
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 _FIELDS: Final = COLUMNS.count(",") + 1
-_NUMBERS: Final = 9  # from occurred_at to cost_pico
 _US: Final = timedelta(microseconds=1)
 _NULL: Final = b"\xff\xff\xff\xff"
 _int4 = struct.Struct("!ii").pack
 _int8 = struct.Struct("!iq").pack
 _length = struct.Struct("!i").pack
-_known = struct.Struct("!" + "iq" * _NUMBERS).pack
 _head = struct.Struct("!hi16si").pack
+Numbers = list[int] | int | None
+"""A number in each of many rows, or the one that all have in common; None: unknown."""
 
 
 class Staged(NamedTuple):
@@ -73,22 +75,42 @@ def microseconds(at: datetime) -> int:
     return (at - EPOCH) // _US
 
 
+def all_microseconds(instants: Iterable[datetime]) -> list[int]:
+    """Return ``microseconds`` of each."""
+    epoch, unit = EPOCH, _US
+    return [(at - epoch) // unit for at in instants]
+
+
 def row(staged: Staged) -> bytes:
     """Return the bytes of a row."""
-    counts = (*staged[5:11], staged.requests, staged.cost_pico)
-    parts = like(staged.id.bytes, staged.idempotency_key, microseconds(staged.occurred_at), counts, staged.properties)
-    return b"".join((*parts, tail(staged)))
+    numbers = (microseconds(staged.occurred_at), *staged[5:11], staged.requests, staged.cost_pico)
+    return rows([staged.id.bytes], [staged.idempotency_key], numbers, [staged.properties], tail(staged))
 
 
-def like(event_id: bytes, key: str, at_us: int, numbers: Sequence[int | None], properties: str | None) -> tuple[bytes, ...]:
-    """Return what of a row differs between events that are alike; ``tail`` follows. ``numbers``: six counts, requests, pico-USD."""
-    name = key.encode()
-    start = _head(_FIELDS, 16, event_id, len(name))
-    told = _NULL if properties is None else _text(properties)
-    if None in numbers:
-        return (start, name, _int8(8, at_us), *(_bigint(number) for number in numbers), told)
-    first, second, third, fourth, fifth, sixth, requests, pico = numbers
-    return start, name, _known(8, at_us, 8, first, 8, second, 8, third, 8, fourth, 8, fifth, 8, sixth, 8, requests, 8, pico), told
+def rows(ids: Sequence[bytes], keys: Sequence[str], numbers: Sequence[Numbers], properties: Sequence[str | None], end: bytes) -> bytes:
+    """Return the bytes of rows that have ``end``, a ``tail``, in common.
+
+    ``numbers``: the time as ``microseconds``, six counts, requests and pico-USD, each a list for all rows or what they have in common.
+    """
+    names = list(map(str.encode, keys))
+    heads = map(_head, itertools.repeat(_FIELDS), itertools.repeat(16), ids, map(len, names))
+    told = itertools.repeat(_NULL) if set(properties) == {None} else [_NULL if text is None else _text(text) for text in properties]
+    parts = zip(heads, names, _packed(numbers), told, itertools.repeat(end), strict=False)  # what is repeated has no end
+    return b"".join(itertools.chain.from_iterable(parts))
+
+
+def _packed(numbers: Sequence[Numbers]) -> Iterator[bytes]:
+    form = "!"
+    columns: list[Iterable[int | bytes]] = []
+    for number in numbers:
+        if isinstance(number, list):
+            form += "iq"
+            columns += [itertools.repeat(8), number]
+        else:
+            common = _bigint(number)
+            form += f"{len(common)}s"
+            columns.append(itertools.repeat(common))
+    return map(_packer(form), *columns)
 
 
 def tail(staged: Staged) -> bytes:
@@ -108,6 +130,11 @@ def tail(staged: Staged) -> bytes:
             _integer(staged.facts),
         )
     )
+
+
+@functools.cache
+def _packer(form: str) -> Callable[..., bytes]:
+    return struct.Struct(form).pack
 
 
 def _bigint(number: int | None) -> bytes:

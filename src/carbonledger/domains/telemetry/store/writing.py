@@ -1,14 +1,13 @@
 """Writing events: a batch is copied into a staging table and inserted from there, then what it changes of the roll-ups is added.
 
 Order of locks, the same in every transaction, so that none waits for another in a circle: new series by digest, new events by id, known
-events by id, hours by key, days by key.
+events by id, hours by key, days by key, rows of the broad roll-up by key.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -16,8 +15,8 @@ import asyncpg
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import rollup
-from carbonledger.domains.telemetry.core.rollup import DayKey, HourKey, Sums
-from carbonledger.domains.telemetry.store import packing
+from carbonledger.domains.telemetry.core.rollup import SlotKey, Sums
+from carbonledger.domains.telemetry.store import broad, packing
 from carbonledger.domains.telemetry.types import SeriesKey
 from carbonledger.infra import db
 
@@ -45,27 +44,44 @@ SELECT array_agg(s.id ORDER BY s.id) FROM telemetry_staging s
 WHERE NOT EXISTS (SELECT FROM fresh WHERE fresh.organization_id = $1 AND fresh.id = s.id)
 """
 _MANY: Final = 500  # rows from which on it pays to try without looking for each
-_ADDED: Final = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in Sums._fields)
 _NAMES: Final = ", ".join(Sums._fields)
-_KEY_TYPES: Final = "bigint[], $4::integer[], $5::integer[]"
+_ADDED: Final = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in Sums._fields)
+_AMOUNTS: Final = ("quantity", "cost_amount", "reported_usd")
 _SUM_TYPES: Final = ", ".join(
-    f"${place}::{'numeric' if name in {'quantity', 'cost_amount', 'reported_usd'} else 'bigint'}[]"
-    for place, name in enumerate(Sums._fields, start=6)
+    f"${place}::{'numeric' if name in _AMOUNTS else 'bigint'}[]" for place, name in enumerate(Sums._fields, start=6)
 )
-_ADD_HOURS: Final = f"""
-INSERT INTO telemetry_hourly AS r (organization_id, hour, series_id, facts, emission_rate_id, {_NAMES})
-SELECT $1, * FROM unnest($2::timestamptz[], $3::{_KEY_TYPES}, {_SUM_TYPES})
-ON CONFLICT (organization_id, hour, series_id, facts, emission_rate_id) DO UPDATE SET {_ADDED}
-"""
-_ADD_DAYS: Final = f"""
-INSERT INTO telemetry_daily AS r (organization_id, day, series_id, facts, emission_rate_id, {_NAMES})
-SELECT $1, * FROM unnest($2::date[], $3::{_KEY_TYPES}, {_SUM_TYPES})
-ON CONFLICT (organization_id, day, series_id, facts, emission_rate_id) DO UPDATE SET {_ADDED}
+_SUMMED: Final = ", ".join(f"sum(c.{name}){'' if name in _AMOUNTS else '::bigint'}" for name in Sums._fields)
+# Each INSERT waits for the one before it by asking for its rows, so that all transactions lock hours, days and broad rows in this order.
+_ADD: Final = f"""
+WITH changes AS MATERIALIZED (
+    SELECT * FROM unnest($2::timestamptz[], $3::bigint[], $4::integer[], $5::integer[], {_SUM_TYPES})
+        AS c (quarter, series_id, facts, emission_rate_id, {_NAMES})
+), hours AS (
+    INSERT INTO telemetry_hourly AS r (organization_id, hour, series_id, facts, emission_rate_id, {_NAMES})
+    SELECT $1, date_trunc('hour', c.quarter, 'UTC'), c.series_id, c.facts, c.emission_rate_id, {_SUMMED}
+    FROM changes c GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
+    ON CONFLICT (organization_id, hour, series_id, facts, emission_rate_id) DO UPDATE SET {_ADDED} RETURNING 1
+), days AS (
+    INSERT INTO telemetry_daily AS r (organization_id, day, series_id, facts, emission_rate_id, {_NAMES})
+    SELECT $1, (c.quarter AT TIME ZONE 'UTC')::date, c.series_id, c.facts, c.emission_rate_id, {_SUMMED}
+    FROM changes c WHERE (SELECT count(*) FROM hours) >= 0 GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
+    ON CONFLICT (organization_id, day, series_id, facts, emission_rate_id) DO UPDATE SET {_ADDED} RETURNING 1
+)
+INSERT INTO telemetry_broad AS r (organization_id, grain, starts, series_id, facts, emission_rate_id, {_NAMES})
+SELECT $1, g.grain, date_bin(g.step, c.quarter, g.origin), coalesce(s.broad_id, s.id), c.facts, c.emission_rate_id, {_SUMMED}
+FROM changes c JOIN telemetry_series s ON s.organization_id = $1 AND s.id = c.series_id CROSS JOIN {broad.GRAINS}
+WHERE (SELECT count(*) FROM days) >= 0 GROUP BY 2, 3, 4, 5, 6 ORDER BY 2, 3, 4, 5, 6
+ON CONFLICT (organization_id, grain, starts, series_id, facts, emission_rate_id) DO UPDATE SET {_ADDED}
 """
 _SERIES_COLUMNS: Final = ", ".join(SeriesKey._fields)
 _SERIES_VALUES: Final = ", ".join(f"${place}" for place in range(4, 4 + len(SeriesKey._fields)))
+_SAME: Final = " AND ".join(
+    f"b.{name} IS NOT DISTINCT FROM ${place}" for place, name in enumerate(SeriesKey._fields, start=4) if name not in rollup.NARROW
+)
+# Two transactions that add the first series of a kind at the same time each make theirs a leader: it has two rows then, which add up.
 _ADD_SERIES: Final = f"""
-INSERT INTO telemetry_series (organization_id, digest, created_at, {_SERIES_COLUMNS}) VALUES ($1, $2, $3, {_SERIES_VALUES})
+INSERT INTO telemetry_series (organization_id, digest, created_at, {_SERIES_COLUMNS}, broad_id) VALUES ($1, $2, $3, {_SERIES_VALUES},
+    (SELECT min(b.id) FROM telemetry_series b WHERE b.organization_id = $1 AND b.broad_id IS NULL AND {_SAME}))
 ON CONFLICT (organization_id, digest) DO NOTHING
 """
 _FIND_SERIES: Final = "SELECT digest, id FROM telemetry_series WHERE organization_id = $1 AND digest = ANY ($2)"
@@ -100,22 +116,16 @@ async def _inserted_as_new(uow: db.UnitOfWork, arguments: tuple[UUID, int | None
     return True
 
 
-async def add(uow: db.UnitOfWork, *, organization_id: UUID, hours: Mapping[HourKey, Sums]) -> None:
-    """Add changes to the hourly and the daily roll-up; ``hours`` is ``core.rollup.merged``'s. Raises ``SumsTooLarge``."""
-    if not hours:
+async def add(uow: db.UnitOfWork, *, organization_id: UUID, changes: Mapping[SlotKey, Sums]) -> None:
+    """Add changes to all roll-ups; ``changes`` is ``core.rollup.merged``'s. Raises ``SumsTooLarge``."""
+    if not changes:
         return
+    columns = [list(column) for column in zip(*((*key, *sums) for key, sums in changes.items()), strict=True)]
     try:
-        await uow.conn.execute(_ADD_HOURS, organization_id, *_columns(hours))
-        days = rollup.by_day(hours)
-        if days:
-            await uow.conn.execute(_ADD_DAYS, organization_id, *_columns(days))
+        await uow.conn.execute(_ADD, organization_id, *columns)
     # The driver refuses what exceeds 64 bits by itself, the database what does so once it is added.
     except (asyncpg.DataError, asyncpg.NumericValueOutOfRangeError) as error:
         raise types.SumsTooLarge("Tokens of an hour and a day are added up to 2^63 - 1; no provider counts so many.") from error
-
-
-def _columns(changes: Mapping[HourKey, Sums] | Mapping[DayKey, Sums]) -> list[list[int | Decimal | datetime | date]]:
-    return [list(column) for column in zip(*((*key, *sums) for key, sums in changes.items()), strict=True)]
 
 
 async def add_series(uow: db.UnitOfWork, *, organization_id: UUID, series: Mapping[UUID, SeriesKey], at: datetime) -> dict[UUID, int]:

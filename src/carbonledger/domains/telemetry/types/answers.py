@@ -204,14 +204,18 @@ class Measures(NamedTuple):
         """The share of the tokens that has a figure by market, 0 to 1, rounded down; 0 of nothing."""
         if not self.tokens:
             return Decimal(0)
-        part, whole = Decimal(self.market_tokens), Decimal(self.tokens)
-        return decimals.quotient(Decimal(1), part, whole, places=SHARE_PLACES, mode=decimals.Rounding.DOWN)
+        return decimals.shifted(Decimal(self.market_tokens * 10**SHARE_PLACES // self.tokens), -SHARE_PLACES)
+
+    @property
+    def has_market(self) -> bool:
+        """Whether all that is covered has a figure by market; a part of it would pass for the whole."""
+        covered = self.tokens - self.not_covered_tokens
+        return bool(self.events) and self.is_covered and self.market_tokens == covered
 
     @property
     def co2e_market_g(self) -> Co2eG | None:
-        """CO2e by market; None unless all that is covered has such a figure, because a part of it would pass for the whole."""
-        covered = self.tokens - self.not_covered_tokens
-        return self.market_part_g if self.is_covered and self.events and self.market_tokens == covered else None
+        """CO2e by market; None unless all that is covered has such a figure."""
+        return self.market_part_g if self.has_market else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from carbonledger.entrypoints.rest import telemetry_items, telemetry_sent
-from tests import conftest
+from tests import conftest, logged
 from tests.integration.entrypoints.rest.identity.conftest import KEY, Installation
 
 PATH = "/v1/otlp/v1/traces"
@@ -90,19 +90,18 @@ async def test_a_span_that_can_not_be_usage_is_rejected_in_the_answer(ledger: In
     assert len(await events(ledger)) == 1
 
 
-async def test_nothing_that_was_said_is_in_the_database(
-    ledger: Installation, fresh_database: conftest.TestDatabase, capfd: pytest.CaptureFixture[str]
-) -> None:
+async def test_nothing_that_was_said_is_in_the_database_nor_in_the_log(ledger: Installation, fresh_database: conftest.TestDatabase) -> None:
     body = encode_spans(recorded({**CHAT, **CONTENT})).SerializeToString()
-    answer = await ledger.client(KEY).post(PATH, content=body, headers=PROTOBUF)
+    with logged.said(ledger.services.settings) as lines:
+        answer = await ledger.client(KEY).post(PATH, content=body, headers=PROTOBUF)
     assert answer.status_code == 200
     assert len(await events(ledger)) == 1
     text = await whole_database(fresh_database.superuser)
     assert "gpt-4o" in text, "the search sees what is there"
-    out, err = capfd.readouterr()
+    assert [line["route"] for line in lines if line["event"] == "request"] == [PATH]
     for secret in SECRETS:
         assert secret not in text
-        assert secret not in out + err
+        assert secret not in repr(lines)
 
 
 async def whole_database(dsn: str) -> str:
