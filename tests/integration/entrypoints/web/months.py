@@ -101,7 +101,8 @@ async def supersede(person: Person, receipt_id: UUID) -> str:
 @contextlib.asynccontextmanager
 async def _turn(person: Person) -> AsyncIterator[tuple[db.UnitOfWork, issuing.Turn]]:
     mine = await organization_id(person)
-    async with turns.taken(person.ledger.services, actor=actor.system(mine), at=clock.now(), organization_id=mine) as taken:
+    means = turns.of(person.ledger.services)
+    async with turns.taken(means, actor=actor.system(mine), at=clock.now(), organization_id=mine) as taken:
         yield taken
 
 

@@ -188,7 +188,7 @@ async def test_what_is_no_form_is_refused(stranger: httpx2.AsyncClient) -> None:
 
 
 async def test_an_address_checks_so_often_a_minute(install: kit.Opener) -> None:
-    client = (await install(rate_sign_in_per_min=3)).client()
+    client = (await install(rate_verify_per_min=3)).client()
     tried = [(await client.get(f"{PATH}/CL-202611-E9PEJ")).status_code for _ in range(2)]
     tried += [(await upload(client, b"{}")).status_code for _ in range(2)]
     assert tried == [404, 404, 200, 429]

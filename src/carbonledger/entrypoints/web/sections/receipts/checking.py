@@ -22,7 +22,7 @@ from carbonledger_proof.errors import SerialInvalid
 
 router = routes.Router()
 PATH: Final = bundling.VERIFY_PATH
-_CHECK: Final = access.public(limit="sign_in")  # 60 a minute and address: each is work, and serials are not to be tried one by one
+_CHECK: Final = access.public(limit="verify")  # each is work, and serials are not to be tried one by one
 _ALLOCATIONS_SHOWN: Final = 20
 _SERIAL_CHARS_MAX: Final = 64
 _SLIP: Final = "That is no serial, or there is a slip in it: its last character checks the others. Compare it with the receipt."
