@@ -27,12 +27,12 @@ from uuid import UUID
 import asyncpg
 import psutil
 
-from benchmarks import summary
+from benchmarks.grounds import ledger
 from carbonledger.domains.receipts.service import closing, periods, proving
 from carbonledger.domains.receipts.types.periods import Period
 from carbonledger.entrypoints.worker import registry
 from carbonledger.infra import db, ddl, objects, reach, settings
-from carbonledger.kernel import actor
+from carbonledger.kernel import actor, ids
 from carbonledger_proof import merkle
 
 LIMIT_US = 6.0  # 60 s for ten million events
@@ -70,6 +70,19 @@ def cpu_s(parent: psutil.Process) -> float:
     return total + sum(parent.cpu_times()[2:4])
 
 
+async def prepare(database: db.Database) -> UUID:
+    """Make an organization with one event of each kind, and return its id."""
+    organization_id = ids.new_id(ledger.START)
+    async with database.transaction(organization_id) as uow:
+        await uow.conn.execute(
+            "INSERT INTO organizations (id, name, is_sandbox, created_at, updated_at) VALUES ($1, 'Bench', false, $2, $2)",
+            organization_id,
+            ledger.START,
+        )
+    await ledger.prepare(database, organization_id)
+    return organization_id
+
+
 async def fill(owner: str, organization_id: UUID, events: int) -> None:
     """Add events up to ``events`` over the month, as the owner."""
     conn = await asyncpg.connect(owner)
@@ -78,7 +91,8 @@ async def fill(owner: str, organization_id: UUID, events: int) -> None:
         step = timedelta(days=DAYS) / events
         for first in range(0, events, BATCH):
             last = min(first + BATCH, events)
-            await conn.execute(summary._FILL, organization_id, summary.START, step * last, first, last, timeout=600)  # noqa: SLF001 - the same filling
+            start, length = ledger.START + step * first, step * (last - first)
+            await conn.execute(ledger._FILL, organization_id, start, length, first, last, timeout=600)  # noqa: SLF001 - the same filling
         await conn.execute("RESET ROLE")
         await conn.execute("VACUUM ANALYZE telemetry_events", timeout=600)
         await conn.execute("VACUUM ANALYZE telemetry_series")
@@ -131,7 +145,7 @@ async def measure(reached: reach.Reached, home: Path, events: int) -> None:
     database = await db.connect(reached.addresses.app, size=3, application="bench", role=reached.addresses.app_role)
     try:
         for size in (events // 10, events):
-            organization_id = await summary.prepare(database)
+            organization_id = await prepare(database)
             await fill(reached.addresses.owner, organization_id, size)
             files = objects.connect((home / "objects").as_uri()).of_organization(organization_id)
             memory = psutil.Process().memory_info().rss
@@ -157,7 +171,7 @@ async def ingest(reached: reach.Reached) -> None:
     """Insert batches with noting and without, in turn, and say what each took of the database's processor."""
     registry.load()
     database = await db.connect(reached.addresses.app, size=2, application="bench", role=reached.addresses.app_role)
-    organization_id = await summary.prepare(database)
+    organization_id = await prepare(database)
     await database.close()
     conn = await asyncpg.connect(reached.addresses.owner)
     try:
@@ -168,7 +182,7 @@ async def ingest(reached: reach.Reached) -> None:
             await conn.execute(f"ALTER TABLE telemetry_events {'ENABLE' if is_on else 'DISABLE'} TRIGGER note_late")
             await conn.execute(f"SET ROLE {ddl.MAINTENANCE}")
             before, first = sum(backend.cpu_times()[:2]), turn * INGEST
-            await conn.execute(summary._FILL, organization_id, summary.START, timedelta(days=1), first, first + INGEST)  # noqa: SLF001
+            await conn.execute(ledger._FILL, organization_id, ledger.START, timedelta(days=1), first, first + INGEST)  # noqa: SLF001
             if turn > 1:  # the first of each fills caches
                 spent[is_on] += sum(backend.cpu_times()[:2]) - before
             await conn.execute("RESET ROLE")

@@ -17,6 +17,7 @@ from carbonledger.domains.receipts.types.periods import Period, State
 from carbonledger.entrypoints.worker import receipts_periods
 from carbonledger.kernel import actor
 from tests import conftest
+from tests.integration.domains.connections import test_isolation as connections
 from tests.integration.domains.telemetry import kit as ledger
 from tests.integration.entrypoints.worker.conftest import Bench
 
@@ -165,3 +166,33 @@ async def test_the_nightly_check_alerts_where_a_period_is_not_what_a_fresh_compu
     assert (await bench.job(job_id)).result == {"periods": 1, "different": 1}
     alerts = [event for event in await bench.events() if event["action"] == totals.DIFFER]
     assert [(alert["severity"], alert["audience"]) for alert in alerts] == [("critical", ["operators"])]
+
+
+async def with_connection(bench: Bench) -> Period:
+    """October is due, and a connection is there of which nothing was read yet."""
+    made = await connections.connect(bench.database, bench.organization_id)
+    async with bench.database.transaction(bench.organization_id) as uow:
+        await uow.conn.execute("UPDATE connection_streams SET is_read = true WHERE connection_id = $1", made.id)
+    return await due(bench)
+
+
+async def test_a_connection_that_is_not_read_in_time_is_named_and_holds_nothing_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts_periods, "READ_DEADLINE", timedelta(0))
+    period = await with_connection(bench)
+    entries = [entry for entry in await bench.pick() if entry.entrypoint == periods.CLOSE_JOB]
+    await bench.run(entries)
+    after = await found(bench, period.id)
+    assert after.state is State.CLOSED
+    assert [(one["provider"], one["read_to"]) for one in after.unread] == [("openai", None)]
+
+
+async def test_the_last_reading_is_waited_for_in_further_attempts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts_periods, "_SETTLE_S", 0.0)
+    period = await with_connection(bench)
+    entries = [entry for entry in await bench.pick() if entry.entrypoint == periods.CLOSE_JOB]
+    await bench.run(entries)
+    waiting = await found(bench, period.id)
+    assert (waiting.state, waiting.step, waiting.cut) == (State.CLOSING, types.Step.NONE, None)
+    async with bench.database.transaction(bench.organization_id) as uow:
+        asked = await uow.conn.fetchval("SELECT count(*) FROM jobs WHERE name = 'connections.poll' AND state = 'queued'")
+    assert asked == 1

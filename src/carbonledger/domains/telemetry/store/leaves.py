@@ -79,8 +79,12 @@ _UNTOUCHED: Final = standing.UNTOUCHED.replace("<columns>", _PLAIN)
 _BEFORE: Final = standing.BEFORE.replace("<columns>", _STOOD)
 _LATE: Final = standing.LATE_AFTER.replace("<columns>", _STOOD)
 _EVENTS: Final = f"{_UNTOUCHED} UNION ALL {_BEFORE} UNION ALL {_LATE}"
+# Apart, so that what is most of a month is hashed by all processes of a parallel plan: of a union only the rows would be read by them.
+_HASH: Final = f"sha256('\\x00'::bytea || convert_to({_CONTENT}, 'UTF8'))"
 _HASHES: Final = f"""
-SELECT x.id, sha256('\\x00'::bytea || convert_to({_CONTENT}, 'UTF8')) FROM ({_EVENTS}) x {_SHARED} ORDER BY x.id
+SELECT x.id, {_HASH} FROM ({_UNTOUCHED}) x {_SHARED}
+UNION ALL SELECT x.id, {_HASH} FROM ({_BEFORE} UNION ALL {_LATE}) x {_SHARED}
+ORDER BY 1
 """
 _ONE: Final = f"SELECT {_CONTENT} FROM ({_EVENTS}) x {_SHARED} WHERE x.id = $5"
 

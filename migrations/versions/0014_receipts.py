@@ -6,8 +6,8 @@ from alembic import op
 
 from carbonledger.infra import ddl
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 _COUNTERS = """
     CREATE TABLE receipt_counters (

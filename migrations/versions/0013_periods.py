@@ -6,8 +6,8 @@ from alembic import op
 
 from carbonledger.infra import ddl
 
-revision = "0010"
-down_revision = "0009"
+revision = "0013"
+down_revision = "0012"
 
 _CLOSINGS = """
     CREATE TABLE telemetry_closings (
