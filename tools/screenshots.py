@@ -34,6 +34,10 @@ PAGES: Final = {
     "models": "/models",
     "model": "/models/one?provider=anthropic&model=claude-sonnet-4-5",
     "what-if": "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "receipts": "/receipts",
+    "receipt": "/receipts/{receipt}",
+    "credits": "/receipts/credits",
+    "verify": "/receipts/verify/{serial}",
     "activity": "/activity",
     "settings": "/settings",
     "people": "/settings/people",
@@ -58,7 +62,9 @@ def main(arguments: list[str]) -> int:
         seeding.connect(running, "openrouter", "Experiments")
         seeding.connect(running, "anthropic", "Research")
         connection = seeding.connect(running, "openai", "Production")
-        addresses = {name: running.address + path.format(connection=connection) for name, path in PAGES.items() if name in only}
+        receipt = seeding.receipts(running)[0]
+        known = {"connection": connection, "receipt": receipt["id"], "serial": receipt["serial"]}
+        addresses = {name: running.address + path.format(**known) for name, path in PAGES.items() if name in only}
         state = signing.first_owner(running)
         with sync_api.sync_playwright() as playwright:
             chromium = signing.launch(playwright)

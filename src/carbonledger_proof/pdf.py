@@ -25,6 +25,7 @@ PLACEHOLDER = SEAL + "A" * 86
 _ENTRY_BYTES = 20
 _DICTIONARY_BYTES_MAX = 200_000
 _SEALED = re.compile(re.escape(SEAL.encode()) + rb"([A-Za-z0-9_-]{86})")
+_TOO_MUCH = f"An attachment is cut off, or they are larger than {canonical.BYTES_MAX} bytes."
 _END = re.compile(rb"startxref\s+([0-9]{1,10})\s+%%EOF\s*\Z")
 _TABLE = re.compile(rb"xref\s+0 ([0-9]{1,6})\s*\n")
 _TRAILER = re.compile(rb"\s*trailer\s*<<(.*?)>>\s*startxref", re.DOTALL)
@@ -58,7 +59,11 @@ def attachments(data: bytes) -> tuple[Attachment, ...]:
     found = _NAME.findall(catalog[named.end() :].partition(b"]")[0]) if named is not None else []
     if len(found) > ATTACHMENTS_MAX:
         raise errors.PdfInvalid(f"It has more than {ATTACHMENTS_MAX} attachments.")
-    return tuple(Attachment(name.decode("latin-1"), _content(data, offsets, int(number))) for name, number in found)
+    files, room = [], canonical.BYTES_MAX  # for all together: a hundred names may share one file
+    for name, number in found:
+        files.append(Attachment(name.decode("latin-1"), _content(data, offsets, int(number), room)))
+        room -= len(files[-1].content)
+    return tuple(files)
 
 
 def sealed(data: bytes, sign: signature.Signer) -> bytes:
@@ -111,8 +116,8 @@ def _object(data: bytes, offsets: list[int], number: int) -> tuple[bytes, int]:
     return data[head.end() : body.start()], body.end()
 
 
-def _content(data: bytes, offsets: list[int], number: int) -> bytes:
-    """Return the content of an attached file."""
+def _content(data: bytes, offsets: list[int], number: int, room: int) -> bytes:
+    """Return the content of an attached file, of at most ``room`` bytes."""
     specification, _ = _object(data, offsets, number)
     file = _FILE.search(specification)
     if file is None:
@@ -122,20 +127,22 @@ def _content(data: bytes, offsets: list[int], number: int) -> bytes:
     if length is None or not _STREAM_END.match(data, begin + int(length[1])):
         raise errors.PdfInvalid("An attachment has no length, or another one.")
     stored = data[begin : begin + int(length[1])]
-    if filters is None:
+    if filters is None and len(stored) <= room:
         return stored
+    if filters is None:
+        raise errors.PdfInvalid(_TOO_MUCH)
     if filters[1] != b"/FlateDecode":
         raise errors.PdfInvalid("An attachment is packed in a way that is not read here.")
-    return _inflated(stored)
+    return _inflated(stored, room)
 
 
-def _inflated(stored: bytes) -> bytes:
-    """Return the content of deflated bytes, up to what a bundle may have."""
+def _inflated(stored: bytes, room: int) -> bytes:
+    """Return the content of deflated bytes, of at most ``room``."""
     packed = zlib.decompressobj()
     try:
-        content = packed.decompress(stored, canonical.BYTES_MAX + 1)
+        content = packed.decompress(stored, room + 1)
     except zlib.error as error:
         raise errors.PdfInvalid(f"An attachment is damaged: {error}.") from error
-    if len(content) > canonical.BYTES_MAX or not packed.eof:
-        raise errors.PdfInvalid(f"An attachment is cut off, or larger than {canonical.BYTES_MAX} bytes.")
+    if len(content) > room or not packed.eof:
+        raise errors.PdfInvalid(_TOO_MUCH)
     return content

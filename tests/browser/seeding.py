@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests import installation, standins, until
+from tests.browser import granting
+from tests.unit.domains.receipts import credit_files
 
 KEY = "cl_live_" + "b" * 40
 EMAIL = "ada@example.org"
@@ -30,6 +34,8 @@ MODELS = (
     ("openai", "house-tuned-7", 300, 0.0, (3,)),
 )
 BATCH = 1_000
+MONTHS = 2  # that are over at least, of ninety days
+LOTS = ((1, 1), (2, 40), (41, 90))  # in tonnes
 
 
 @contextlib.contextmanager
@@ -37,6 +43,7 @@ def seeded(**settings: str) -> Iterator[installation.Installation]:
     """Run an installation with this usage while the block runs."""
     with started(**settings) as running:
         seed(running)
+        issue(running)
         yield running
 
 
@@ -81,6 +88,36 @@ def seed(running: installation.Installation) -> None:
         status, answer = running.request("POST", "/v1/telemetry/events", headers=HEADERS, body={"events": events[start : start + BATCH]})
         assert status == 202, answer
         assert answer["rejected"] == 0, answer["results"][:3]
+
+
+def issue(running: installation.Installation) -> None:
+    """Import retired credits, have the months closed that are over, and return when their receipts are proven."""
+    lots = {
+        "csv": credit_files.written(
+            *(credit_files.block(*units, retired_at=f"{datetime.now(UTC) - timedelta(days=9):%Y-%m-%d}") for units in LOTS)
+        ).decode()
+    }
+    status, answer = running.request("POST", "/v1/credit-lots", headers=HEADERS, body=lots)
+    assert status == 201, answer
+    done = subprocess.run(
+        [sys.executable, "-P", granting.__file__],
+        env=installation.environment(running.home, {}),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    until.holds_now(lambda: _are_proven(receipts(running)), deadline_s=240)
+
+
+def _are_proven(found: list[dict[str, Any]]) -> bool:
+    return len(found) >= MONTHS and all(one["is_proven"] for one in found)
+
+
+def receipts(running: installation.Installation) -> list[dict[str, Any]]:
+    """Return the receipts, the newest first."""
+    return list(running.request("GET", "/v1/receipts", headers=HEADERS)[1]["data"])
 
 
 def usage(now: datetime, projects: list[str]) -> Iterator[dict[str, Any]]:

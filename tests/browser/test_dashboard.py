@@ -36,6 +36,13 @@ PAGES = (
     "/models/one?provider=openai&model=gpt-5",
     "/models/one?provider=openai&model=o3",
     "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "/receipts",
+    "/receipts/{receipt_id}",
+    "/receipts/periods/{period_id}",
+    "/receipts/credits",
+    "/receipts/verify",
+    "/receipts/verify?serial=nonsense",
+    "/receipts/verify/{serial}",
     "/activity",
     "/settings",
     "/settings/people",
@@ -56,6 +63,8 @@ ELSEWHERE = {
     "/connections/{connection_id}": "test_connections",
     "/static/{name}": "no page",
     "/explore/table.csv": "no page",
+    "/receipts/{receipt_id}/pdf": "no page",
+    "/receipts/{receipt_id}/bundle": "no page",
 }
 
 
@@ -74,7 +83,9 @@ def state(running: installation.Installation) -> sync_api.StorageState:
 def addresses(running: installation.Installation) -> list[str]:
     """Return the addresses of all pages."""
     [event] = running.request("GET", "/v1/telemetry/events?limit=1", headers=seeding.HEADERS)[1]["data"]
-    known = {"event_id": event["id"], "project_id": event["project_id"]}
+    receipt = seeding.receipts(running)[0]
+    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"]}
+    known |= {"period_id": receipt["period_id"], "serial": receipt["serial"]}
     return [f"{running.address}{path.format(**known)}" for path in PAGES]
 
 

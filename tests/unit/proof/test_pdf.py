@@ -75,6 +75,7 @@ def small(catalog: bytes, *objects: bytes, trailer: bytes = b"<</Root 1 0 R>>") 
 
 
 NAMES = b"<</Names<</EmbeddedFiles<</Names[(a.json) 2 0 R]>>>>>>"
+TWO_NAMES = b"<</Names<</EmbeddedFiles<</Names[(a.json) 2 0 R (b.json) 2 0 R]>>>>>>"
 FILE = b"<</EF<</F 3 0 R>>>>"
 
 
@@ -96,6 +97,8 @@ def test_what_is_attached_is_read() -> None:
         b"%PDF-1.7\nstartxref\n99999999\n%%EOF",
         b"%PDF-1.7\nxref\n0 999999\ntrailer<<>>startxref\n9\n%%EOF",
         small(NAMES, FILE, stream(zlib.compress(bytes(canonical.BYTES_MAX + 1)))),  # a bomb
+        small(TWO_NAMES, FILE, stream(zlib.compress(bytes(canonical.BYTES_MAX - 1)))),  # one bomb under two names
+        small(TWO_NAMES, FILE, stream(bytes(canonical.BYTES_MAX - 1), b"")),
         small(NAMES, FILE, stream(zlib.compress(bytes(100))[:-5])),
         small(NAMES, FILE, stream(b"not deflated")),
         small(NAMES, FILE, stream(b"{}", b"", length=1)),
@@ -114,7 +117,7 @@ def test_what_is_attached_is_read() -> None:
         small(b"/EmbeddedFiles<</Names[(a)9 0 R" * 6_000),  # searches that a careless reader does not finish
         small(b"/EmbeddedFiles<</Names[(a)9 0 R" + b"(\\(" * 60_000),
     ],
-    ids=range(22),
+    ids=range(24),
 )
 def test_hostile_files_are_refused(data: bytes) -> None:
     with pytest.raises(errors.PdfInvalid):

@@ -33,6 +33,7 @@ class Edge:
 
     services: bootstrap.Services
     gate: gate.Gate
+    uploads: bodies.Budget = field(default_factory=lambda: bodies.Budget(bodies.UPLOADS_HELD_BYTES_MAX))
     bodies: bodies.Budget = field(default_factory=bodies.Budget)
 
 

@@ -93,12 +93,22 @@ class Gate:
         demand.check(caller)
         return caller
 
+    async def recognize(self, request: exchange.Exchange) -> None:
+        """Raise ``Unauthenticated`` for who is nobody: before a form is read that is too large to be read from strangers."""
+        await self._known(request)
+
     async def _identify(self, request: exchange.Exchange, csrf_token: str | None) -> identity_types.Caller:
+        caller = await self._known(request)
+        if caller.credential == "session" and request.method not in SAFE_METHODS:
+            _check_csrf(request.headers.get(CSRF_HEADER, "") if csrf_token is None else csrf_token, caller)
+        return caller
+
+    async def _known(self, request: exchange.Exchange) -> identity_types.Caller:
         authorization = request.headers.get("authorization")
         cookie = request.headers.get("cookie")
         cookies = cookie_parser(cookie) if cookie is not None and authorization is None else {}
         try:
-            caller = await self._callers.identify(authorization=authorization, cookies=cookies, at=request.at)
+            return await self._callers.identify(authorization=authorization, cookies=cookies, at=request.at)
         except errors.Unauthenticated as failure:
             # Only failures count and only they are refused, so that one broken client does not lock out its whole network.
             if authorization is not None or cookies:
@@ -108,9 +118,6 @@ class Gate:
                     detail = "Too many of this address's credentials were refused. Wait, and check the key."
                     raise AttemptsLimited(detail, retry_after_s=decision.reset_s) from failure
             raise
-        if caller.credential == "session" and request.method not in SAFE_METHODS:
-            _check_csrf(request.headers.get(CSRF_HEADER, "") if csrf_token is None else csrf_token, caller)
-        return caller
 
     async def _count(self, request: exchange.Exchange, policy: limits.Policy, identity: str) -> None:
         decision = await self._limiter.hit(policy, identity, request.at)

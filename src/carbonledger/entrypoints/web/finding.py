@@ -1,7 +1,8 @@
-"""Jumping by name or id: sections, projects, connections and models whose name holds the words, and anything whose id is given whole."""
+"""Jumping by name or id: sections, receipts, projects, connections, models whose name holds the words; anything by its whole id."""
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +13,8 @@ from carbonledger.domains.connections import service as connections
 from carbonledger.domains.connections import types as connection_types
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.projects import types as project_types
+from carbonledger.domains.receipts.service import listing as receipts
+from carbonledger.domains.receipts.types.listing import Listed
 from carbonledger.domains.telemetry import types as telemetry_types
 from carbonledger.domains.telemetry.service import answering, events
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters
@@ -23,6 +26,7 @@ from carbonledger.kernel import page
 CHARS_MAX: Final = 300
 SHOWN_MAX: Final = 20  # of each kind
 _PAGES_MAX: Final = 10  # of 200 projects each: beyond 2,000 the words of older ones find nothing, their ids still do
+_SERIAL_PART: Final = re.compile("[0-9]{2}|CL", re.IGNORECASE)  # else no serial holds the words, as good as surely
 _DAYS: Final = timedelta(days=365)
 
 
@@ -44,6 +48,9 @@ async def find(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
     hits = [Hit("Section", one.title, one.path) for one in navigation.seen_by(call.actor.scopes) if folded in one.title.casefold()]
     if (asked := _id(words)) is not None:
         return [*hits, *await _by_id(call, uow, asked)]
+    if "receipts:read" in call.actor.scopes and _SERIAL_PART.search(words):
+        found = await receipts.with_serial(uow, organization_id=call.caller.organization_id, words=words)
+        hits += [_receipt(one, is_exact=one.serial == words.upper()) for one in found]
     if "projects:read" in call.actor.scopes:
         hits += await _projects(call, uow, words)
     if "connections:read" in call.actor.scopes:
@@ -75,6 +82,9 @@ async def _by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hi
             hits.append(Hit("Connection", view.connection.label, f"/connections/{asked}", is_exact=True))
         except connection_types.ConnectionNotFound:
             hits = []
+    if "receipts:read" in call.actor.scopes and not hits:
+        named = await receipts.with_id(uow, organization_id=organization_id, asked=asked)
+        hits = [] if named is None else [_receipt(named, is_exact=True)]
     if "telemetry:read" in call.actor.scopes and not hits:
         try:
             event = (await events.find_event(uow, organization_id=organization_id, event_id=asked)).listed.event
@@ -82,6 +92,10 @@ async def _by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hi
         except telemetry_types.EventUnknown:
             hits = []
     return hits
+
+
+def _receipt(found: Listed, *, is_exact: bool) -> Hit:
+    return Hit("Receipt", found.serial or f"{found.month:%B %Y}, not issued yet", f"/receipts/{found.id}", is_exact=is_exact)
 
 
 async def _projects(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:

@@ -27,6 +27,7 @@ SECTIONS: Final = (
     Section("connections", "Connections", "/connections", "connections:read"),
     Section("projects", "Projects", "/projects", "projects:read"),
     Section("models", "Models", "/models", "telemetry:read"),
+    Section("receipts", "Receipts", "/receipts", "receipts:read"),
     Section("activity", "Activity", "/activity", "events:read", is_apart=True),
     Section("settings", "Settings", "/settings", "organization:read"),
 )

@@ -13,8 +13,8 @@ from typing import Any, Final, TypedDict
 from starlette.responses import Response
 
 from carbonledger.entrypoints.rest import parameters, problems, routing
-from carbonledger.entrypoints.shared import access, bodies, exchange, gate
-from carbonledger.entrypoints.web import csrf, forms, rendering, screens
+from carbonledger.entrypoints.shared import access, bodies, exchange, faults, gate
+from carbonledger.entrypoints.web import csrf, forms, rendering, screens, uploads
 from carbonledger.kernel import errors
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -28,6 +28,12 @@ class FormForeign(errors.Forbidden):
     """The form was sent from another site."""
 
     code = "form_foreign"
+
+
+class UploadTooLarge(faults.BodyTooLarge):
+    """The file is too large."""
+
+    code = "upload_too_large"
 
 
 class Page(routing.Route):
@@ -56,6 +62,33 @@ class Page(routing.Route):
         return refusal(request, fault)
 
 
+class Upload(Page):
+    """A form's target that takes a file. Who sends it is known, or counted by address, before it is read."""
+
+    async def answer(self, request: exchange.Exchange, path: dict[str, str], edge: routing.Edge) -> exchange.Answer | Response:
+        """Answer one request. Failures become pages in ``refusal``."""
+        if request.headers.get("sec-fetch-site") in _FOREIGN:
+            raise FormForeign("Open the page here and send its form.")
+        parameters.check_media_type(request, (uploads.MEDIA_TYPE,))
+        caller = None
+        if self.demand.is_public:
+            caller = await edge.gate.admit(request, self.demand)
+        else:
+            await edge.gate.recognize(request)
+        with edge.uploads.lease() as lease:
+            body = await bodies.read(request, limit_bytes=uploads.FORM_BYTES_MAX, lease=lease)
+            if not self.demand.is_public:
+                fields = uploads.read(request.headers["content-type"], body).fields
+                caller = await edge.gate.admit(request, self.demand, csrf_token=csrf.unmasked(fields.text(csrf.FIELD)))
+            return await self._answer_read(request, path, edge, caller, body)
+
+    def refusal(self, request: exchange.Exchange, fault: errors.Fault) -> exchange.Answer:
+        """Return the page that tells why the file was not taken, and the way back to its form, which has the same address."""
+        if isinstance(fault, faults.BodyTooLarge):
+            fault = UploadTooLarge(f"A file has at most {uploads.FILE_BYTES_MAX // 2**20} MiB here.")
+        return refusal(request, fault, forms.Fields((("page", request.path),)))
+
+
 class Router(routing.Router):
     """Pages of one section."""
 
@@ -64,7 +97,8 @@ class Router(routing.Router):
 
     def route(self, *arguments: Any, **described: Any) -> routing.Route:
         """Make a page."""
-        return Page(*arguments, **{**described, "response_model": None})
+        made = Upload if uploads.MEDIA_TYPE in described["options"].raw else Page
+        return made(*arguments, **{**described, "response_model": None})
 
     def page(self, path: str, demand: access.Access) -> Callable[[routing.Endpoint], routing.Endpoint]:
         """Declare a page. Its docstring is its summary."""
@@ -76,9 +110,17 @@ class Router(routing.Router):
 
     def act(self, path: str, demand: access.Access) -> Callable[[routing.Endpoint], routing.Endpoint]:
         """Declare what a form does. It opens its own transaction, so that a refusal can be shown beside the form."""
+        return self._act(path, demand, FORM)
 
+    def upload(self, path: str, demand: access.Access) -> Callable[[routing.Endpoint], routing.Endpoint]:
+        """Declare what a form with a file does, under the address of the page that it stands on; the form is ``uploads.sent``."""
+        return self._act(path, demand, uploads.MEDIA_TYPE)
+
+    def _act(self, path: str, demand: access.Access, media_type: str) -> Callable[[routing.Endpoint], routing.Endpoint]:
         def declare(endpoint: routing.Endpoint) -> routing.Endpoint:
-            declared = self.post(path, access=demand, transaction=False, idempotent=False, open_query=True, raw=(FORM,), **_named(endpoint))
+            declared = self.post(
+                path, access=demand, transaction=False, idempotent=False, open_query=True, raw=(media_type,), **_named(endpoint)
+            )
             return declared(endpoint)
 
         return declare

@@ -12,6 +12,8 @@ from carbonledger.entrypoints.web.sections.explore import pages as explore
 from carbonledger.entrypoints.web.sections.models import pages as models
 from carbonledger.entrypoints.web.sections.overview import pages as overview
 from carbonledger.entrypoints.web.sections.projects import pages as projects
+from carbonledger.entrypoints.web.sections.receipts import checking, inventory, one
+from carbonledger.entrypoints.web.sections.receipts import pages as receipts
 from carbonledger.entrypoints.web.sections.settings import keys, organization, people, you
 
 ROUTERS: Final = (
@@ -21,6 +23,10 @@ ROUTERS: Final = (
     connections.router,
     projects.router,
     models.router,
+    receipts.router,
+    one.router,
+    inventory.router,
+    checking.router,
     activity.router,
     organization.router,
     people.router,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.identity.service import house, members, organizations
+from carbonledger.entrypoints.shared import places
 from carbonledger.entrypoints.worker import runner
 from carbonledger.infra import db, mail, outbox, queue
 from carbonledger.kernel import instant, page
@@ -92,12 +93,18 @@ def _text(event: outbox.Event, organization: str, *, address: str) -> str:
         *(f"{_words(name)}: {value}" for name, value in facts.items() if value is not None),
         "",
         f"{_words(event.target_type)}: {event.target_id}",
+        *_page(event, address),
         f"When: {instant.to_api_instant(event.occurred_at)}",
         f"Event: {event.id}",
         "",
         f"Carbon Ledger at {address}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _page(event: outbox.Event, address: str) -> list[str]:
+    path = places.page_of(action=event.action, target_type=event.target_type, target_id=event.target_id)
+    return [] if path is None else [f"See: {address}{path}"]
 
 
 def _words(name: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from carbonledger.domains.identity import types
 from carbonledger.domains.identity.service import entitlements, organizations
-from carbonledger.entrypoints.web.sections.overview import pages
+from carbonledger.domains.receipts.types.receipts import RECEIPTS
 from carbonledger.infra import clock
 from carbonledger.kernel import actor, humane
 from tests.integration.entrypoints.rest.identity import conftest as kit
@@ -30,6 +30,7 @@ READ = (
     "/projects",
     "/models",
     "/models/estimate",
+    "/receipts",
     "/settings",
     "/settings/people",
     "/settings/you",
@@ -329,9 +330,9 @@ async def test_the_free_tier_is_shown_what_a_plan_would_offset_and_others_are_no
     await usage.send(owner.key, usage.event("a"))
     assert "Upgrade to offset" in await owner.read("/")
     organization_id = UUID((await owner.key.get("/v1/organizations/me")).json()["id"])
-    await grant(owner, organization_id, features={pages.RECEIPTS: True})
+    await grant(owner, organization_id, features={RECEIPTS: True})
     assert "Upgrade to offset" not in await owner.read("/"), "the plan has receipts"
-    await grant(owner, organization_id, features={pages.RECEIPTS: False})
+    await grant(owner, organization_id, features={RECEIPTS: False})
     async with owner.ledger.services.database.transaction(organization_id) as uow:
         at = clock.now()
         await organizations.set_tier(

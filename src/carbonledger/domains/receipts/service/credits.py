@@ -31,6 +31,8 @@ from carbonledger_proof import leaves, statement
 CHECK_JOB: Final = "receipts.check_credits"
 IMPORTED: Final = "credits.imported"
 """The event of the house: whoever waits for credits tries again."""
+COLUMNS: Final = lots.COLUMNS
+"""Of a file of lots, in any order."""
 OFFSET_PERCENT: Final = identity_types.Quota("offset_percent", default=100)
 """How much of the gross emissions a plan has compensated; None: all of it."""
 OFFSET_MID: Final = identity_types.Feature("offset_mid", default=False)

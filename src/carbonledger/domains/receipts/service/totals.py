@@ -123,6 +123,14 @@ async def show(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) ->
     )
 
 
+async def adjustments(uow: db.UnitOfWork, *, organization_id: UUID) -> tuple[Adjustment, ...]:
+    """Return every adjustment there is, by where it is booked; those that wait for the next period last."""
+    every = await store.every(uow, organization_id=organization_id)
+    later = await _changes(uow, organization_id=organization_id, every=every)
+    rates, _ = await _rates(uow, [change.line for _, changes in later for change in changes])
+    return _adjustments(later, {one.id: one.month for one in every}, rates)
+
+
 def _place(period: Period, every: dict[UUID, Period]) -> UUID | None:
     """Return the id under which what is booked in a period stands; None: it is the one in which what waits will be."""
     waiting = next((one.id for one in every.values() if one.cut is None), None)

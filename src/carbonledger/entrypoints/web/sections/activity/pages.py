@@ -10,7 +10,7 @@ from uuid import UUID
 
 from carbonledger.domains.identity.service import members
 from carbonledger.entrypoints.rest import routing
-from carbonledger.entrypoints.shared import access, exchange
+from carbonledger.entrypoints.shared import access, exchange, places
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import forms, routes, screens
 from carbonledger.infra import db, outbox
@@ -29,6 +29,8 @@ AREAS: Final = {
     "workload.*": "Workloads",
     "agent.*": "Agents",
     "telemetry.*": "Usage",
+    "receipts.*": "Months and receipts",
+    "credits.*": "Credits",
     "llm_key.*": "Provider keys",
     "job.*": "Jobs",
 }
@@ -43,6 +45,7 @@ class Entry:
     who: str
     what: str
     target: str
+    href: str | None
     changes: tuple[tuple[str, str, str], ...]
 
 
@@ -100,7 +103,8 @@ def _entry(event: outbox.Event, people: Mapping[UUID, str]) -> Entry:
     kind = _WORDS.get(event.actor_kind, event.actor_kind)
     who = people.get(event.actor_id, kind) if event.actor_id is not None else kind
     area, _, verb = event.action.rpartition(".")
-    return Entry(event, who, f"{area.replace('_', ' ')} {verb.replace('_', ' ')}".strip(), _target(event, people), _changes(event))
+    what = f"{area.replace('_', ' ')} {verb.replace('_', ' ')}".strip()
+    return Entry(event, who, what, _target(event, people), _page(event), _changes(event))
 
 
 def _target(event: outbox.Event, people: Mapping[UUID, str]) -> str:
@@ -108,6 +112,10 @@ def _target(event: outbox.Event, people: Mapping[UUID, str]) -> str:
         return people.get(UUID(event.target_id), event.target_id)
     except ValueError:
         return event.target_id
+
+
+def _page(event: outbox.Event) -> str | None:
+    return places.page_of(action=event.action, target_type=event.target_type, target_id=event.target_id)
 
 
 def _changes(event: outbox.Event) -> tuple[tuple[str, str, str], ...]:

@@ -13,6 +13,7 @@ from carbonledger.domains.connections import service as connections
 from carbonledger.domains.connections import types as connection_types
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import entitlements
+from carbonledger.domains.receipts.types.receipts import RECEIPTS
 from carbonledger.domains.telemetry.service import answering, caching
 from carbonledger.domains.telemetry.types.answers import Breakdown, Dimension, Filters, Group, Measures, Timeseries
 from carbonledger.domains.telemetry.types.caching import CacheSaving
@@ -20,12 +21,12 @@ from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import colours, figures, names, plots, routes, screens
+from carbonledger.entrypoints.web.sections.overview import closed
 from carbonledger.infra import db
 from carbonledger.kernel import humane
 from carbonledger.kernel.period import Period
 
 TOP: Final = 5
-RECEIPTS: Final = identity_types.Feature("receipts", default=False)
 _EVERYTHING: Final = Filters()
 
 router = routes.Router()
@@ -74,6 +75,7 @@ async def overview(call: routing.CallDep) -> exchange.Answer:
             offset=await _offset(call, uow, totals),
             is_new=found.is_new,
             health=await _health(call, uow),
+            closed=await closed.last(call, uow),
             today=call.now.date(),
             address=call.services.settings.address,
         )

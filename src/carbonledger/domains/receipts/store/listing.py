@@ -1,0 +1,85 @@
+"""Lists of receipts and sums of the inventory. What was signed is not read for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Select, func, select
+from sqlalchemy.dialects import postgresql
+
+from carbonledger.domains.receipts.tables import credits as credit_tables
+from carbonledger.domains.receipts.tables.periods import periods as _periods
+from carbonledger.domains.receipts.tables.receipts import receipts as _receipts
+from carbonledger.domains.receipts.types import credits as credit_types
+from carbonledger.domains.receipts.types.listing import Listed, Stock
+from carbonledger.domains.receipts.types.receipts import State
+from carbonledger.infra import db
+
+_STANDING = (State.DEFERRED.value, State.ISSUED.value)
+
+
+def _asked(organization_id: UUID) -> Select[Any]:
+    row = _receipts.c
+    same = (_periods.c.organization_id == row.organization_id) & (_periods.c.id == row.period_id)
+    columns = (row.id, row.period_id, row.state, row.serial, row.required_mg, row.issued_at, row.deferred_at, row.ended_at)
+    return select(*columns, _periods.c.month).join_from(_receipts, _periods, same).where(row.organization_id == organization_id)
+
+
+async def some(uow: db.UnitOfWork, *, organization_id: UUID, before: UUID | None, limit: int) -> Sequence[Listed]:
+    """Return receipts, the newest first."""
+    asked = _asked(organization_id)
+    if before is not None:
+        asked = asked.where(_receipts.c.id < before)
+    return [_from_row(row) for row in await uow.fetch(asked.order_by(_receipts.c.id.desc()).limit(limit))]
+
+
+async def of_periods(uow: db.UnitOfWork, *, organization_id: UUID, period_ids: Iterable[UUID]) -> Sequence[Listed]:
+    """Return one receipt of each period that has any: that which is issued or waits for credits, else the last that was made."""
+    row = _receipts.c
+    stands = row.state.in_(_STANDING)
+    asked = _asked(organization_id).where(row.period_id.in_(list(period_ids)))
+    newest = asked.ext(postgresql.distinct_on(row.period_id)).order_by(row.period_id, stands.desc(), row.id.desc())
+    return [_from_row(found) for found in await uow.fetch(newest)]
+
+
+async def with_serial(uow: db.UnitOfWork, *, organization_id: UUID, words: str, limit: int) -> Sequence[Listed]:
+    """Return the receipts whose serial holds these words, the newest first."""
+    asked = _asked(organization_id).where(_receipts.c.serial.contains(words, autoescape=True))
+    return [_from_row(row) for row in await uow.fetch(asked.order_by(_receipts.c.id.desc()).limit(limit))]
+
+
+async def with_id(uow: db.UnitOfWork, *, organization_id: UUID, asked: UUID) -> Listed | None:
+    """Return the receipt with this id."""
+    row = await uow.fetch_one(_asked(organization_id).where(_receipts.c.id == asked))
+    return None if row is None else _from_row(row)
+
+
+async def stock(uow: db.UnitOfWork) -> Sequence[Stock]:
+    """Return what the inventory comes to: of real lots, and of those for sandboxes; either only where there are any."""
+    lots, left = credit_tables.lots.c, credit_tables.remainders.c
+    is_sandbox = credit_tables.blocks.c.registry == credit_types.SANDBOX_REGISTRY
+    remaining = select(left.lot_id, func.sum(left.to_mg - left.from_mg).label("mg")).group_by(left.lot_id).subquery()
+    rows = await uow.fetch(
+        select(
+            is_sandbox.label("is_sandbox"),
+            func.count().label("lots"),
+            func.sum(lots.quantity_mg).label("quantity_mg"),
+            func.coalesce(func.sum(remaining.c.mg), 0).label("remaining_mg"),
+        )
+        .join_from(credit_tables.lots, credit_tables.blocks)
+        .outerjoin(remaining, remaining.c.lot_id == lots.id)
+        .group_by(is_sandbox)
+        .order_by(is_sandbox)
+    )
+    return [
+        Stock(is_sandbox=row["is_sandbox"], lots=row["lots"], quantity_mg=int(row["quantity_mg"]), remaining_mg=int(row["remaining_mg"]))
+        for row in rows
+    ]
+
+
+def _from_row(row: asyncpg.Record) -> Listed:
+    names = ("id", "period_id", "month", "serial", "required_mg", "issued_at", "deferred_at", "ended_at")
+    return Listed(state=State(row["state"]), **{name: row[name] for name in names})
