@@ -68,6 +68,7 @@ def receipt() -> statement.Receipt:
     buckets = measures.Buckets(uncached_input=10**9, cached_input=10**9, cache_creation_5m=0, cache_creation_1h=0, output=10**8)
     high = 3000 * PROJECTS
     return statement.Receipt(
+        test=False,
         serial=serials.make(b"\x07" * 32, month="2026-11", counter=0),
         issuer=ORIGIN,
         organization="0f" * 32,

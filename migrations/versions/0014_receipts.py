@@ -43,8 +43,8 @@ _RECEIPTS = """
         log_index bigint CONSTRAINT receipts_log_index_check CHECK (log_index >= 0),
         supersedes uuid,
         superseded_by uuid,
-        revocation text
-            CONSTRAINT receipts_revocation_check CHECK (revocation IN ('issued_in_error', 'credits_invalid', 'key_compromised', 'requested')),
+        revocation text CONSTRAINT receipts_revocation_check
+            CHECK (revocation IN ('issued_in_error', 'credits_invalid', 'key_compromised', 'requested')),
         deferred_at timestamptz,
         issued_at timestamptz,
         ended_at timestamptz,
@@ -77,11 +77,13 @@ _KEPT = """
             IS DISTINCT FROM (OLD.organization_id, OLD.id, OLD.period_id, OLD.supersedes, OLD.deferred_at, OLD.created_at) THEN
             RAISE EXCEPTION 'what a receipt is of never changes' USING ERRCODE = 'restrict_violation';
         END IF;
-        IF OLD.state <> 'deferred' AND (NEW.required_mg, NEW.serial, NEW.payload, NEW.digest, NEW.signature, NEW.kid, NEW.log_index, NEW.issued_at)
-            IS DISTINCT FROM (OLD.required_mg, OLD.serial, OLD.payload, OLD.digest, OLD.signature, OLD.kid, OLD.log_index, OLD.issued_at) THEN
+        IF OLD.state <> 'deferred'
+            AND (NEW.required_mg, NEW.serial, NEW.payload, NEW.digest, NEW.signature, NEW.kid, NEW.log_index, NEW.issued_at) IS DISTINCT
+            FROM (OLD.required_mg, OLD.serial, OLD.payload, OLD.digest, OLD.signature, OLD.kid, OLD.log_index, OLD.issued_at) THEN
             RAISE EXCEPTION 'what was signed never changes' USING ERRCODE = 'restrict_violation';
         END IF;
-        IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN (('deferred', 'issued'), ('issued', 'superseded'), ('issued', 'revoked')) THEN
+        IF NEW.state <> OLD.state
+            AND (OLD.state, NEW.state) NOT IN (('deferred', 'issued'), ('issued', 'superseded'), ('issued', 'revoked')) THEN
             RAISE EXCEPTION 'a receipt that is % does not become %', OLD.state, NEW.state USING ERRCODE = 'restrict_violation';
         END IF;
         IF NEW.state = OLD.state AND (NEW.superseded_by, NEW.revocation, NEW.ended_at)

@@ -1,7 +1,7 @@
 """Carbon receipts, as a server answers them.
 
-Owns the conversion from the wire, as ``periods`` does for months. What a receipt says is verified by ``carbonledger_proof``, from its bundle
-or its PDF; nothing here is to be believed without.
+Owns the conversion from the wire, as ``periods`` does for months. What a receipt says is verified by ``carbonledger_proof``, from its
+bundle or its PDF; nothing here is to be believed without.
 """
 
 from __future__ import annotations

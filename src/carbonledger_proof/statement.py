@@ -2,8 +2,9 @@
 
 Units are in the names: ``mg`` milligrams of CO2e, ``uwh`` millionths of a watt-hour. Amounts of money are whole ``10^-scale`` of the
 currency. ``[from, to)`` is half open everywhere. What a receipt has to satisfy by itself is checked when it is made and when it is read:
-parts add up to the whole, what is compensated is allocated in full, and it says what it is: a compensation claim. A test receipt is one of a
-sandbox, whose clock may be ahead: it may be issued before its period ends, and holds made-up credits only, which a real one never does.
+parts add up to the whole, what is compensated is allocated in full, and it says what it is: a compensation claim. A test
+receipt is one of a sandbox, whose clock may be ahead: it may be issued before its period ends, and holds made-up credits only, which a real
+one never does.
 
 The members and their meaning are a published format. None is ever renamed, and a new one makes another schema.
 """

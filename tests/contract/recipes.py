@@ -18,9 +18,9 @@ import standardwebhooks
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import entitlements, links
 from carbonledger.domains.projects import service as project_service
+from carbonledger.domains.receipts.service import log
 from carbonledger.domains.receipts.service import periods as period_service
 from carbonledger.domains.receipts.types import receipts as receipt_types
-from carbonledger.domains.receipts.service import log
 from carbonledger.entrypoints.shared import signing
 from carbonledger.infra import clock
 from carbonledger.kernel import actor

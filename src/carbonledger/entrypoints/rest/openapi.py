@@ -31,6 +31,8 @@ Errors are RFC 9457 problem documents; their `code` is stable. Lists are read wi
 `Idempotency-Key`: the same key and body within 24 hours give the first answer again. Times are RFC 3339 in UTC, ids are UUIDv7, amounts
 are decimal strings. `x-access` on each operation says who may call it.
 """
+_KINDS: Final = {"application/json": "object"}
+"""What the body of an answer is that an endpoint writes itself; any other is a text."""
 _SCHEMES: Final = {
     "bearer": {
         "type": "http",
@@ -182,7 +184,7 @@ def _complete_success(response: dict[str, Any], route: routing.Route) -> None:
     if "response" in route.examples and "content" in response:
         response["content"]["application/json"]["example"] = route.examples["response"]
     elif route.options.answers:
-        response["content"] = {media_type: {"schema": {"type": "string"}} for media_type in route.options.answers}
+        response["content"] = {media_type: {"schema": {"type": _KINDS.get(media_type, "string")}} for media_type in route.options.answers}
 
 
 def _header(name: str) -> dict[str, str]:

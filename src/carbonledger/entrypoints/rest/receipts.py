@@ -17,7 +17,6 @@ from carbonledger.domains.receipts.types import periods as period_types
 from carbonledger.domains.receipts.types import receipts as types
 from carbonledger.entrypoints.rest import routing, shapes
 from carbonledger.entrypoints.shared import access, salting
-from carbonledger.infra import db
 from carbonledger.kernel import page
 from carbonledger_proof import canonical, verify
 
@@ -28,7 +27,7 @@ _PDF: Final = "application/pdf"
 _BUNDLE: Final = "application/json"
 _READ: Final = access.scope("receipts:read")
 _SERIAL: Final = "CL-202611-E9PEJ"
-_FAULTS: Final = (types.ReceiptNotFound, identity_types.UpgradeRequired)
+_FAULTS: Final = (types.ReceiptNotFound,)
 _FILES: Final = (*_FAULTS, types.ReceiptDeferred, types.ReceiptUnproven)
 
 
@@ -134,13 +133,7 @@ def _fields(receipt: types.Receipt) -> dict[str, Any]:
     }
 
 
-async def _allowed(call: routing.Call, uow: db.UnitOfWork) -> None:
-    upgrade_url = f"{call.services.settings.address}/settings/plan"
-    await entitlements.require(uow, organization_id=call.caller.organization_id, key=types.RECEIPTS, upgrade_url=upgrade_url)
-
-
 async def _found(call: routing.Call, receipt_id: UUID) -> types.Receipt:
-    await _allowed(call, call.uow)
     return await issuing.find(call.uow, organization_id=call.caller.organization_id, receipt_id=receipt_id)
 
 
@@ -157,10 +150,15 @@ async def list_receipts(
     limit: Annotated[int, Query(ge=1, le=page.LIMIT_MAX)] = page.LIMIT_DEFAULT,
     cursor: Annotated[str | None, Query(max_length=page.CURSOR_MAX_CHARS)] = None,
 ) -> shapes.ListOut[ReceiptOut]:
-    """List receipts, newest first, with those that wait for credits and those that are no longer valid."""
-    await _allowed(call, call.uow)
-    request = call.page(limit=limit, cursor=cursor, parts=1)
-    found = await issuing.list_receipts(call.uow, organization_id=call.caller.organization_id, page=request)
+    """List receipts, newest first, with those that wait for credits and those that are no longer valid.
+
+    A plan without receipts is refused, unless it has some from before.
+    """
+    organization_id, request = call.caller.organization_id, call.page(limit=limit, cursor=cursor, parts=1)
+    found = await issuing.list_receipts(call.uow, organization_id=organization_id, page=request)
+    if not found.data and cursor is None:
+        upgrade_url = f"{call.services.settings.address}/settings/plan"
+        await entitlements.require(call.uow, organization_id=organization_id, key=types.RECEIPTS, upgrade_url=upgrade_url)
     return shapes.ListOut(data=[to_api(one) for one in found.data], next_cursor=found.next_cursor)
 
 
@@ -228,7 +226,6 @@ async def get_receipt_event_proof(call: routing.CallDep, receipt_id: UUID, event
     """
     organization_id, services = call.caller.organization_id, call.services
     async with services.database.transaction(organization_id, read_only=True) as uow:
-        await _allowed(call, uow)
         found = await issuing.find(uow, organization_id=organization_id, receipt_id=receipt_id)
     bundling.bundle(found)  # or else: there is none yet
     salt = await salting.opened(

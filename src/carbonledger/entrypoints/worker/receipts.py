@@ -6,7 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger import bootstrap
-from carbonledger.domains.receipts.service import bundling, closing, credits, issuing, log
+from carbonledger.domains.receipts.service import bundling, closing, issuing, log
+from carbonledger.domains.receipts.service import credits as inventory
 from carbonledger.domains.receipts.types.receipts import Receipt
 from carbonledger.entrypoints.shared import signing, turns
 from carbonledger.infra import db, outbox, queue
@@ -20,7 +21,7 @@ RETRY_JOB: Final = "receipts.retry_deferred"
 Work = works.Steps[bootstrap.Services]
 
 queue.subscriber(closing.CLOSED, job=ISSUE_JOB)
-queue.subscriber(credits.IMPORTED, job=RETRY_JOB)
+queue.subscriber(inventory.IMPORTED, job=RETRY_JOB)
 queue.schedule(RETRY_JOB, "40 4 * * *")
 
 

@@ -1,4 +1,4 @@
-"""A receipt is issued once, with its credits or not at all, and what proves it verifies offline; what ends says so and frees its credits."""
+"""A receipt is issued once, with its credits or not at all, and what proves it verifies offline; one that ends says so and frees them."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ async def test_anothers_receipt_is_not_there(office: Office) -> None:
         assert await office.every(organization_id) == []
         for ask in (office.find, office.supersede, office.revoke):
             with pytest.raises(types.ReceiptNotFound):
-                await ask(organization_id, made.id)  # type: ignore[operator]
+                await ask(organization_id, made.id)
         assert await run(office, organization_id, "UPDATE receipts SET updated_at = now()") == "UPDATE 0"
         assert await office.prove(organization_id) == ()
     async with office.database.transaction() as uow:

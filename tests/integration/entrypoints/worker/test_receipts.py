@@ -1,4 +1,4 @@
-"""The jobs of receipts: a closed month gets its receipt by itself, a deferred one when a lot comes, and killed anywhere it is issued once."""
+"""The jobs of receipts: a closed month gets its receipt by itself, a deferred one with the next lot; killed anywhere it is issued once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from carbonledger.domains.identity.service import house
-from carbonledger.domains.receipts.service import bundling, closing, credits, issuing, log, proving
+from carbonledger.domains.receipts.service import bundling, closing, issuing, log, proving
+from carbonledger.domains.receipts.service import credits as inventory
 from carbonledger.domains.receipts.store import receipts as store
 from carbonledger.domains.receipts.types import receipts as types
 from carbonledger.domains.receipts.types.receipts import Receipt, State
@@ -27,7 +28,7 @@ from tests.unit.domains.receipts import credit_files as files
 @pytest.fixture
 async def office(bench: Bench) -> Office:
     queue.subscriber(closing.CLOSED, job=jobs.ISSUE_JOB)  # the bench forgets what subscribes
-    queue.subscriber(credits.IMPORTED, job=jobs.RETRY_JOB)
+    queue.subscriber(inventory.IMPORTED, job=jobs.RETRY_JOB)
     async with bench.database.transaction() as uow:
         found = await house.ensure(uow, at=clock.now(), email="owner@example.com")
     made = Office(logs.Kit(bench.database, found.organization_id, bench.services.sealer), bench.services.settings.home / "files")
@@ -116,7 +117,7 @@ STEPS: list[tuple[ModuleType, str]] = [
     (proving, "salt"),
     (issuing, "issue"),
     (store, "count_one"),
-    (credits, "allocate"),
+    (inventory, "allocate"),
     (log, "append"),
     (store, "add"),
     (issuing, "_ask_for_proof"),

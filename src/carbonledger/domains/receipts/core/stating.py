@@ -1,7 +1,7 @@
 """Says what a closed period comes to in the terms of a receipt, which is what is signed. Pure.
 
-Everything is whole: milligrams, microwatt-hours, tokens, and money as whole numbers of 10^-12 USD. Parts add up to the whole (``core.totals``
-shares the rounding out). What is not known stays unknown.
+Everything is whole: milligrams, microwatt-hours, tokens, and money as whole numbers of 10^-12 USD. Parts add up to the whole
+(``core.totals`` shares the rounding out). What is not known stays unknown.
 """
 
 from __future__ import annotations

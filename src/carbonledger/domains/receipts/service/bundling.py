@@ -1,7 +1,7 @@
-"""What proves a receipt to strangers: its bundle, made once a checkpoint covers its leaf, the page that carries it, proofs of single events.
+"""What proves a receipt to strangers: its bundle, made once a checkpoint covers its leaf, the page that carries it, proofs of events.
 
-Bundle and page are sealed with the key of receipts and kept, because that key's private part is destroyed when another follows. They are made
-again when a receipt ends, and then say so.
+Bundle and page are sealed with the key of receipts and kept, because that key's private part is destroyed when another follows. They are
+made again when a receipt ends, and then say so.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from carbonledger.domains.identity.service import entitlements, organizations
 from carbonledger.domains.receipts.core import stating
-from carbonledger.domains.receipts.service import credits, log, periods, signing, totals
+from carbonledger.domains.receipts.service import credits as inventory
+from carbonledger.domains.receipts.service import log, periods, signing, totals
 from carbonledger.domains.receipts.store import receipts as store
 from carbonledger.domains.receipts.types import credits as credit_types
 from carbonledger.domains.receipts.types import receipts as types
@@ -135,9 +136,9 @@ async def _begin(uow: db.UnitOfWork, turn: Turn, closed: ClosedPeriod) -> _Begun
 
 async def _signed(uow: db.UnitOfWork, turn: Turn, begun: _Begun, due: Receipt, *, supersedes: str | None = None) -> Receipt:
     """Return the receipt as issued: with its credits, its signature and its leaf. Raises ``InventoryShort``."""
-    policy = await credits.offset_policy(uow, organization_id=turn.organization_id)
+    policy = await inventory.offset_policy(uow, organization_id=turn.organization_id)
     required_mg = stating.required_mg(begun.closed, policy) or 0
-    given = await credits.allocate(
+    given = await inventory.allocate(
         uow,
         actor=turn.actor,
         now=turn.now,
@@ -196,7 +197,7 @@ async def supersede(uow: db.UnitOfWork, *, turn: Turn, receipt_id: UUID) -> Rece
     state = stating.move(old.state, State.SUPERSEDED)
     closed = await totals.closed(uow, organization_id=organization_id, period_id=old.period_id)
     begun = await _begin(uow, turn, closed)
-    await credits.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
+    await inventory.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
     due = _due(closed, at=at, supersedes=old.id)
     ended = replace(old, state=state, superseded_by=due.id, ended_at=at, updated_at=at, bundle=None, document=None)
     await store.put(uow, organization_id=organization_id, receipt=ended)
@@ -216,7 +217,7 @@ async def revoke(uow: db.UnitOfWork, *, turn: Turn, receipt_id: UUID, reason: ty
     ended = replace(
         old, state=stating.move(old.state, State.REVOKED), revocation=reason, ended_at=at, updated_at=at, bundle=None, document=None
     )
-    await credits.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
+    await inventory.release(uow, actor=turn.actor, now=turn.now, at=at, organization_id=organization_id, receipt_id=old.id)
     leaf = leaves.ReceiptRevoked(at=await log.turn(uow, at=at), serial=_stated(old).serial, reason=reason)
     await log.append(uow, statement=leaf, at=at)
     await store.put(uow, organization_id=organization_id, receipt=ended)

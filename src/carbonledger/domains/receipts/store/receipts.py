@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Select, and_, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from carbonledger.domains.receipts.tables.periods import periods as _periods
-from carbonledger.domains.receipts.tables.receipts import receipt_counters as _counters
-from carbonledger.domains.receipts.tables.receipts import receipts as _receipts
+from carbonledger.domains.receipts.tables import periods as period_tables
+from carbonledger.domains.receipts.tables import receipts as tables
 from carbonledger.domains.receipts.types.receipts import Public, Receipt, Revocation, Signed, State
 from carbonledger.infra import db
 from carbonledger_proof import canonical, serials, statement
+
+_receipts = tables.receipts
+_periods = period_tables.periods
+_PUBLIC: Final = ("serial", "state", "payload", "signature", "log_index", "revocation", "ended_at", "bundle", "superseded_by")
 
 
 async def count_one(uow: db.UnitOfWork, *, month: date, seed: bytes) -> tuple[bytes, int]:
@@ -23,12 +26,16 @@ async def count_one(uow: db.UnitOfWork, *, month: date, seed: bytes) -> tuple[by
 
     The row is held until the transaction ends, so numbers that are rolled back are given again. ``serials.PER_MONTH``: there is none left.
     """
-    await uow.execute(upsert(_counters).values(month=month, seed=seed, issued=0).on_conflict_do_nothing())
-    row = await uow.fetch_one(select(_counters.c.seed, _counters.c.issued).where(_counters.c.month == month).with_for_update())
+    await uow.execute(upsert(tables.receipt_counters).values(month=month, seed=seed, issued=0).on_conflict_do_nothing())
+    row = await uow.fetch_one(
+        select(tables.receipt_counters.c.seed, tables.receipt_counters.c.issued)
+        .where(tables.receipt_counters.c.month == month)
+        .with_for_update()
+    )
     if row is None:
         raise RuntimeError("a counter that was just made is gone")
     if row["issued"] < serials.PER_MONTH:
-        await uow.execute(update(_counters).where(_counters.c.month == month).values(issued=row["issued"] + 1))
+        await uow.execute(update(tables.receipt_counters).where(tables.receipt_counters.c.month == month).values(issued=row["issued"] + 1))
     return row["seed"], row["issued"]
 
 
@@ -39,35 +46,39 @@ async def add(uow: db.UnitOfWork, *, organization_id: UUID, receipt: Receipt) ->
 
 async def put(uow: db.UnitOfWork, *, organization_id: UUID, receipt: Receipt) -> None:
     """Keep what became of a receipt."""
-    mine = (_receipts.c.organization_id == organization_id, _receipts.c.id == receipt.id)
-    await uow.execute(update(_receipts).where(*mine).values(**_row(receipt)))
+    statement = update(_receipts).where(_receipts.c.organization_id == organization_id, _receipts.c.id == receipt.id)
+    await uow.execute(statement.values(**_row(receipt)))
 
 
-def _asked() -> Select[Any]:
-    joined = _receipts.join(
-        _periods, and_(_periods.c.organization_id == _receipts.c.organization_id, _periods.c.id == _receipts.c.period_id)
-    )
-    return select(_receipts, _periods.c.month).select_from(joined)
+def _asked(organization_id: UUID) -> Select[Any]:
+    """Return the question for receipts of an organization, each with its month."""
+    theirs = and_(_periods.c.organization_id == _receipts.c.organization_id, _periods.c.id == _receipts.c.period_id)
+    return select(_receipts, _periods.c.month).join_from(_receipts, _periods, theirs).where(_receipts.c.organization_id == organization_id)
 
 
 async def find(uow: db.UnitOfWork, *, organization_id: UUID, receipt_id: UUID, lock: bool = False) -> Receipt | None:
     """Return a receipt; locked, it stays so until the transaction ends."""
-    asked = _asked().where(_receipts.c.organization_id == organization_id, _receipts.c.id == receipt_id)
+    asked = _asked(organization_id).where(_receipts.c.id == receipt_id)
     row = await uow.fetch_one(asked.with_for_update(of=_receipts) if lock else asked)
     return None if row is None else _from_row(row)
 
 
 async def newest(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) -> Receipt | None:
     """Return the receipt of a period that stands or waits for credits, or else the last that was made, locked."""
-    mine = (_receipts.c.organization_id == organization_id, _receipts.c.period_id == period_id)
     stands = _receipts.c.state.in_([State.DEFERRED.value, State.ISSUED.value])
-    row = await uow.fetch_one(_asked().where(*mine).order_by(stands.desc(), _receipts.c.id.desc()).limit(1).with_for_update(of=_receipts))
+    row = await uow.fetch_one(
+        _asked(organization_id)
+        .where(_receipts.c.period_id == period_id)
+        .order_by(stands.desc(), _receipts.c.id.desc())
+        .limit(1)
+        .with_for_update(of=_receipts)
+    )
     return None if row is None else _from_row(row)
 
 
 async def some(uow: db.UnitOfWork, *, organization_id: UUID, before: UUID | None, limit: int) -> list[Receipt]:
     """Return receipts, the newest first."""
-    asked = _asked().where(_receipts.c.organization_id == organization_id)
+    asked = _asked(organization_id)
     if before is not None:
         asked = asked.where(_receipts.c.id < before)
     return [_from_row(row) for row in await uow.fetch(asked.order_by(_receipts.c.id.desc()).limit(limit))]
@@ -86,8 +97,8 @@ async def serials_of(uow: db.UnitOfWork, *, organization_id: UUID) -> dict[UUID,
 async def unproven(uow: db.UnitOfWork, *, organization_id: UUID) -> list[Receipt]:
     """Return what was signed and has no bundle yet, locked."""
     rows = await uow.fetch(
-        _asked()
-        .where(_receipts.c.organization_id == organization_id, _receipts.c.serial.is_not(None), _receipts.c.bundle.is_(None))
+        _asked(organization_id)
+        .where(_receipts.c.serial.is_not(None), _receipts.c.bundle.is_(None))
         .order_by(_receipts.c.id)
         .with_for_update(of=_receipts)
     )
@@ -96,7 +107,8 @@ async def unproven(uow: db.UnitOfWork, *, organization_id: UUID) -> list[Receipt
 
 async def by_serial(uow: db.UnitOfWork, *, serial: str) -> Public | None:
     """Return what everybody may see of a receipt, whoever's it is."""
-    row = await uow.fetch_one(select(func.receipt_by_serial(serial).table_valued(*_PUBLIC).render_derived()))
+    found = func.receipt_by_serial(serial).table_valued(*_PUBLIC).render_derived()
+    row = await uow.fetch_one(select(found))  # house: allow tenant-query - a serial is everybody's; the function tells no organization
     if row is None:
         return None
     return Public(
@@ -113,9 +125,6 @@ async def owner(uow: db.UnitOfWork, *, serial: str) -> tuple[UUID, UUID] | None:
     """Return organization and id of a receipt, whoever's it is; for the role that sees every organization."""
     row = await uow.fetch_one(select(_receipts.c.organization_id, _receipts.c.id).where(_receipts.c.serial == serial))
     return None if row is None else (row["organization_id"], row["id"])
-
-
-_PUBLIC = ("serial", "state", "payload", "signature", "log_index", "revocation", "ended_at", "bundle", "superseded_by")
 
 
 async def deferred(uow: db.UnitOfWork) -> list[tuple[UUID, UUID]]:

@@ -61,8 +61,8 @@ class Signed:
 class Receipt:
     """A receipt as it is kept. ``signed`` is None while it is deferred; ``bundle`` and ``document`` until a checkpoint covers its leaf.
 
-    ``month``: its period's. ``required_mg``: what is compensated, or has to be. ``deferred_at``: since when it waited for credits, if it did.
-    ``superseded_by``: the receipt that took its place.
+    ``month``: its period's. ``required_mg``: what is compensated, or has to be. ``deferred_at``: since when it waited for credits, if
+    it did. ``superseded_by``: the receipt that took its place.
     """
 
     id: UUID
