@@ -83,9 +83,10 @@ def _check_depth(data: bytes) -> None:
     """Take the innermost brackets away, level by level."""
     brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
     for _ in range(DEPTH_MAX):
-        if not brackets:
-            return
-        brackets = _INNERMOST.sub(b"", brackets)
+        left = _INNERMOST.sub(b"", brackets)
+        if len(left) == len(brackets):  # there are none, or they don't match
+            break
+        brackets = left
     if brackets:
         raise errors.JsonInvalid(f"It nests more than {DEPTH_MAX} deep, or its brackets don't match.")
 

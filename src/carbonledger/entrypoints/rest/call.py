@@ -5,6 +5,7 @@ Owns nothing of the request's order (``routing``). An endpoint takes it as its f
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -35,6 +36,8 @@ class Edge:
     gate: gate.Gate
     uploads: bodies.Budget = field(default_factory=lambda: bodies.Budget(bodies.UPLOADS_HELD_BYTES_MAX))
     bodies: bodies.Budget = field(default_factory=bodies.Budget)
+    checking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Held while a file is checked that anybody may send, which can take a second: one at a time, so that all else is still answered."""
 
 
 @dataclass(slots=True)

@@ -50,19 +50,20 @@ async def check_file(call: routing.CallDep) -> exchange.Answer:
         return _form(call, forms.Refused(said="Choose a file.", beside={"file": "Choose the PDF or the bundle of a receipt."}), status=422)
     if len(file.content) > uploads.FILE_BYTES_MAX:
         raise routes.UploadTooLarge(f"A file has at most {uploads.FILE_BYTES_MAX // 2**20} MiB here.")
-    report = await asyncio.to_thread(verify.file, file.content)
+    report = await _checked(call, file.content)
     async with call.services.database.transaction(read_only=True) as uow:
         is_ours = report.receipt is not None and report.receipt.issuer == await log.origin(uow)
         found = await _find(uow, report.receipt.serial) if is_ours and report.receipt is not None else None
         known = await keys.published(uow) if is_ours else None
     if known is not None:
-        report = await asyncio.to_thread(_checked, file.content, known)
+        report = await _checked(call, file.content, known)
     judged = judging.of_file(report, is_ours=is_ours, found=found)
     return _result(call, judged, file_name=file.name)
 
 
-def _checked(content: bytes, known: proof_keys.KeySet) -> verify.Report:
-    return verify.file(content, trusted_keys=known)
+async def _checked(call: routing.Call, content: bytes, known: proof_keys.KeySet | None = None) -> verify.Report:
+    async with call.edge.checking:
+        return await asyncio.to_thread(verify.file, content, trusted_keys=known)
 
 
 @router.page(PATH + "/{serial}", _CHECK)

@@ -78,6 +78,7 @@ def of_file(report: verify.Report, *, is_ours: bool, found: Public | None) -> Ju
     failed = [check for check in checks if not check.ok]
     is_genuine = receipt is not None and all(check.name == _STATUS for check in failed)
     if not is_genuine:
+        trust = tuple(words for words in trust if words != verify.PAGE)  # no figures are shown
         return Judged(Verdict.FAILED, _failure(receipt, failed), checks, trust, receipt, is_ours)
     if found is not None and found.state is not State.ISSUED:
         return Judged(Verdict.ENDED, _ended(found), checks, trust, receipt, is_ours, found.superseded_by)
