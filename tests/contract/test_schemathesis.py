@@ -38,6 +38,8 @@ CHECKS: list[CheckFunction] = [
     checks.unsupported_method,
     checks.ignored_auth,
 ]
+# Each item of a batch is judged by itself: what breaks the schema is refused in the answer to it, and the others are taken.
+EXCLUDED: dict[str, list[CheckFunction]] = {"sendEvents": [checks.negative_data_rejection]}
 # What may refuse input that breaks its schema: the library's own list knows neither 413 nor 414.
 REFUSALS = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 431]
 CONFIGURATION = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}})
@@ -103,4 +105,4 @@ def address(server: conftest.Server, template: str, tmp_path_factory: pytest.Tem
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 def test_no_generated_call_finds_a_5xx_or_an_undocumented_answer(case: schemathesis.Case[Any], address: str) -> None:
-    case.call_and_validate(base_url=address, checks=CHECKS)
+    case.call_and_validate(base_url=address, checks=CHECKS, excluded_checks=EXCLUDED.get(case.operation.definition.raw["operationId"], []))

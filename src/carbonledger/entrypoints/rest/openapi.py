@@ -31,7 +31,7 @@ Errors are RFC 9457 problem documents; their `code` is stable. Lists are read wi
 `Idempotency-Key`: the same key and body within 24 hours give the first answer again. Times are RFC 3339 in UTC, ids are UUIDv7, amounts
 are decimal strings. `x-access` on each operation says who may call it.
 """
-_KINDS: Final = {"application/json": "object"}
+_KINDS: Final = {"application/json": "object", "application/jwk-set+json": "object"}
 """What the body of an answer is that an endpoint writes itself; any other is a text."""
 _SCHEMES: Final = {
     "bearer": {

@@ -14,10 +14,10 @@ import typer.testing
 from carbonledger.entrypoints.cli import joined
 
 ENTRY_POINTS = """[carbonledger.commands]
-verify = joined_sample:verify
+weigh = joined_sample:weigh
 digest = joined_sample:digest
 broken = joined_sample_missing:verify
-up = joined_sample:verify
+up = joined_sample:weigh
 """
 MODULE = '''
 import typer
@@ -32,9 +32,9 @@ def day(date: str) -> None:
 def month(date: str) -> None:
     """One month."""
 
-def verify(file: str) -> None:
+def weigh(file: str) -> None:
     """Check a receipt."""
-    print("verified", file)
+    print("weighed", file)
 '''
 
 
@@ -63,13 +63,13 @@ def run(app: typer.Typer, *arguments: str) -> typer.testing.Result:
 def test_the_list_names_joined_commands_without_importing_them(app: typer.Typer) -> None:
     output = run(app, "--help").output
 
-    assert "verify" in output
+    assert "weigh" in output
     assert "From the package joined-sample." in output
     assert "joined_sample" not in sys.modules
 
 
 def test_a_function_joins_as_a_command(app: typer.Typer) -> None:
-    assert run(app, "verify", "receipt.json").output == "verified receipt.json\n"
+    assert run(app, "weigh", "receipt.json").output == "weighed receipt.json\n"
 
 
 def test_a_group_joins_with_its_commands(app: typer.Typer) -> None:
@@ -77,7 +77,7 @@ def test_a_group_joins_with_its_commands(app: typer.Typer) -> None:
 
 
 def test_the_help_of_a_joined_command_is_its_own(app: typer.Typer) -> None:
-    assert "Check a receipt." in run(app, "verify", "--help").output
+    assert "Check a receipt." in run(app, "weigh", "--help").output
 
 
 def test_our_own_command_wins_over_a_joined_one_of_its_name(app: typer.Typer) -> None:

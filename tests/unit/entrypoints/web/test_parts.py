@@ -121,6 +121,7 @@ def test_the_navigation_leads_to_pages_that_are_there_and_shows_a_viewer_what_a_
         "connections",
         "projects",
         "models",
+        "receipts",
         "settings",
     ]
     assert {section.scope for section in navigation.SECTIONS} <= access.SCOPE_NAMES
@@ -129,4 +130,4 @@ def test_the_navigation_leads_to_pages_that_are_there_and_shows_a_viewer_what_a_
 def test_every_act_demands_somebody() -> None:
     public = {route.path for route in site.routes() if route.method == "POST" and route.demand.is_public}
     by_link = {"/sign-in/link", "/reset-password", "/verify-email", "/accept-invitation"}
-    assert public == {"/sign-in", "/forgotten-password", "/verify-email/again", *by_link}
+    assert public == {"/sign-in", "/forgotten-password", "/verify-email/again", "/receipts/verify", *by_link}

@@ -43,6 +43,7 @@ from carbonledger.kernel.errors import Problem
 
 T = TypeVar("T")
 
+CELL_CHARS_MAX: Final = 100_000
 COLUMNS: Final = (
     *("registry", "project_id", "project_name", "standard", "method", "vintage", "serial_block", "block_start", "block_end"),
     *("quantity_t", "retired_at", "retirement_reference", "retirement_url", "beneficiary", "reason"),
@@ -161,6 +162,10 @@ def _rows(content: bytes) -> Iterator[_Cells]:
         rows = [(number, row) for number, row in _numbered(reader) if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise _unreadable(f"Line {reader.line_num} is not CSV: {error}.") from error
+    # The csv module has a limit of its own, which belongs to the whole process.
+    for number, row in rows:
+        if any(len(cell) > CELL_CHARS_MAX for cell in row):
+            raise _unreadable(f"Line {number}: a cell has more than {CELL_CHARS_MAX} characters.")
     header = [cell.strip() for cell in rows[0][1]] if rows else []
     _check_header(header)
     if not 1 < len(rows) <= LINES_MAX + 1:
