@@ -59,8 +59,13 @@ def _has_memory() -> bool:
     return free >= MEMORY_MIN_BYTES and not place.f_flag & os.ST_NOEXEC  # tests make programs, too
 
 
+LONG = tuple(ROOT / "tests" / name for name in ("journeys", "browser"))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what the choice of the server matters to."""
+    """Put what takes long first, lest one core wait for the last of it, and mark what the choice of the server matters to."""
+    items.sort(key=lambda item: not any(item.path.is_relative_to(place) for place in LONG))
     for item in items:
         if isinstance(item, pytest.Function) and "server" in item.fixturenames:
             item.add_marker("database")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import random
@@ -30,7 +31,8 @@ STARTS = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WEEK = Window(STARTS, STARTS + 7 * DAY)
 ONCE = retry.Policy(attempts_max=1, unknown_attempts_max=1, base_s=0.0, cap_s=0.0)
-QUICK = http.Limits(connect_s=2.0, read_s=0.3, total_s=5.0, answer_bytes=200_000)
+PATIENT = http.Limits(connect_s=60.0, read_s=60.0, total_s=120.0, answer_bytes=200_000)
+HASTY = dataclasses.replace(PATIENT, read_s=0.3)  # for a provider that says nothing more
 
 Make = Callable[[http.Client], Connector]
 MAKERS: dict[str, Make] = {
@@ -45,8 +47,8 @@ async def no_wait(seconds: float) -> None:
     del seconds
 
 
-def client(server: peer.Peer, *, policy: retry.Policy = ONCE) -> http.Client:
-    return http.Client("provider", base_url=server.url, limits=QUICK, policy=policy, sleep=no_wait, rng=random.Random(1), now=lambda: NOW)
+def client(server: peer.Peer, *, policy: retry.Policy = ONCE, limits: http.Limits = PATIENT) -> http.Client:
+    return http.Client("provider", base_url=server.url, limits=limits, policy=policy, sleep=no_wait, rng=random.Random(1), now=lambda: NOW)
 
 
 def stated(document: object) -> bytes:
@@ -301,7 +303,7 @@ async def test_a_provider_that_does_not_answer_in_time_is_unavailable(make: Make
         await writer.drain()
         await writer.wait_closed()
 
-    async with peer.running(stall) as server, client(server) as way:
+    async with peer.running(stall) as server, client(server, limits=HASTY) as way:
         connector = make(way)
         with pytest.raises(types.ProviderUnavailable):
             await connector.poll(KEY, stream=connector.streams[0], window=WEEK)

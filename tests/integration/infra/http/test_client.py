@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gzip
 import logging
 import random
@@ -18,7 +19,8 @@ from tests.integration.infra.http import peer
 
 SECRET = "hunter2-hunter2"
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
-QUICK = http.Limits(connect_s=2.0, read_s=0.3, total_s=5.0, answer_bytes=1000)
+PATIENT = http.Limits(connect_s=60.0, read_s=60.0, total_s=120.0, answer_bytes=1000)
+HASTY = dataclasses.replace(PATIENT, read_s=0.3)  # for peers that say nothing
 
 
 class Waits:
@@ -34,7 +36,7 @@ class Waits:
 def client(
     base_url: str | None = None,
     *,
-    limits: http.Limits = QUICK,
+    limits: http.Limits = PATIENT,
     policy: retry.Policy = retry.HTTP_POLICY,
     sleep: Callable[[float], Awaitable[None]] | None = None,
     observer: http.Observer | None = None,
@@ -174,7 +176,7 @@ async def trickling(request: peer.Request, writer: asyncio.StreamWriter) -> None
 
 
 async def test_a_silent_peer_times_out() -> None:
-    async with peer.running(silent) as server, client(server.url) as acme:
+    async with peer.running(silent) as server, client(server.url, limits=HASTY) as acme:
         with pytest.raises(http.TimedOut, match="reading"):
             await acme.request("POST", "/")
 
@@ -268,13 +270,13 @@ async def test_the_peers_wish_to_wait_is_honoured(header: str, least_s: float) -
 
 async def test_a_wish_longer_than_the_callers_patience_is_handed_to_the_caller() -> None:
     waits = Waits()
-    script = peer.always(peer.answer(429, retry_after="60"))
+    script = peer.always(peer.answer(429, retry_after="3600"))
     async with peer.running(script) as server, client(server.url, sleep=waits) as acme:
         answer = await acme.request("GET", "/")
         with pytest.raises(http.AnswerRefused) as caught:
             answer.checked()
     assert (waits.seconds, len(server.requests)) == ([], 1)
-    assert (caught.value.status, caught.value.retry_after_s) == (429, 60)
+    assert (caught.value.status, caught.value.retry_after_s) == (429, 3600)
 
 
 def moved(status: int, location: str) -> bytes:

@@ -20,7 +20,7 @@ from carbonledger.infra.http import transport
 from tests.integration.infra.http import peer
 
 ENDPOINT = "http://endpoint.example"
-LIMITS = http.Limits(connect_s=0.5, read_s=2.0, total_s=5.0)
+LIMITS = http.Limits(connect_s=60.0, read_s=60.0, total_s=120.0)
 ONE_ATTEMPT = retry.Policy(attempts_max=1, unknown_attempts_max=1, base_s=0.0, cap_s=0.0)
 
 
