@@ -75,7 +75,7 @@ def issue(given: str, month: str, *, again: bool) -> None:
 
     async def work(operator: operating.Operator) -> Receipt | None:
         organization_id = await operator.organization(given)
-        async with operator.database.transaction(organization_id, read_only=True) as uow:
+        async with operator.database.transaction(organization_id) as uow:
             period = await periods.of_month(uow, organization_id=organization_id, month=first)
         async with _turn(operator, organization_id) as (uow, turn):
             return await issuing.issue(uow, turn=turn, period_id=period.id, again=again)

@@ -51,7 +51,7 @@ async def hold(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) ->
 
 
 async def of_month(uow: db.UnitOfWork, *, organization_id: UUID, month: date) -> Period:
-    """Return the period of a month, named by its first day. Raises ``PeriodNotFound``."""
+    """Return the period of a month, named by its first day, held until the transaction ends. Raises ``PeriodNotFound``."""
     period = await store.find_month(uow, organization_id=organization_id, month=month)
     if period is None:
         raise types.PeriodNotFound(f"There is no period {month:%Y-%m}.")
