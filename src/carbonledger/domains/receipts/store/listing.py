@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects import postgresql
 
-from carbonledger.domains.receipts.tables import credits as credit_tables
 from carbonledger.domains.receipts.tables import periods as period_tables
 from carbonledger.domains.receipts.tables import receipts as tables
 from carbonledger.domains.receipts.types import credits as credit_types
@@ -20,7 +19,13 @@ from carbonledger.infra import db
 
 _receipts = tables.receipts
 _periods = period_tables.periods
-_STANDING = (State.DEFERRED.value, State.ISSUED.value)
+_STOCK: Final = """
+SELECT b.registry = $1 AS is_sandbox, count(*) AS lots, sum(l.quantity_mg) AS quantity_mg, coalesce(sum(r.mg), 0) AS remaining_mg
+FROM credit_lots l JOIN credit_blocks b ON b.id = l.block_id
+LEFT JOIN (SELECT lot_id, sum(to_mg - from_mg) AS mg FROM credit_remainders GROUP BY lot_id) r ON r.lot_id = l.id
+GROUP BY 1 ORDER BY 1
+"""
+_STANDING: Final = (State.DEFERRED.value, State.ISSUED.value)
 
 
 def _asked(organization_id: UUID) -> Select[Any]:
@@ -61,23 +66,7 @@ async def with_id(uow: db.UnitOfWork, *, organization_id: UUID, asked: UUID) -> 
 
 async def stock(uow: db.UnitOfWork) -> Sequence[Stock]:
     """Return what the inventory comes to: of real lots, and of those for sandboxes; either only where there are any."""
-    lots, left = credit_tables.lots.c, credit_tables.remainders.c
-    is_sandbox = credit_tables.blocks.c.registry == credit_types.SANDBOX_REGISTRY
-    # house: allow tenant-query - the inventory is the operator's, in tables that no tenant owns
-    remaining = select(left.lot_id, func.sum(left.to_mg - left.from_mg).label("mg")).group_by(left.lot_id).subquery()
-    rows = await uow.fetch(
-        # house: allow tenant-query - the same
-        select(
-            is_sandbox.label("is_sandbox"),
-            func.count().label("lots"),
-            func.sum(lots.quantity_mg).label("quantity_mg"),
-            func.coalesce(func.sum(remaining.c.mg), 0).label("remaining_mg"),
-        )
-        .join_from(credit_tables.lots, credit_tables.blocks)
-        .outerjoin(remaining, remaining.c.lot_id == lots.id)
-        .group_by(is_sandbox)
-        .order_by(is_sandbox)
-    )
+    rows = await uow.conn.fetch(_STOCK, credit_types.SANDBOX_REGISTRY)
     return [
         Stock(is_sandbox=row["is_sandbox"], lots=row["lots"], quantity_mg=int(row["quantity_mg"]), remaining_mg=int(row["remaining_mg"]))
         for row in rows
