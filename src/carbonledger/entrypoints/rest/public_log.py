@@ -16,8 +16,9 @@ from carbonledger.domains.receipts.types import log as types
 from carbonledger.entrypoints.rest import routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.kernel import errors
-from carbonledger_proof import canonical, merkle, tiles
 from carbonledger_proof import errors as proof_errors
+from carbonledger_proof import keys as proof_keys
+from carbonledger_proof import merkle, tiles
 
 router = routing.Router(prefix=types.MONITOR_PATH, tag="Public log")
 well_known = routing.Router(prefix="/.well-known", tag="Public log")
@@ -26,7 +27,6 @@ CHECKPOINT_S = 5  # how long a mirror may be behind
 KEYS_S = 300
 _TEXT = "text/plain"
 _BYTES = "application/octet-stream"
-_JWKS = "application/jwk-set+json"
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 _PUBLIC = access.public(limit="public")
 _HASH = r"^[0-9a-f]{64}$"
@@ -56,10 +56,51 @@ class ConsistencyOut(shapes.Out):
     path: list[str] = Field(description="Hashes of the proof (RFC 6962, section 2.1.2), in hex.")
 
 
+class RevokedOut(shapes.Out):
+    """When and why a key ended before its time."""
+
+    revoked_at: int = Field(description="Seconds since 1970.")
+    reason: str = Field(description="`compromised`: somebody else may sign with it. Or `superseded`, `unspecified`.")
+
+
+class KeyOut(shapes.Out):
+    """A public key of Ed25519."""
+
+    kty: str
+    crv: str
+    alg: str
+    use: str
+    x: str = Field(description="The key, 32 bytes in base64url.")
+    kid: str = Field(description="Its thumbprint (RFC 7638).")
+    purpose: str = Field(description="What it signs: `receipts`, or checkpoints of the `log`.")
+    nbf: int = Field(description="From when it may sign, in seconds since 1970.")
+    exp: int | None = Field(description="Before when it may sign; null: still.")
+    revoked: RevokedOut | None
+
+
+class KeysOut(shapes.Out):
+    """Keys by their name, in the order of the names."""
+
+    keys: list[KeyOut]
+
+
 _INDEX = Annotated[int | None, Query(ge=0, le=merkle.SIZE_MAX, description="Which leaf, from 0.")]
 _LEAF = Annotated[str | None, Query(alias="hash", pattern=_HASH, min_length=64, max_length=64, description="Hash of the leaf, in hex.")]
 _SIZE = Annotated[int | None, Query(ge=1, le=merkle.SIZE_MAX, description="Leaves of the tree; else of the newest that was signed.")]
 _EXAMPLE_HASH = "9a5eb3e79bc9bf5a2ea7c83977fcb23970a9ee518cdaeaae600b7a9f59aeb702"
+# The key of RFC 8037, appendix A, and its thumbprint there.
+_EXAMPLE_KEY = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "alg": "EdDSA",
+    "use": "sig",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+    "purpose": "receipts",
+    "nbf": 1795651200,
+    "exp": None,
+    "revoked": None,
+}
 
 
 @router.get(
@@ -153,12 +194,13 @@ async def get_consistency(
     access=_PUBLIC,
     summary="Get the public keys",
     operation_id="getKeys",
-    answers=(_JWKS,),
+    examples={"response": {"keys": [_EXAMPLE_KEY]}},
 )
-async def get_keys(call: routing.CallDep) -> Response:
-    """Give every key that ever signed receipts (`purpose` receipts) or checkpoints (log), with its time: `nbf`, `exp`, `revoked`.
+async def get_keys(call: routing.CallDep) -> KeysOut:
+    """Give every key that ever signed receipts or checkpoints, with its time. A JWK set (RFC 7517, RFC 8037).
 
-    A JWK set (RFC 7517, RFC 8037). Keys stay in it for ever, so that what they signed goes on being verified.
+    Keys stay in it for ever, so that what they signed goes on being verified.
     """
     found = await keys.published(call.uow)
-    return Response(canonical.write(found.to_json()), media_type=_JWKS, headers={"cache-control": f"public, max-age={KEYS_S}"})
+    call.header("cache-control", f"public, max-age={KEYS_S}")
+    return KeysOut(keys=[KeyOut.model_validate(proof_keys.to_json(key)) for key in found])

@@ -66,7 +66,7 @@ async def test_checkpoint_keys_and_entries_are_all_that_an_auditor_needs(anybody
 
 async def test_keys_are_a_jwk_set_with_their_times(anybody: httpx2.AsyncClient) -> None:
     answer = await anybody.get("/.well-known/jwks.json")
-    assert answer.headers["content-type"] == "application/jwk-set+json"
+    assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "public, max-age=300"
     assert {(one["kty"], one["crv"], one["purpose"], one["exp"]) for one in answer.json()["keys"]} == {
         ("OKP", "Ed25519", "receipts", None),

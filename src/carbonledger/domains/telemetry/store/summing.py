@@ -29,8 +29,8 @@ from carbonledger.kernel import decimals
 Labels = tuple[str | UUID | bool | None, ...]
 
 # Compiling so many expressions takes many times longer than running them; and a plan made for any period, which PostgreSQL would keep after
-# some calls, joins tens of thousands of rows as if they were ten. Where statistics are old it takes thousands of models for a few, and compares
-# each with each: a minute in place of a fifth of a second. What is looked up row by row stays so, as it can't be joined otherwise.
+# some calls, joins tens of thousands of rows as if they were ten. Where statistics are old it takes thousands of models for a few, and
+# compares each with each: a minute in place of a fifth of a second. What is looked up row by row stays so: it can't be joined otherwise.
 _SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_nestloop = off"
 _SETTINGS_AFTER: Final = "SET LOCAL enable_nestloop = on"  # for whatever else the transaction asks
 
