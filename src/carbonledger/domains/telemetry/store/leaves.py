@@ -71,8 +71,8 @@ LEFT JOIN (
     SELECT r.id, min(concat(',"emission_rate":"', encode(r.digest, 'hex'), '"')) AS part FROM emission_rates r GROUP BY r.id
 ) r ON r.id = x.emission_rate_id
 CROSS JOIN (
-    SELECT min(decode(current_setting('carbonledger.salt_inner'), 'hex')) AS inner_pad,
-        min(decode(current_setting('carbonledger.salt_outer'), 'hex')) AS outer_pad
+    SELECT decode(min(current_setting('carbonledger.salt_inner')), 'hex') AS inner_pad,
+        decode(min(current_setting('carbonledger.salt_outer')), 'hex') AS outer_pad
 ) k
 """
 _UNTOUCHED: Final = standing.UNTOUCHED.replace("<columns>", _PLAIN)
