@@ -142,3 +142,15 @@ async def test_killed_at_any_step_it_is_issued_once_and_proven(
         await run_to_the_end(bench)
     await run_to_the_end(bench)
     await is_whole(bench, office)
+
+
+async def test_one_that_is_superseded_and_its_successor_are_both_proven_by_the_job(bench: Bench, office: Office) -> None:
+    await office.inventory.take_in(files.block(1, 1))
+    await run_to_the_end(bench)
+    await office.closed(bench.organization_id)
+    await run_to_the_end(bench)
+    old = await the_receipt(bench, office)
+    await office.supersede(bench.organization_id, old.id)
+    await run_to_the_end(bench)
+    new, ended = await office.every(bench.organization_id)
+    assert [(await office.report(one.document)).ok for one in (new, ended)] == [True, False]
