@@ -201,6 +201,30 @@ def test_reading_works_without_javascript(
         expect(page.get_by_text("What AI cost and emitted, last 7 days")).to_be_visible()
 
 
+def test_anybody_verifies_a_receipt_by_its_file_without_an_account_and_without_javascript(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    receipt = seeding.receipts(running)[0]
+    with browser.new_context(storage_state=state) as context:
+        content = context.request.get(f"{running.address}/receipts/{receipt['id']}/pdf").body()
+    changed = content.replace(b"startxref", b"startxreF")
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        for sent, verdict in (
+            (content, "it still stands in our books"),
+            (changed, "no receipt that can be read"),
+            (bytes(10 * 2**20), "5 MiB"),
+        ):
+            page.goto(f"{running.address}/receipts/verify")
+            page.get_by_label("PDF or bundle").set_input_files({"name": "a.pdf", "mimeType": "application/pdf", "buffer": sent})
+            page.get_by_role("button", name="Check the file").click()
+            expect(page.get_by_text(verdict)).to_be_visible()
+        page.goto(f"{running.address}/receipts/verify")
+        page.get_by_role("textbox", name="Serial").fill(receipt["serial"].lower())
+        page.get_by_role("button", name="Check the serial").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"Carbon receipt {receipt['serial']}")
+
+
 def test_the_theme_stays_as_it_was_chosen(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
