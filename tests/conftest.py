@@ -62,13 +62,14 @@ def _has_memory() -> bool:
 LONG = tuple(ROOT / "tests" / name for name in ("journeys", "browser"))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes long first, lest one core wait for the last of it, and mark what the choice of the server matters to."""
-    items.sort(key=lambda item: not any(item.path.is_relative_to(place) for place in LONG))
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark what the choice of the server matters to before ``-m`` selects; once all are shuffled, put what takes long first."""
     for item in items:
         if isinstance(item, pytest.Function) and "server" in item.fixturenames:
             item.add_marker("database")
+    yield
+    items.sort(key=lambda item: not any(item.path.is_relative_to(place) for place in LONG))  # lest one core wait for the last of it
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
