@@ -1,0 +1,145 @@
+"""Reading invoices and their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import exists, func, select
+
+from carbonledger.domains.invoices.store import packing
+from carbonledger.domains.invoices.tables import invoices as tables
+from carbonledger.domains.invoices.types.invoices import Filters, Invoice, Line, State
+from carbonledger.infra import db
+
+_invoices, _lines = tables.invoices, tables.lines
+_METERED: Final = """
+SELECT l.* FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
+WHERE l.organization_id = $1 AND l.meter_id IS NOT NULL AND l.kind = 'charge' AND l.service_end > $2
+  AND i.state IN ('issued', 'uncollectible') AND l.invoice_id > $3
+ORDER BY l.invoice_id, l.position LIMIT $4
+"""
+_SUMS: Final = """
+SELECT i.id, i.state, i.subtotal, i.discount, i.tax, i.total, i.lines,
+    count(l.id) AS found_lines, coalesce(sum(l.amount), 0) AS amount, coalesce(sum(l.discount), 0) AS line_discount,
+    coalesce(sum(l.tax), 0) AS line_tax
+FROM invoices i LEFT JOIN invoice_lines l ON l.organization_id = i.organization_id AND l.invoice_id = i.id
+WHERE i.organization_id = $1 AND i.state <> 'gathering' GROUP BY i.organization_id, i.id
+HAVING (count(l.id), coalesce(sum(l.amount), 0), coalesce(sum(l.discount), 0), coalesce(sum(l.tax), 0))
+    IS DISTINCT FROM (i.lines::bigint, i.subtotal, i.discount, i.tax) OR i.total <> i.subtotal - i.discount + i.tax
+ORDER BY i.id
+"""
+
+
+async def find(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, lock: bool = False) -> Invoice | None:
+    """Return an invoice; locked, it stays so until the transaction ends."""
+    asked = select(_invoices).where(_invoices.c.organization_id == organization_id, _invoices.c.id == invoice_id)
+    row = await uow.fetch_one(asked.with_for_update() if lock else asked)
+    return None if row is None else packing.invoice_from_row(row)
+
+
+async def some(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID], lock: bool = False) -> list[Invoice]:
+    """Return the invoices of these ids that there are, by id."""
+    asked = select(_invoices).where(_invoices.c.organization_id == organization_id, _invoices.c.id == func.any(list(invoice_ids)))
+    asked = asked.order_by(_invoices.c.id)
+    return [packing.invoice_from_row(row) for row in await uow.fetch(asked.with_for_update() if lock else asked)]
+
+
+async def listed(uow: db.UnitOfWork, *, organization_id: UUID, filters: Filters, before: UUID | None, limit: int) -> list[Invoice]:
+    """Return invoices, the newest first, below an id."""
+    asked = select(_invoices).where(_invoices.c.organization_id == organization_id)
+    if before is not None:
+        asked = asked.where(_invoices.c.id < before)
+    if filters.account_id is not None:
+        asked = asked.where(_invoices.c.account_id == filters.account_id)
+    if filters.state is not None:
+        asked = asked.where(_invoices.c.state == filters.state.value)
+    if filters.payment is not None:
+        asked = asked.where(_invoices.c.payment == filters.payment.value)
+    if filters.subscription_id is not None:
+        of_it = (
+            _lines.c.organization_id == organization_id,
+            _lines.c.invoice_id == _invoices.c.id,
+            _lines.c.subscription_id == filters.subscription_id,
+        )
+        asked = asked.where(exists().where(*of_it))
+    return [packing.invoice_from_row(row) for row in await uow.fetch(asked.order_by(_invoices.c.id.desc()).limit(limit))]
+
+
+async def lines_of(
+    uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, after: int = 0, limit: int | None = None
+) -> list[Line]:
+    """Return the lines of an invoice by their positions, above one."""
+    asked = select(_lines).where(_lines.c.organization_id == organization_id, _lines.c.invoice_id == invoice_id, _lines.c.position > after)
+    asked = asked.order_by(_lines.c.position)
+    return [packing.line_from_row(row) for row in await uow.fetch(asked if limit is None else asked.limit(limit))]
+
+
+async def lines_of_many(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Sequence[UUID]) -> dict[UUID, list[Line]]:
+    """Return the lines of invoices by their positions, for each invoice."""
+    found: dict[UUID, list[Line]] = {invoice_id: [] for invoice_id in invoice_ids}
+    asked = select(_lines).where(_lines.c.organization_id == organization_id, _lines.c.invoice_id == func.any(list(invoice_ids)))
+    for row in await uow.fetch(asked.order_by(_lines.c.invoice_id, _lines.c.position)):
+        found[row["invoice_id"]].append(packing.line_from_row(row))
+    return found
+
+
+async def line(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, line_id: UUID) -> Line | None:
+    """Return a line of an invoice."""
+    mine = (_lines.c.organization_id == organization_id, _lines.c.invoice_id == invoice_id, _lines.c.id == line_id)
+    row = await uow.fetch_one(select(_lines).where(*mine))
+    return None if row is None else packing.line_from_row(row)
+
+
+async def billed(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, tuple[UUID, Line]]:
+    """Return those of the causes that have a line, with it and its invoice."""
+    asked = select(_lines).where(_lines.c.organization_id == organization_id, _lines.c.cause == func.any(list(causes)))
+    return {row["cause"]: (row["invoice_id"], packing.line_from_row(row)) for row in await uow.fetch(asked)}
+
+
+async def gathering(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Iterable[UUID]) -> list[Invoice]:
+    """Return what is gathered for accounts, locked, by id."""
+    mine = (
+        _invoices.c.organization_id == organization_id,
+        _invoices.c.state == State.GATHERING.value,
+        _invoices.c.account_id == func.any(list(account_ids)),
+    )
+    rows = await uow.fetch(select(_invoices).where(*mine).order_by(_invoices.c.id).with_for_update())
+    return [packing.invoice_from_row(row) for row in rows]
+
+
+async def collected(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, limit: int) -> list[Invoice]:
+    """Return drafts whose time to collect is over at ``until``, the earliest first, locked; those that another holds are left out."""
+    mine = (
+        _invoices.c.organization_id == organization_id,
+        _invoices.c.state == State.DRAFT.value,
+        _invoices.c.collects_until <= until,
+    )
+    asked = select(_invoices).where(*mine).order_by(_invoices.c.collects_until, _invoices.c.id).limit(limit)
+    return [packing.invoice_from_row(row) for row in await uow.fetch(asked.with_for_update(skip_locked=True))]
+
+
+async def next_collected_at(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime) -> datetime | None:
+    """Return when the time to collect of the next draft is over, at or before ``until``."""
+    mine = (
+        _invoices.c.organization_id == organization_id,
+        _invoices.c.state == State.DRAFT.value,
+        _invoices.c.collects_until <= until,
+    )
+    found: datetime | None = await uow.fetch_value(select(func.min(_invoices.c.collects_until)).where(*mine))
+    return found
+
+
+async def metered(
+    uow: db.UnitOfWork, *, organization_id: UUID, since: datetime, after: UUID, limit: int
+) -> list[tuple[UUID, Line]]:
+    """Return usage lines of issued invoices whose service ended after ``since``, with their invoices, by these, above an invoice's id."""
+    rows = await uow.conn.fetch(_METERED, organization_id, since, after, limit)
+    return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
+
+
+async def wrong_sums(uow: db.UnitOfWork, *, organization_id: UUID) -> list[UUID]:
+    """Return the invoices whose lines do not add up to what they say."""
+    return [row["id"] for row in await uow.conn.fetch(_SUMS, organization_id)]

@@ -1,0 +1,73 @@
+"""Writing invoices, many in few statements: a bill run writes some hundred with all their lines in two, and their numbers in one more.
+
+Each statement takes its columns as arrays, so that it is the same for one row and for thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from carbonledger.domains.invoices.store import packing
+from carbonledger.domains.invoices.types import invoices as types
+from carbonledger.domains.invoices.types.invoices import Invoice, Line
+from carbonledger.infra import db
+
+_CAUSE: Final = "invoice_lines_organization_id_cause_key"
+_NAMES: Final = ", ".join(packing.INVOICE)
+_PLACES: Final = ", ".join(f"${place}::{form}[]" for place, form in enumerate(packing.INVOICE.values(), start=2))
+_ADD: Final = f"INSERT INTO invoices (organization_id, {_NAMES}) SELECT $1, * FROM unnest({_PLACES})"
+_LINE_NAMES: Final = ", ".join(packing.LINE)
+_LINE_PLACES: Final = ", ".join(f"${place}::{form}[]" for place, form in enumerate(packing.LINE.values(), start=2))
+_ADD_LINES: Final = f"INSERT INTO invoice_lines (organization_id, {_LINE_NAMES}) SELECT $1, * FROM unnest({_LINE_PLACES})"
+# What is put into a row that is there: everything but whose it is and when it was made.
+_CHANGING: Final = [name for name in packing.INVOICE if name not in {"id", "account_id", "currency", "origin", "created_at"}]
+_SET: Final = ", ".join(f"{name} = c.{name}" for name in _CHANGING)
+_PUT: Final = (
+    f"UPDATE invoices i SET {_SET} FROM unnest({_PLACES}) AS c ({_NAMES}) WHERE i.organization_id = $1 AND i.id = c.id"  # noqa: S608
+)
+_DROP_LINES: Final = "DELETE FROM invoice_lines WHERE organization_id = $1 AND invoice_id = ANY ($2)"
+_DROP: Final = "DELETE FROM invoices WHERE organization_id = $1 AND id = ANY ($2)"
+
+
+async def add(uow: db.UnitOfWork, *, organization_id: UUID, invoices: Sequence[Invoice]) -> None:
+    """Keep invoices that are new, drafts or gathering."""
+    if invoices:
+        await uow.conn.execute(_ADD, organization_id, *_columns(packing.invoice_row(invoice) for invoice in invoices))
+
+
+async def add_lines(uow: db.UnitOfWork, *, organization_id: UUID, lines: Sequence[tuple[UUID, Line]]) -> None:
+    """Add lines, each with its invoice. Raises ``CauseBilled`` for one whose cause has a line already; the transaction is lost then."""
+    if not lines:
+        return
+    try:
+        await uow.conn.execute(_ADD_LINES, organization_id, *_columns(packing.line_row(invoice_id, line) for invoice_id, line in lines))
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != _CAUSE:
+            raise
+        raise types.CauseBilled("Another bill run was faster.") from error
+
+
+async def put(uow: db.UnitOfWork, *, organization_id: UUID, invoices: Sequence[Invoice]) -> None:
+    """Keep what became of invoices: the database refuses what may not become of them."""
+    if invoices:
+        await uow.conn.execute(_PUT, organization_id, *_columns(packing.invoice_row(invoice) for invoice in invoices))
+
+
+async def drop_lines(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID]) -> None:
+    """Take all lines off drafts."""
+    await uow.conn.execute(_DROP_LINES, organization_id, list(invoice_ids))
+
+
+async def drop(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Sequence[UUID]) -> None:
+    """Drop drafts with their lines."""
+    if invoice_ids:
+        await drop_lines(uow, organization_id=organization_id, invoice_ids=invoice_ids)
+        await uow.conn.execute(_DROP, organization_id, list(invoice_ids))
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

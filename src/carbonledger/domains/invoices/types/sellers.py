@@ -1,0 +1,81 @@
+"""Words of the seller: how an organization appears on its invoices, how they are numbered, and what it does about late usage. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from carbonledger.domains.accounts import types as accounts
+
+DEFAULT_SERIES: Final = "main"
+GRACE_MAX: Final = timedelta(days=30)
+LOGO_MAX_BYTES: Final = 200_000
+FOOTER_MAX_CHARS: Final = 500
+PREFIX_MAX_CHARS: Final = 20
+PADDING_MAX: Final = 12
+SERIES_MAX_CHARS: Final = 20
+
+
+class LateUsage(enum.Enum):
+    """What becomes of usage that arrives when its invoice is issued. Stored by these words."""
+
+    NEXT_INVOICE = "next_invoice"
+    CORRECTION = "correction"
+    IGNORE_AND_REPORT = "ignore_and_report"
+
+
+class TaxRounding(enum.Enum):
+    """Where tax is rounded: once for the document, its parts given to the lines by largest remainder, or on each line. Stored so."""
+
+    DOCUMENT = "document"
+    LINE = "line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logo:
+    """A picture. ``media_type`` is ``image/png`` or ``image/svg+xml``."""
+
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellerSettings:
+    """How an organization sells. ``name`` None: the organization's own. ``color``: ``#rrggbb``, for the document's accents.
+
+    ``payment_terms_days`` (0 to 365) is for accounts made from now on. ``grace`` (0 to 30 days): how long after a period's end a draft waits
+    for late usage; what ``late_usage`` comes after it, decides. ``series``: the series that invoices are numbered in.
+    """
+
+    name: str | None = None
+    address: accounts.Address = accounts.Address()
+    tax_ids: tuple[accounts.TaxId, ...] = ()
+    email: str | None = None
+    color: str = "#1f7a6d"
+    logo: Logo | None = None
+    locale: accounts.Locale = accounts.Locale.EN
+    footer: str | None = None
+    payment_terms_days: int = 30
+    grace: timedelta = timedelta(0)
+    late_usage: LateUsage = LateUsage.NEXT_INVOICE
+    tax_rounding: TaxRounding = TaxRounding.DOCUMENT
+    series: str = DEFAULT_SERIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberSeries:
+    """A series of legal numbers of one seller: ``prefix`` and at least ``padding`` digits, from 1 on, without gaps.
+
+    ``issued``: how many are given. The form of a number that was given never changes: a new form is a new series.
+    """
+
+    code: str
+    prefix: str
+    padding: int
+    issued: int
+
+    def number(self, sequence: int) -> str:
+        """Return the number that stands on the ``sequence``-th invoice (from 1)."""
+        return f"{self.prefix}{sequence:0{self.padding}d}"
