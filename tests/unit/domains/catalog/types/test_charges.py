@@ -102,13 +102,14 @@ def test_a_price_that_breaks_a_rule_is_refused(make: Callable[[], object], told:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: charges.Standard(D("0.000000000001")),  # 12 places
-        lambda: charges.Standard(D("1.5000000000000000")),  # zeros at the end are no places
-        lambda: charges.CostPlus(D(-100)),  # free
-        lambda: charges.Percentage(D(120)),  # what was paid, passed on with a fifth on top
+        lambda: charges.Standard(D("0.000000000001")),
+        lambda: charges.Standard(D("1.5000000000000000")),
+        lambda: charges.CostPlus(D(-100)),
+        lambda: charges.Percentage(D(120)),
         lambda: charges.Graduated(_tiers("0.5", "0.75", None)),
         lambda: charges.Terms(minimum=D(5), maximum=D(5)),
     ],
+    ids=["12_places", "zeros_at_the_end_are_no_places", "free", "more_than_was_paid", "parts_of_units", "minimum_is_maximum"],
 )
 def test_a_price_at_its_bound_is_one(make: Callable[[], object]) -> None:
     assert make() == make()
