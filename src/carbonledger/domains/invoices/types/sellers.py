@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from carbonledger.domains.accounts import types as accounts
+from carbonledger.kernel import errors
 
 DEFAULT_SERIES: Final = "main"
 GRACE_MAX: Final = timedelta(days=30)
@@ -79,3 +80,23 @@ class NumberSeries:
     def number(self, sequence: int) -> str:
         """Return the number that stands on the ``sequence``-th invoice (from 1)."""
         return f"{self.prefix}{sequence:0{self.padding}d}"
+
+
+class SellersFault(errors.Fault):
+    """Something about the seller does not fit."""
+
+    kind = errors.Kind.CONFLICT
+    code = "sellers"
+
+
+class SeriesNotFound(SellersFault):
+    """There is no such series of numbers."""
+
+    kind = errors.Kind.NOT_FOUND
+    code = "invoice_series_not_found"
+
+
+class SeriesTaken(SellersFault):
+    """Another series has this code or this prefix."""
+
+    code = "invoice_series_taken"
