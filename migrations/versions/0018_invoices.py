@@ -7,7 +7,7 @@ from alembic import op
 from carbonledger.infra import ddl
 
 revision = "0018"
-down_revision = "0017"
+down_revision = "0015"
 
 
 def _table(name: str, *items: str) -> str:
@@ -304,7 +304,7 @@ _KEPT = f"""
                 THEN
                     RAISE EXCEPTION 'the lines of an invoice add up to it' USING ERRCODE = 'restrict_violation';
                 END IF;
-                IF NEW.payment <> CASE WHEN NEW.total > 0 THEN 'unpaid' WHEN NEW.total < 0 THEN 'credit' ELSE 'paid' END THEN
+                IF NEW.payment <> (CASE WHEN NEW.total > 0 THEN 'unpaid' WHEN NEW.total < 0 THEN 'credit' ELSE 'paid' END) THEN
                     RAISE EXCEPTION 'nothing is paid that was not issued' USING ERRCODE = 'restrict_violation';
                 END IF;
             END IF;

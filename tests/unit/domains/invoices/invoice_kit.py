@@ -19,9 +19,7 @@ ACCOUNT = UUID("01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d12")
 
 def totals(total: str, *, subtotal: str | None = None, tax: str = "0", discount: str = "0") -> types.Totals:
     """Totals without rates."""
-    return types.Totals(
-        subtotal=Decimal(subtotal or total), discount=Decimal(discount), tax=Decimal(tax), total=Decimal(total), taxes=()
-    )
+    return types.Totals(subtotal=Decimal(subtotal or total), discount=Decimal(discount), tax=Decimal(tax), total=Decimal(total), taxes=())
 
 
 def invoice(**changes: Any) -> types.Invoice:

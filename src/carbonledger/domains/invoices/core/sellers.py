@@ -22,7 +22,9 @@ _CODE: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,19}")
 _PREFIX: Final = re.compile(r"[A-Z0-9][A-Z0-9/_.-]{0,19}")
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 # What a picture must not hold: typst runs nothing, but the same file is shown in a browser.
-_ACTIVE: Final = re.compile(rb"<\s*(script|foreignobject|iframe|!entity|!doctype)|\son[a-z]+\s*=|javascript:|(href|src)\s*=\s*[\"']\s*(?!#)", re.IGNORECASE)
+_ACTIVE: Final = re.compile(
+    rb"<\s*(script|foreignobject|iframe|!entity|!doctype)|\son[a-z]+\s*=|javascript:|(href|src)\s*=\s*[\"']\s*(?!#)", re.IGNORECASE
+)
 _LINES: Final = {"line1": 200, "line2": 200, "city": 200, "postal_code": 20, "region": 200}
 FIRST_SERIES: Final = NumberSeries(code=types.DEFAULT_SERIES, prefix="INV-", padding=5, issued=0)
 """The series of whoever makes none."""
@@ -121,6 +123,4 @@ def seller(settings: SellerSettings, *, organization: str) -> Party:
 
 def buyer(account: accounts.Account) -> Party:
     """Return the account as an invoice names it."""
-    return Party(
-        name=account.name, address=account.address, tax_ids=account.tax_ids, email=account.email, reference=account.external_id
-    )
+    return Party(name=account.name, address=account.address, tax_ids=account.tax_ids, email=account.email, reference=account.external_id)

@@ -27,9 +27,7 @@ async def settings(uow: db.UnitOfWork, *, organization_id: UUID) -> SellerSettin
     return await store.find(uow, organization_id=organization_id) or SellerSettings()
 
 
-async def change(
-    uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, values: Mapping[str, object]
-) -> SellerSettings:
+async def change(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, values: Mapping[str, object]) -> SellerSettings:
     """Give fields of the settings, by their names, other values.
 
     Issued invoices keep what they say. Raises ``errors.Invalid`` with everything that is wrong, ``SeriesNotFound``.

@@ -42,9 +42,7 @@ def _there(found: Invoice | None, invoice_id: UUID) -> Invoice:
 
 async def listed(uow: db.UnitOfWork, *, organization_id: UUID, filters: Filters, page: pages.PageRequest) -> pages.Page[Invoice]:
     """Return invoices, the newest first."""
-    found = await reading.listed(
-        uow, organization_id=organization_id, filters=filters, before=pages.before_id(page), limit=page.limit + 1
-    )
+    found = await reading.listed(uow, organization_id=organization_id, filters=filters, before=pages.before_id(page), limit=page.limit + 1)
     return pages.cut(found, limit=page.limit, key=lambda last: (str(last.id),))
 
 
@@ -117,9 +115,7 @@ async def drop(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_
     await outbox.emit(uow, actor=actor, now=now, action="invoices.dropped", target_type=issuing.TARGET, target_id=invoice_id)
 
 
-async def _moved(
-    uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, invoice_id: UUID, move: Move
-) -> Invoice:
+async def _moved(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, invoice_id: UUID, move: Move) -> Invoice:
     found = await hold(uow, organization_id=organization_id, invoice_id=invoice_id)
     if found.state is types.TRANSITIONS[move].state and found.state in (State.VOID, State.UNCOLLECTIBLE):
         return found

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import asyncpg
 
 _series = tables.series
-_TAKE: Final = "UPDATE invoice_series SET issued = issued + $3 WHERE organization_id = $1 AND code = $2 RETURNING code, prefix, padding, issued"
+_TAKE: Final = (
+    "UPDATE invoice_series SET issued = issued + $3 WHERE organization_id = $1 AND code = $2 RETURNING code, prefix, padding, issued"
+)
 # A number that is there twice, or is not there, makes the count and the greatest differ; the counter says the same once more.
 _GAPS: Final = """
 SELECT s.code FROM invoice_series s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
@@ -101,6 +102,11 @@ LINE: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+def to_json(value: object) -> str:
+    """Return plain values as the text in which they travel."""
+    return "[]" if value == [] else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def invoice_row(invoice: Invoice) -> tuple[Any, ...]:
     """Return an invoice in the order of ``INVOICE``."""
     issued, totals = invoice.issued, invoice.totals
@@ -113,8 +119,8 @@ def invoice_row(invoice: Invoice) -> tuple[Any, ...]:
             issued.number,
             issued.at,
             issued.due_on,
-            party_to_json(issued.seller),
-            party_to_json(issued.buyer),
+            to_json(party_to_json(issued.seller)),
+            to_json(party_to_json(issued.buyer)),
         )
     )
     return (
@@ -128,7 +134,7 @@ def invoice_row(invoice: Invoice) -> tuple[Any, ...]:
         totals.discount,
         totals.tax,
         totals.total,
-        [_tax_to_json(one) for one in totals.taxes],
+        to_json([_tax_to_json(one) for one in totals.taxes]),
         invoice.lines,
         invoice.tax_treatment.value,
         invoice.tax_rounding.value,
@@ -219,14 +225,14 @@ def line_row(invoice_id: UUID, line: Line) -> tuple[Any, ...]:
         line.amount,
         line.discount,
         line.tax,
-        list(line.tax_codes),
-        dict(explained.rated),
+        to_json(list(line.tax_codes)),
+        to_json(dict(explained.rated)),
         explained.meter_id,
         explained.meter_code,
         explained.events,
         explained.digest,
-        list(explained.prices),
-        list(explained.factors),
+        to_json(list(explained.prices)),
+        to_json(list(explained.factors)),
         explained.metered_at,
     )
 

@@ -68,9 +68,7 @@ async def listed(uow: db.UnitOfWork, *, organization_id: UUID, filters: Filters,
     return [packing.invoice_from_row(row) for row in await uow.fetch(asked.order_by(_invoices.c.id.desc()).limit(limit))]
 
 
-async def lines_of(
-    uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, after: int = 0, limit: int | None = None
-) -> list[Line]:
+async def lines_of(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, after: int = 0, limit: int | None = None) -> list[Line]:
     """Return the lines of an invoice by their positions, above one."""
     asked = select(_lines).where(_lines.c.organization_id == organization_id, _lines.c.invoice_id == invoice_id, _lines.c.position > after)
     asked = asked.order_by(_lines.c.position)
@@ -132,9 +130,7 @@ async def next_collected_at(uow: db.UnitOfWork, *, organization_id: UUID, until:
     return found
 
 
-async def metered(
-    uow: db.UnitOfWork, *, organization_id: UUID, since: datetime, after: UUID, limit: int
-) -> list[tuple[UUID, Line]]:
+async def metered(uow: db.UnitOfWork, *, organization_id: UUID, since: datetime, after: UUID, limit: int) -> list[tuple[UUID, Line]]:
     """Return usage lines of issued invoices whose service ended after ``since``, with their invoices, by these, above an invoice's id."""
     rows = await uow.conn.fetch(_METERED, organization_id, since, after, limit)
     return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]

@@ -5,7 +5,7 @@ Each statement takes its columns as arrays, so that it is the same for one row a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,18 +17,31 @@ from carbonledger.domains.invoices.types.invoices import Invoice, Line
 from carbonledger.infra import db
 
 _CAUSE: Final = "invoice_lines_organization_id_cause_key"
+_JSON: Final = "jsonb"  # travels as text: an array of lists would be taken for an array of more dimensions
+
+
+def _places(forms: Mapping[str, str]) -> str:
+    return ", ".join(f"${place}::{'text' if form == _JSON else form}[]" for place, form in enumerate(forms.values(), start=2))
+
+
+def _values(forms: Mapping[str, str]) -> str:
+    return ", ".join(f"c.{name}::jsonb" if form == _JSON else f"c.{name}" for name, form in forms.items())
+
+
 _NAMES: Final = ", ".join(packing.INVOICE)
-_PLACES: Final = ", ".join(f"${place}::{form}[]" for place, form in enumerate(packing.INVOICE.values(), start=2))
-_ADD: Final = f"INSERT INTO invoices (organization_id, {_NAMES}) SELECT $1, * FROM unnest({_PLACES})"
 _LINE_NAMES: Final = ", ".join(packing.LINE)
-_LINE_PLACES: Final = ", ".join(f"${place}::{form}[]" for place, form in enumerate(packing.LINE.values(), start=2))
-_ADD_LINES: Final = f"INSERT INTO invoice_lines (organization_id, {_LINE_NAMES}) SELECT $1, * FROM unnest({_LINE_PLACES})"
-# What is put into a row that is there: everything but whose it is and when it was made.
-_CHANGING: Final = [name for name in packing.INVOICE if name not in {"id", "account_id", "currency", "origin", "created_at"}]
-_SET: Final = ", ".join(f"{name} = c.{name}" for name in _CHANGING)
-_PUT: Final = (
-    f"UPDATE invoices i SET {_SET} FROM unnest({_PLACES}) AS c ({_NAMES}) WHERE i.organization_id = $1 AND i.id = c.id"  # noqa: S608
+_GIVEN: Final = f"unnest({_places(packing.INVOICE)}) AS c ({_NAMES})"
+_ADD: Final = f"INSERT INTO invoices (organization_id, {_NAMES}) SELECT $1, {_values(packing.INVOICE)} FROM {_GIVEN}"  # noqa: S608
+_ADD_LINES: Final = (
+    f"INSERT INTO invoice_lines (organization_id, {_LINE_NAMES}) SELECT $1, {_values(packing.LINE)} "  # noqa: S608
+    f"FROM unnest({_places(packing.LINE)}) AS c ({_LINE_NAMES})"
 )
+# What is put into a row that is there: everything but whose it is and when it was made.
+_KEPT: Final = {"id", "account_id", "currency", "origin", "created_at"}
+_SET: Final = ", ".join(
+    f"{name} = c.{name}{'::jsonb' if form == _JSON else ''}" for name, form in packing.INVOICE.items() if name not in _KEPT
+)
+_PUT: Final = f"UPDATE invoices i SET {_SET} FROM {_GIVEN} WHERE i.organization_id = $1 AND i.id = c.id"  # noqa: S608
 _DROP_LINES: Final = "DELETE FROM invoice_lines WHERE organization_id = $1 AND invoice_id = ANY ($2)"
 _DROP: Final = "DELETE FROM invoices WHERE organization_id = $1 AND id = ANY ($2)"
 
