@@ -52,11 +52,12 @@ _SETTINGS = _table(
     "payment_terms_days integer NOT NULL",
     "grace_s bigint NOT NULL",
     "late_usage text NOT NULL",
+    "tax_rate_codes jsonb NOT NULL",
     "tax_rounding text NOT NULL",
     "series text NOT NULL",
     "updated_at timestamptz NOT NULL",
     _check("seller_settings", "name", "length(name) BETWEEN 1 AND 200"),
-    _check("seller_settings", "documents", "pg_column_size(address) <= 8192 AND pg_column_size(tax_ids) <= 8192"),
+    _check("seller_settings", "documents", "pg_column_size(address) <= 8192 AND pg_column_size(tax_ids) <= 8192 AND pg_column_size(tax_rate_codes) <= 2048"),
     _check("seller_settings", "email", "length(email) BETWEEN 1 AND 254"),
     _check("seller_settings", "color", "color ~ '^#[0-9a-f]{6}$'"),
     _check("seller_settings", "logo_media_type", "logo_media_type IN ('image/png', 'image/svg+xml')"),
@@ -83,6 +84,7 @@ _INVOICES = _table(
     "total numeric NOT NULL",
     "taxes jsonb NOT NULL",
     "lines integer NOT NULL",
+    "discounts jsonb NOT NULL",
     "tax_treatment text NOT NULL",
     "tax_rounding text NOT NULL",
     "locale text NOT NULL",
@@ -110,7 +112,7 @@ _INVOICES = _table(
     _check("invoices", "payment", "payment IN ('unpaid', 'failed', 'paid', 'credit')"),
     _check("invoices", "total", "total = subtotal - discount + tax"),
     _check("invoices", "discount", "discount >= 0"),
-    _check("invoices", "taxes", "pg_column_size(taxes) <= 32768"),
+    _check("invoices", "taxes", "pg_column_size(taxes) <= 32768 AND pg_column_size(discounts) <= 8192"),
     _check("invoices", "lines", "lines BETWEEN 0 AND 1000"),
     _check("invoices", "tax_treatment", "tax_treatment IN ('standard', 'exempt', 'reverse_charge')"),
     _check("invoices", "tax_rounding", "tax_rounding IN ('document', 'line')"),
@@ -250,7 +252,7 @@ _COUNTS_ON = """
 """
 # What issuing fixes, in one row value: whatever is in it never changes afterwards.
 _FIXED = (
-    "id account_id currency origin subtotal discount tax total taxes lines tax_treatment tax_rounding locale zone terms_days billed_at "
+    "id account_id currency origin subtotal discount tax total taxes lines discounts tax_treatment tax_rounding locale zone terms_days billed_at "
     "collects_until corrects memo series sequence number issued_at due_on seller buyer created_at organization_id"
 )
 
@@ -393,6 +395,10 @@ _STATEMENTS: tuple[str, ...] = (
     *ddl.bulk_policy("invoices"),
     *ddl.grant_app("invoices", "SELECT", "INSERT", "UPDATE", "DELETE"),
     _LINES,
+    """
+    CREATE INDEX invoice_lines_subscription_idx ON invoice_lines (organization_id, subscription_id, service_end)
+    WHERE subscription_id IS NOT NULL
+    """,
     "CREATE INDEX invoice_lines_metered_idx ON invoice_lines (organization_id, service_end) WHERE meter_id IS NOT NULL",
     *ddl.tenant_policy("invoice_lines"),
     *ddl.bulk_policy("invoice_lines"),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from carbonledger.domains.accounts import types as accounts
 from carbonledger.domains.invoices.types import invoices as types
-from carbonledger.domains.invoices.types import sellers
+from carbonledger.domains.invoices.types import totals as totals_types
 from carbonledger.kernel import currency
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def invoice(**changes: Any) -> types.Invoice:
         "totals": totals("12.34"),
         "lines": 1,
         "tax_treatment": accounts.TaxTreatment.STANDARD,
-        "tax_rounding": sellers.TaxRounding.DOCUMENT,
+        "tax_rounding": totals_types.TaxRounding.DOCUMENT,
         "locale": accounts.Locale.EN,
         "zone": "Europe/Berlin",
         "terms_days": 30,

@@ -65,6 +65,10 @@ class Words:
     to: str
     tier: str
     flat: str
+    setup: str
+    credit_for: str
+    commitment: str
+    late: str
 
 
 _EN: Final = Words(
@@ -106,6 +110,10 @@ _EN: Final = Words(
     to="{start} to {end}",
     tier="{quantity} at {price}",
     flat="flat {price}",
+    setup="Setup fee",
+    credit_for="{name}, credit for the time that is not used",
+    commitment="Minimum commitment, what is missing of it",
+    late="{name}, usage reported later",
 )
 _DE: Final = Words(
     months=tuple("Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()),
@@ -146,6 +154,10 @@ _DE: Final = Words(
     to="{start} bis {end}",
     tier="{quantity} zu {price}",
     flat="pauschal {price}",
+    setup="Einrichtungsgebühr",
+    credit_for="{name}, Gutschrift für nicht genutzte Zeit",
+    commitment="Mindestumsatz, fehlender Betrag",
+    late="{name}, nachgemeldete Nutzung",
 )
 _FR: Final = Words(
     months=tuple("janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()),
@@ -186,6 +198,10 @@ _FR: Final = Words(
     to="du {start} au {end}",
     tier="{quantity} à {price}",
     flat="forfait {price}",
+    setup="Frais de mise en service",
+    credit_for="{name}, avoir pour la période non utilisée",
+    commitment="Engagement minimum, montant manquant",
+    late="{name}, usage déclaré plus tard",
 )
 WORDS: Final[Mapping[Locale, Words]] = MappingProxyType({Locale.EN: _EN, Locale.DE: _DE, Locale.FR: _FR})
 

@@ -23,7 +23,8 @@ from carbonledger.domains.invoices.types.invoices import (
     TaxTotal,
     Totals,
 )
-from carbonledger.domains.invoices.types.sellers import TaxRounding
+from carbonledger.domains.catalog.types import AmountDiscount
+from carbonledger.domains.invoices.types.totals import TaxRounding
 from carbonledger.kernel import currency as currencies
 from carbonledger.kernel import decimals
 
@@ -44,6 +45,7 @@ INVOICE: Final[Mapping[str, str]] = MappingProxyType(
         "total": "numeric",
         "taxes": "jsonb",
         "lines": "integer",
+        "discounts": "jsonb",
         "tax_treatment": "text",
         "tax_rounding": "text",
         "locale": "text",
@@ -136,6 +138,7 @@ def invoice_row(invoice: Invoice) -> tuple[Any, ...]:
         totals.total,
         to_json([_tax_to_json(one) for one in totals.taxes]),
         invoice.lines,
+        to_json([{"amount": decimals.to_api_decimal(one.amount), "name": one.name} for one in invoice.discounts]),
         invoice.tax_treatment.value,
         invoice.tax_rounding.value,
         invoice.locale.value,
@@ -171,6 +174,7 @@ def invoice_from_row(row: asyncpg.Record) -> Invoice:
             taxes=tuple(_tax_from_json(one) for one in row["taxes"]),
         ),
         lines=row["lines"],
+        discounts=tuple(AmountDiscount(Decimal(one["amount"]), one["name"]) for one in row["discounts"]),
         tax_treatment=accounts.TaxTreatment(row["tax_treatment"]),
         tax_rounding=TaxRounding(row["tax_rounding"]),
         locale=accounts.Locale(row["locale"]),

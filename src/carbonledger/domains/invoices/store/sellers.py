@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from carbonledger.domains.accounts import types as accounts
 from carbonledger.domains.invoices.store import packing
 from carbonledger.domains.invoices.tables import sellers as tables
-from carbonledger.domains.invoices.types.sellers import LateUsage, Logo, SellerSettings, TaxRounding
+from carbonledger.domains.invoices.types.sellers import LateUsage, Logo, SellerSettings
+from carbonledger.domains.invoices.types.totals import TaxRounding
 from carbonledger.infra import db
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _row(settings: SellerSettings) -> dict[str, Any]:
         "payment_terms_days": settings.payment_terms_days,
         "grace_s": settings.grace // timedelta(seconds=1),
         "late_usage": settings.late_usage.value,
+        "tax_rate_codes": list(settings.tax_rate_codes),
         "tax_rounding": settings.tax_rounding.value,
         "series": settings.series,
     }
@@ -67,6 +69,7 @@ def _from_row(row: asyncpg.Record) -> SellerSettings:
         payment_terms_days=row["payment_terms_days"],
         grace=timedelta(seconds=row["grace_s"]),
         late_usage=LateUsage(row["late_usage"]),
+        tax_rate_codes=tuple(row["tax_rate_codes"]),
         tax_rounding=TaxRounding(row["tax_rounding"]),
         series=row["series"],
     )

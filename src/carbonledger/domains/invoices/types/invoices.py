@@ -25,7 +25,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import types as accounts
-from carbonledger.domains.invoices.types.sellers import TaxRounding
+from carbonledger.domains.catalog.types import AmountDiscount
+from carbonledger.domains.invoices.types.totals import TaxRounding
 from carbonledger.kernel import errors
 from carbonledger.kernel.currency import Currency
 
@@ -180,8 +181,9 @@ class TaxTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What an invoice comes to, in the minor unit: ``total = subtotal - discount + tax``, where inclusive tax is in the subtotal already
-    and so is taken out of it beforehand."""
+    """What an invoice comes to, in the minor unit: ``total = subtotal - discount + tax``. Tax that prices hold already is in the subtotal;
+    ``taxes`` tell it too, and ``tax`` does not.
+    """
 
     subtotal: Decimal
     discount: Decimal
@@ -198,7 +200,7 @@ class Party:
     """Seller or buyer as the document names them: a copy, which never changes with them."""
 
     name: str
-    address: accounts.Address = accounts.Address()
+    address: accounts.Address = accounts.NOWHERE
     tax_ids: tuple[accounts.TaxId, ...] = ()
     email: str | None = None
     reference: str | None = None
@@ -219,7 +221,8 @@ class Issued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
-    """An invoice without its lines. ``billed_at``: the instant that it was due at; ``collects_until``: late usage still comes in until then.
+    """An invoice without its lines. ``billed_at``: the instant that it was due at; ``collects_until``: late usage still comes in until
+    then. ``discounts``: off the whole document, in their order; those in percent are off its lines.
 
     ``zone`` and ``locale`` are the account's, for the dates and words of the document. ``paid_at`` and ``reference``: when and by what the
     payment was recorded. ``ended_at``: when it was made void or given up. ``corrects``: the invoice that a correction adds to.
@@ -233,6 +236,7 @@ class Invoice:
     payment: Payment
     totals: Totals
     lines: int
+    discounts: tuple[AmountDiscount, ...] = ()
     tax_treatment: accounts.TaxTreatment
     tax_rounding: TaxRounding
     locale: accounts.Locale
@@ -322,6 +326,20 @@ class CauseBilled(InvoicesFault):
     """This was billed already."""
 
     code = "cause_billed"
+
+
+class CostUnconvertible(InvoicesFault):
+    """What providers charge is in another currency than the invoice."""
+
+    kind = errors.Kind.INVALID
+    code = "cost_unconvertible"
+
+
+class TaxUnknown(InvoicesFault):
+    """A charge names a tax rate that is not there."""
+
+    kind = errors.Kind.INVALID
+    code = "tax_unknown"
 
 
 class LinesTooMany(InvoicesFault, errors.Invalid):

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from carbonledger.domains.accounts import types as accounts
+from carbonledger.domains.invoices.types.totals import TaxRounding
 from carbonledger.kernel import errors
 
 DEFAULT_SERIES: Final = "main"
@@ -27,13 +28,6 @@ class LateUsage(enum.Enum):
     IGNORE_AND_REPORT = "ignore_and_report"
 
 
-class TaxRounding(enum.Enum):
-    """Where tax is rounded: once for the document, its parts given to the lines by largest remainder, or on each line. Stored so."""
-
-    DOCUMENT = "document"
-    LINE = "line"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logo:
     """A picture. ``media_type`` is ``image/png`` or ``image/svg+xml``."""
@@ -47,11 +41,12 @@ class SellerSettings:
     """How an organization sells. ``name`` None: the organization's own. ``color``: ``#rrggbb``, for the document's accents.
 
     ``payment_terms_days`` (0 to 365) is for accounts made from now on. ``grace`` (0 to 30 days): how long after a period's end a draft waits
-    for late usage; what ``late_usage`` comes after it, decides. ``series``: the series that invoices are numbered in.
+    for late usage; what ``late_usage`` comes after it, decides.
+    ``tax_rate_codes``: the tax of what names none itself. ``series``: the series that invoices are numbered in.
     """
 
     name: str | None = None
-    address: accounts.Address = accounts.Address()
+    address: accounts.Address = accounts.NOWHERE
     tax_ids: tuple[accounts.TaxId, ...] = ()
     email: str | None = None
     color: str = "#1f7a6d"
@@ -61,6 +56,7 @@ class SellerSettings:
     payment_terms_days: int = 30
     grace: timedelta = timedelta(0)
     late_usage: LateUsage = LateUsage.NEXT_INVOICE
+    tax_rate_codes: tuple[str, ...] = ()
     tax_rounding: TaxRounding = TaxRounding.DOCUMENT
     series: str = DEFAULT_SERIES
 
