@@ -434,3 +434,6 @@ def _usage_field_problems(usage: Usage) -> Iterator[Problem]:
     if usage.metered_cost is not None:
         yield from _number_problems(usage.metered_cost, _COST, "/metered_cost")
     yield from _by_kind_problems(usage.cost_by_kind, "cost_by_kind", _COST)
+
+
+NO_TERMS: Final = Terms()  # down here, because making one asks the rules above
