@@ -291,6 +291,22 @@ async def another_project(world: World) -> Body:
     return await a_project(world)
 
 
+async def a_customer(world: World) -> dict[str, str]:
+    body = {"name": worlds.a_name("customer"), "external_id": worlds.a_name("external")}
+    return {"account_id": (await world.post("/v1/accounts", body))["id"]}
+
+
+async def a_former_customer(world: World) -> dict[str, str]:
+    place = await a_customer(world)
+    assert (await world.key.send("DELETE", f"/v1/accounts/{place['account_id']}")).status_code == 204
+    return place
+
+
+async def a_customers_body(world: World) -> Body:
+    del world
+    return {"name": worlds.a_name("customer"), "external_id": worlds.a_name("external")}
+
+
 async def a_new_value(world: World) -> Body:
     del world
     return {"api_key": f"sk-proj-{uuid4().hex}{uuid4().hex}"}
@@ -363,6 +379,11 @@ RECIPES: dict[str, Recipe] = {
     "rotateLlmKey": Recipe(place=an_llm_key, body=a_new_value),
     "deleteLlmKey": Recipe(place=an_llm_key),
     "createProject": Recipe(body=a_name),
+    "createAccount": Recipe(body=a_customers_body),
+    "getAccount": Recipe(place=a_customer),
+    "changeAccount": Recipe(place=a_customer),
+    "deleteAccount": Recipe(place=a_customer),
+    "eraseAccount": Recipe(place=a_former_customer),
     "getProject": Recipe(place=a_project),
     "changeProject": Recipe(place=a_project, body=a_name),
     "deleteProject": Recipe(place=a_project),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from carbonledger.entrypoints.rest import (
+    accounts,
     activity,
     agents,
     api_keys,
@@ -50,6 +51,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     llm_keys.router,
     connections.router,
     connection_costs.router,
+    accounts.router,
     projects.router,
     agents.router,
     telemetry_ingest.router,

@@ -20,6 +20,7 @@ EVERY_SCOPE = "*"
 
 _EVERYBODY = frozenset(Role)
 _KEEPERS = frozenset({Role.OWNER, Role.ADMIN})
+_BILLERS = _KEEPERS | {Role.BILLING}
 
 
 class Tier(enum.Enum):
@@ -70,6 +71,10 @@ SCOPES: tuple[Scope, ...] = (
     Scope("credits:read", "Read the inventory of retired credits (house organization only).", _KEEPERS),
     Scope("credits:write", "Import retired credits (house organization only).", _KEEPERS),
     Scope("receipts:read", "Read carbon receipts and what proves them.", _EVERYBODY),
+    Scope("accounts:read", "Read accounts, the customers that are billed.", _BILLERS),
+    Scope("accounts:write", "Make, change, delete and erase accounts.", _BILLERS),
+    Scope("catalog:read", "Read plans, meters and tax rates, and what a meter says.", _EVERYBODY),
+    Scope("catalog:write", "Make and change plans, meters and tax rates.", _BILLERS),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}
