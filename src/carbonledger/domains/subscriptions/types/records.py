@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from carbonledger.domains.catalog.types import Proration
+from carbonledger.domains.catalog.types import Charge, Proration
 from carbonledger.domains.subscriptions.types.facts import Fact
 from carbonledger.domains.subscriptions.types.states import Status
 from carbonledger.kernel.period import Period
@@ -63,6 +63,7 @@ class Standing:
 
     status: Status
     plan_version_id: UUID
+    overrides: tuple[Charge, ...]
     quantity: int
     zone: str
     started_at: datetime
@@ -113,3 +114,4 @@ class Terms:
     ends_at: datetime | None = None
     payment_first: bool = False
     proration: Proration | None = None
+    overrides: tuple[Charge, ...] = ()
