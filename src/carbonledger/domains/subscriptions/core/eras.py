@@ -1,13 +1,13 @@
 """Eras: stretches in which a subscription's periods are counted from one anchor; and the cycles of one.
 
-An era begins when a subscription is first charged, when it is reactivated, and when a change of plan brings another interval or another
-kind of anchor; pauses and other changes leave it alone. The n-th bound is the n-th date counted from the anchor, clamped to its month, at local
-midnight of the zone that was in force when the period began: so after a move to another zone the next period starts where the last one
-ended, and only its end is at the new zone's midnight.
+An era begins when a subscription is first charged, when it is reactivated, and when a change of plan brings another interval or
+another kind of anchor; pauses and other changes leave it alone. The n-th bound is the n-th date counted from the anchor, clamped to its
+month, at local midnight of the zone that was in force when the period began: so after a move to another zone the next period starts where
+the last one ended, and only its end is at the new zone's midnight.
 
 Anchors: anniversary, the day on which charging began (or the day that the start names); calendar, the first day of the calendar's own
-week, month, quarter, half-year or year. Where the new interval takes over at a bound of the old one, and both are counted in months (or both
-in days), the old anchor stays, so that a subscription of the 31st remains one through any change at renewal.
+week, month, quarter, half-year or year. Where the new interval takes over at a bound of the old one, and both are counted in months (or
+both in days), the old anchor stays, so that a subscription of the 31st remains one through any change at renewal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from carbonledger.domains.catalog.types import AnchorKind, PlanVersion, Proration
-from carbonledger.domains.subscriptions.core import story
 from carbonledger.domains.subscriptions.core.story import Turn
 from carbonledger.domains.subscriptions.types import BILLED, OVER, FactKind, Status
 from carbonledger.kernel import period as periods
@@ -43,7 +42,7 @@ class Series:
     offset: int
     step: int
 
-    def date(self, n: int) -> date:
+    def on(self, n: int) -> date:
         """Return the n-th date."""
         return periods.anchored_date(self.anchor, Interval(self.unit), self.offset + n * self.step)
 
@@ -127,15 +126,15 @@ class Era:
     def spans(self, *, since: datetime | None = None) -> Iterator[Span]:
         """Yield the cycles that end at or after ``since`` (None: all), in order; without end where the era goes on."""
         n = self._first_near(since)
-        start = zones.midnight(self.series.date(n), zones.named(self.zone_from(self.since)))
+        start = zones.midnight(self.series.on(n), zones.named(self.zone_from(self.since)))
         while True:
             if start > self.since and self.is_over_before(start):
                 return
             zone = self.zone_from(max(start, self.since))
-            end = zones.midnight(self.series.date(n + 1), zones.named(zone))
+            end = zones.midnight(self.series.on(n + 1), zones.named(zone))
             wanted = end > self.since and (since is None or end >= since)
             if end > start and wanted:  # a day that a zone skipped has no cycle
-                yield Span(start=start, end=end, first=self.series.date(n), after=self.series.date(n + 1), zone=zone)
+                yield Span(start=start, end=end, first=self.series.on(n), after=self.series.on(n + 1), zone=zone)
             n, start = n + 1, max(start, end)
 
     def _first_near(self, since: datetime | None) -> int:
@@ -222,8 +221,8 @@ def span_at(era: Era, at: datetime) -> Span | None:
 def boundary(turn: Turn, span: Span) -> datetime:
     """Return from when a turn inside a cycle counts for flat prices.
 
-    By day: the day of a change or of a resumption belongs to what is new; the day on which it is paused or over still counts. By second: that
-    second. None: what is new counts from the next cycle, what pauses or ends only after this one, and what is resumed from its start.
+    By day: the day of a change or of a resumption belongs to what is new; the day on which it is paused or over still counts. By second:
+    that second. None: what is new counts from the next cycle, what pauses or ends only after this one, and what is resumed from its start.
     """
     at, proration = turn.fact.effective_at, turn.fact.proration or Proration.DAY
     stops = turn.fact.kind in (FactKind.PAUSED, FactKind.CANCELED, FactKind.ENDED)
@@ -259,9 +258,7 @@ def _opened(
         first = at.replace(microsecond=0) if turn.fact.proration is Proration.SECOND and not whole else midnight
         begins = max(first, ends[0] or first)
         metered_from = max(first, ends[1] or first)
-    return Era(
-        series=series, turns=turns, opened=index, closed=None, begins=begins, metered_from=metered_from, is_first=before is None
-    )
+    return Era(series=series, turns=turns, opened=index, closed=None, begins=begins, metered_from=metered_from, is_first=before is None)
 
 
 def _continued(before: Era, begins: datetime, version: PlanVersion) -> Series | None:
@@ -273,7 +270,7 @@ def _continued(before: Era, begins: datetime, version: PlanVersion) -> Series | 
     zone = zones.named(before.turns[before.closed].after.zone)
     day = zones.local_date(begins, zone)
     for n in range(old.near(day), old.near(day) + 2 * _ROUND + 2):
-        if old.date(n) == day and n:
+        if old.on(n) == day and n:
             return Series(old.anchor, unit, old.offset + n * old.step, step)
     return None
 
@@ -288,7 +285,7 @@ def series_of(version: PlanVersion, day: date, anchor: date | None) -> Series:
     rooted = _rooted(anchor, day, unit, step)
     passed = Series(rooted, unit, 0, step)
     n = passed.near(day)
-    while passed.date(n + 1) <= day:
+    while passed.on(n + 1) <= day:
         n += 1
     return Series(rooted, unit, n * step, step)
 

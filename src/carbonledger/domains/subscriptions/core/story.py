@@ -138,6 +138,10 @@ def _effects(state: State, fact: Fact) -> State:
         return replace(state, quantity=fact.quantity)
     if fact.kind is FactKind.ZONE_CHANGED and fact.zone is not None:
         return replace(state, zone=fact.zone)
+    return _other_effects(state, fact)
+
+
+def _other_effects(state: State, fact: Fact) -> State:
     if fact.kind is FactKind.TRIAL_ENDED:
         return replace(state, trial=False)
     if fact.kind is FactKind.REACTIVATED:

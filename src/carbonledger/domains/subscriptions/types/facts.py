@@ -44,7 +44,7 @@ class Fact:
     - ``proration``: how the change cuts what is charged: started, plan_changed, quantity_changed, paused, resumed, canceled, ended,
       reactivated.
     - ``overrides``: charges of this customer's own in place of the version's with the same codes: started, plan_changed.
-    - ``zone`` (IANA name): started, zone_changed, reactivated. ``anchor``: started, where the dates are counted from another day than the start.
+    - ``zone`` (IANA name): started, zone_changed, reactivated. ``anchor``: started, where dates are counted from another day than that.
     - ``trialing``: started: a trial comes first, and ends with ``trial_ended``. ``payment_first``: started: incomplete until paid.
     - ``credit``: canceled: whether what was charged ahead is given back.
     - ``withdraws``: withdrawn: the number of the fact.

@@ -103,7 +103,10 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a subscription that is to start is told. ``trial_days`` None: as the plan says. ``anchor`` None: the first day that is charged."""
+    """What a subscription that is to start is told.
+
+    ``trial_days`` None: as the plan says. ``anchor`` None: the first day that is charged. ``ends_at``: it ends by itself then.
+    """
 
     plan_version_id: UUID
     quantity: int
