@@ -314,7 +314,7 @@ def _rooted(anchor: date, day: date, unit: CalendarUnit, step: int) -> date:
     year = anchor.year
     # By whole steps that are whole years too, and to a leap year again for 29 February, so that no date is clamped for good.
     years = math.lcm(math.lcm(step, 12) // 12, _LEAP_YEARS)
-    while date(year, anchor.month, 1) > day or not _has(year, anchor):
+    while not _has(year, anchor) or anchor.replace(year=year) > day:
         year -= years
     return anchor.replace(year=year)
 
