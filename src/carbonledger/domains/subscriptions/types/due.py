@@ -33,9 +33,9 @@ class DueCharge:
     pause, or another plan for a while); usage is measured in them. ``numerator / denominator`` is the part of the price: local days
     (``proration`` day) or whole seconds of ``stretches`` and of ``service``; 1/1 where the whole price is due.
 
-    ``charge`` is None for a setup fee and for a commitment; then ``amount`` is the plan's figure, before ``numerator / denominator``. A commitment is
-    compared with everything charged for the same subscription, plan version and service period. For a credit ``credits`` is the cause it
-    undoes and ``debited`` that one's numerator, so that ``numerator / debited`` of what was debited is given back.
+    ``charge`` is None for a setup fee and for a commitment; then ``amount`` is the plan's figure, before ``numerator / denominator``. A
+    commitment is compared with everything charged for the same subscription, plan version and service period. For a credit ``credits`` is
+    the cause it undoes and ``debited`` that one's numerator, so that ``numerator / debited`` of what was debited is given back.
 
     ``fact`` is the number of the fact it follows from, ``billable_at`` when it may be billed: in advance the start of its period or when
     it was decided, in arrears the end of its period or of the subscription.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from carbonledger.domains.catalog.types import Proration
+from carbonledger.domains.catalog.types import Charge, Proration
 
 
 class FactKind(enum.Enum):
@@ -36,13 +36,15 @@ class FactKind(enum.Enum):
 class Fact:
     """One thing decided.
 
-    ``recorded_at`` never goes back from one number to the next. ``effective_at`` is never before ``recorded_at``, a start apart. Which of
-    the other fields stand depends on the kind:
+    ``recorded_at`` never goes back from one number to the next. ``effective_at`` is never before ``recorded_at``, but for a start in the
+    past and what was planned with it. ``planned``: it was decided before its instant came, so whoever billed that instant knew of it; one
+    that was decided at an instant may find it billed already. Which of the other fields stand depends on the kind:
 
     - ``plan_version_id``: started, plan_changed. ``quantity`` (seats, 0 or more): started, quantity_changed, and plan_changed with another.
     - ``proration``: how the change cuts what is charged: started, plan_changed, quantity_changed, paused, resumed, canceled, ended,
       reactivated.
-    - ``zone`` (IANA name): started, zone_changed. ``anchor``: started, where the dates are counted from another day than the start.
+    - ``overrides``: charges of this customer's own in place of the version's with the same codes: started, plan_changed.
+    - ``zone`` (IANA name): started, zone_changed, reactivated. ``anchor``: started, where dates are counted from another day than that.
     - ``trialing``: started: a trial comes first, and ends with ``trial_ended``. ``payment_first``: started: incomplete until paid.
     - ``credit``: canceled: whether what was charged ahead is given back.
     - ``withdraws``: withdrawn: the number of the fact.
@@ -52,9 +54,11 @@ class Fact:
     kind: FactKind
     effective_at: datetime
     recorded_at: datetime
+    planned: bool = False
     actor_kind: str = "system"
     actor_id: UUID | None = None
     plan_version_id: UUID | None = None
+    overrides: tuple[Charge, ...] = ()
     quantity: int | None = None
     proration: Proration | None = None
     zone: str | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from carbonledger.domains.catalog.types import Proration
+from carbonledger.domains.catalog.types import Charge, Proration
 from carbonledger.domains.subscriptions.types.facts import Fact
 from carbonledger.domains.subscriptions.types.states import Status
 from carbonledger.kernel.period import Period
@@ -63,6 +63,7 @@ class Standing:
 
     status: Status
     plan_version_id: UUID
+    overrides: tuple[Charge, ...]
     quantity: int
     zone: str
     started_at: datetime
@@ -102,7 +103,10 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a subscription that is to start is told. ``trial_days`` None: as the plan says. ``anchor`` None: the first day that is charged."""
+    """What a subscription that is to start is told.
+
+    ``trial_days`` None: as the plan says. ``anchor`` None: the first day that is charged. ``ends_at``: it ends by itself then.
+    """
 
     plan_version_id: UUID
     quantity: int
@@ -113,3 +117,4 @@ class Terms:
     ends_at: datetime | None = None
     payment_first: bool = False
     proration: Proration | None = None
+    overrides: tuple[Charge, ...] = ()

@@ -57,9 +57,7 @@ TRANSITIONS: Final[Mapping[Move, Mapping[Status, Status]]] = {
     Move.BEGIN_TRIAL: {Status.SCHEDULED: Status.TRIALING},
     Move.AWAIT_PAYMENT: {Status.SCHEDULED: Status.INCOMPLETE, Status.TRIALING: Status.INCOMPLETE},
     Move.ACTIVATE: {Status.SCHEDULED: Status.ACTIVE, Status.TRIALING: Status.ACTIVE},
-    Move.CHANGE: {
-        status: status for status in (Status.SCHEDULED, Status.TRIALING, Status.ACTIVE, Status.PAST_DUE, Status.PAUSED)
-    },
+    Move.CHANGE: {status: status for status in (Status.SCHEDULED, Status.TRIALING, Status.ACTIVE, Status.PAST_DUE, Status.PAUSED)},
     Move.PAUSE: {Status.TRIALING: Status.PAUSED, Status.ACTIVE: Status.PAUSED},
     Move.RESUME: {Status.PAUSED: Status.ACTIVE},
     Move.RESUME_TRIAL: {Status.PAUSED: Status.TRIALING},
