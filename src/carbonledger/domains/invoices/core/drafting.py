@@ -115,10 +115,7 @@ def discounts_of(due: Sequence[DueCharge], versions: Mapping[UUID, PlanVersion])
             if known is None or known.service.start <= one.service.start:
                 newest[one.subscription_id] = one
     return tuple(
-        discount
-        for one in newest.values()
-        for discount in versions[one.plan_version_id].discounts
-        if isinstance(discount, AmountDiscount)
+        discount for one in newest.values() for discount in versions[one.plan_version_id].discounts if isinstance(discount, AmountDiscount)
     )
 
 

@@ -70,7 +70,7 @@ class Piece:
     gross: Fraction
     discounts: tuple[Discount, ...] = ()
     tax_codes: tuple[str, ...] = ()
-    explained: Explained = Explained()
+    explained: Explained = types.UNEXPLAINED
 
 
 def of_charge(due: DueCharge, measured: Measured | None, *, percents: Sequence[PercentDiscount], tax_codes: tuple[str, ...]) -> Piece:
@@ -101,6 +101,11 @@ def of_charge(due: DueCharge, measured: Measured | None, *, percents: Sequence[P
         tax_codes=charge.tax_rate_codes or tax_codes,
         explained=_explained(found, _kept(charge, due, rated, discounts)),
     )
+
+
+def is_usage(charge: Charge) -> bool:
+    """Say whether a charge prices what was used, rather than a flat amount."""
+    return not isinstance(charge.model, Flat)
 
 
 def terms_of(charge: Charge, *, seats: int) -> Terms:
@@ -262,7 +267,7 @@ def _kept(charge: Charge, due: DueCharge, rated: Rated, discounts: Sequence[Disc
         "discounts": [discount_to_json(one) for one in discounts],
         **_said(rated),
     }
-    if charge.meter_code is not None:
+    if is_usage(charge):
         kept["stretches"] = [
             [instant.to_api_instant(one.start), instant.to_api_instant(one.end)] for one in due.stretches if one.end is not None
         ]
@@ -325,5 +330,3 @@ def _explained(measured: Measured, kept: Mapping[str, Any]) -> Explained:
 
 def _period(start: datetime | None, end: datetime | None) -> Period | None:
     return None if start is None or end is None else Period(start, end)
-
-

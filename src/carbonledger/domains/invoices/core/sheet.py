@@ -1,4 +1,4 @@
-"""Puts an issued invoice into the words of its printed pages. Pure: it decides nothing and rounds nothing, what is shown is what is kept."""
+"""Puts an issued invoice into the words of its printed pages. Pure: it decides and rounds nothing, what is shown is what is kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SEEN: Final = (
 def sheet(
     invoice: Invoice, lines: Sequence[Line], *, settings: SellerSettings, is_test: bool, corrects: str | None = None
 ) -> printing.Sheet:
-    """Return the pages of an issued invoice; ``corrects`` is the number of the one that it adds to. Raises ``ValueError`` before it is issued."""
+    """Return the pages of an issued invoice; ``corrects`` is the number of the one that it adds to."""
     issued = invoice.issued
     if issued is None:
         raise ValueError("an invoice is printed once it is issued")

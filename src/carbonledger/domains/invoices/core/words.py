@@ -1,7 +1,8 @@
 """The words, dates and numbers of a printed invoice in English, German and French. Pure.
 
 Source of dates, months and separators: CLDR 47, locales en, de and fr (``dateFormats-long``, ``decimalFormats``, ``currencyFormats`` with
-the currency's code): https://cldr.unicode.org. The words of tax are those of Council Directive 2006/112/EC, article 226, in the three languages.
+the currency's code): https://cldr.unicode.org. The words of tax are those of Council Directive 2006/112/EC, article 226, in the three
+languages.
 """
 
 from __future__ import annotations
@@ -72,7 +73,20 @@ class Words:
 
 
 _EN: Final = Words(
-    months=tuple("January February March April May June July August September October November December".split()),
+    months=(
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ),
     date="{month} {day}, {year}",
     group=",",
     point=".",
@@ -116,7 +130,7 @@ _EN: Final = Words(
     late="{name}, usage reported later",
 )
 _DE: Final = Words(
-    months=tuple("Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()),
+    months=("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"),
     date="{day}. {month} {year}",
     group=".",
     point=",",
@@ -160,7 +174,7 @@ _DE: Final = Words(
     late="{name}, nachgemeldete Nutzung",
 )
 _FR: Final = Words(
-    months=tuple("janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()),
+    months=("janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"),
     date="{day} {month} {year}",
     group=_NARROW,
     point=",",
@@ -170,7 +184,7 @@ _FR: Final = Words(
     credit="Avoir",
     correction="Facture rectificative",
     number="Numéro",
-    issued="Date d’émission",
+    issued="Date d\u2019émission",
     due="Échéance",
     period="Période de service",
     reference="Client",
@@ -188,7 +202,7 @@ _FR: Final = Words(
     total="Total",
     reverse_charge="Autoliquidation.",
     exempt="Exonéré de taxe.",
-    nothing_due="Rien n’est à payer.",
+    nothing_due="Rien n\u2019est à payer.",
     pay="Veuillez payer {total} au plus tard le {date}, en indiquant {number}.",
     owed="{total} en votre faveur.",
     corrects="Complète la facture {number}.",
@@ -212,7 +226,7 @@ def day(words: Words, value: date) -> str:
 
 
 def number(words: Words, value: Decimal) -> str:
-    """Return a number as the language writes it, with all its digits: ``-1234.5`` is ``−1,234.5``, ``−1.234,5``, ``−1 234,5``."""
+    """Return a number as the language writes it, with all its digits: ``-1234.5`` is ``1,234.5``, ``1.234,5`` or ``1 234,5`` behind a minus sign."""
     return _spelled(words, decimals.to_api_decimal(value))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import types as accounts
+from carbonledger.domains.catalog.types import AmountDiscount
 from carbonledger.domains.invoices.types.invoices import (
     Explained,
     Invoice,
@@ -23,7 +24,6 @@ from carbonledger.domains.invoices.types.invoices import (
     TaxTotal,
     Totals,
 )
-from carbonledger.domains.catalog.types import AmountDiscount
 from carbonledger.domains.invoices.types.totals import TaxRounding
 from carbonledger.kernel import currency as currencies
 from carbonledger.kernel import decimals

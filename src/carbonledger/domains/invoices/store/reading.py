@@ -21,6 +21,17 @@ WHERE l.organization_id = $1 AND l.meter_id IS NOT NULL AND l.kind = 'charge' AN
   AND i.state IN ('issued', 'uncollectible') AND l.invoice_id > $3
 ORDER BY l.invoice_id, l.position LIMIT $4
 """
+_STANDS: Final = """
+    AND NOT EXISTS (SELECT FROM invoices i WHERE i.organization_id = l.organization_id AND i.id = l.invoice_id AND i.state = 'void')
+"""
+_BILLED: Final = f"SELECT l.* FROM invoice_lines l WHERE l.organization_id = $1 AND l.cause = ANY ($2) {_STANDS}"
+_SERVED: Final = f"""
+SELECT l.* FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) AS s (subscription_id, plan_version_id, starts, ends)
+JOIN invoice_lines l ON l.organization_id = $1 AND l.subscription_id = s.subscription_id AND l.plan_version_id = s.plan_version_id
+    AND l.service_start = s.starts AND l.service_end = s.ends
+WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit') {_STANDS}
+ORDER BY l.id
+"""
 _SUMS: Final = """
 SELECT i.id, i.state, i.subtotal, i.discount, i.tax, i.total, i.lines,
     count(l.id) AS found_lines, coalesce(sum(l.amount), 0) AS amount, coalesce(sum(l.discount), 0) AS line_discount,
@@ -91,10 +102,20 @@ async def line(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, l
     return None if row is None else packing.line_from_row(row)
 
 
-async def billed(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, tuple[UUID, Line]]:
-    """Return those of the causes that have a line, with it and its invoice."""
-    asked = select(_lines).where(_lines.c.organization_id == organization_id, _lines.c.cause == func.any(list(causes)))
-    return {row["cause"]: (row["invoice_id"], packing.line_from_row(row)) for row in await uow.fetch(asked)}
+async def billed(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, Line]:
+    """Return those of the causes that have a line on an invoice that is not void, with it."""
+    rows = await uow.conn.fetch(_BILLED, organization_id, list(causes))
+    return {row["cause"]: packing.line_from_row(row) for row in rows}
+
+
+async def served(
+    uow: db.UnitOfWork, *, organization_id: UUID, services: Iterable[tuple[UUID, UUID, datetime, datetime | None]]
+) -> list[Line]:
+    """Return the charges and credits for subscriptions, plan versions and service periods on invoices that are not void."""
+    columns = [list(column) for column in zip(*services, strict=True)]
+    if not columns:
+        return []
+    return [packing.line_from_row(row) for row in await uow.conn.fetch(_SERVED, organization_id, *columns)]
 
 
 async def gathering(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Iterable[UUID]) -> list[Invoice]:

@@ -31,9 +31,9 @@ def _values(forms: Mapping[str, str]) -> str:
 _NAMES: Final = ", ".join(packing.INVOICE)
 _LINE_NAMES: Final = ", ".join(packing.LINE)
 _GIVEN: Final = f"unnest({_places(packing.INVOICE)}) AS c ({_NAMES})"
-_ADD: Final = f"INSERT INTO invoices (organization_id, {_NAMES}) SELECT $1, {_values(packing.INVOICE)} FROM {_GIVEN}"  # noqa: S608
+_ADD: Final = f"INSERT INTO invoices (organization_id, {_NAMES}) SELECT $1, {_values(packing.INVOICE)} FROM {_GIVEN}"
 _ADD_LINES: Final = (
-    f"INSERT INTO invoice_lines (organization_id, {_LINE_NAMES}) SELECT $1, {_values(packing.LINE)} "  # noqa: S608
+    f"INSERT INTO invoice_lines (organization_id, {_LINE_NAMES}) SELECT $1, {_values(packing.LINE)} "
     f"FROM unnest({_places(packing.LINE)}) AS c ({_LINE_NAMES})"
 )
 # What is put into a row that is there: everything but whose it is and when it was made.
@@ -41,7 +41,7 @@ _KEPT: Final = {"id", "account_id", "currency", "origin", "created_at"}
 _SET: Final = ", ".join(
     f"{name} = c.{name}{'::jsonb' if form == _JSON else ''}" for name, form in packing.INVOICE.items() if name not in _KEPT
 )
-_PUT: Final = f"UPDATE invoices i SET {_SET} FROM {_GIVEN} WHERE i.organization_id = $1 AND i.id = c.id"  # noqa: S608
+_PUT: Final = f"UPDATE invoices i SET {_SET} FROM {_GIVEN} WHERE i.organization_id = $1 AND i.id = c.id"
 _DROP_LINES: Final = "DELETE FROM invoice_lines WHERE organization_id = $1 AND invoice_id = ANY ($2)"
 _DROP: Final = "DELETE FROM invoices WHERE organization_id = $1 AND id = ANY ($2)"
 

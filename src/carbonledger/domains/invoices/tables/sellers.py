@@ -40,7 +40,9 @@ settings = columns.tenant_table(
     columns.text("series"),
     columns.instant("updated_at"),
     CheckConstraint("length(name) BETWEEN 1 AND 200", name="name"),
-    CheckConstraint("pg_column_size(address) <= 8192 AND pg_column_size(tax_ids) <= 8192 AND pg_column_size(tax_rate_codes) <= 2048", name="documents"),
+    CheckConstraint(
+        "pg_column_size(address) <= 8192 AND pg_column_size(tax_ids) <= 8192 AND pg_column_size(tax_rate_codes) <= 2048", name="documents"
+    ),
     CheckConstraint("length(email) BETWEEN 1 AND 254", name="email"),
     CheckConstraint("color ~ '^#[0-9a-f]{6}$'", name="color"),
     CheckConstraint("logo_media_type IN ('image/png', 'image/svg+xml')", name="logo_media_type"),

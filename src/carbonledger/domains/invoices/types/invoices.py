@@ -135,6 +135,10 @@ class Explained:
     metered_at: datetime | None = None
 
 
+UNEXPLAINED: Final = Explained()
+"""Of a line that says all there is to say."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One line. ``cause`` names what is billed, once for ever in its organization, so that nothing is billed twice.
@@ -164,7 +168,7 @@ class Line:
     discount: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
     tax_codes: tuple[str, ...] = ()
-    explained: Explained = Explained()
+    explained: Explained = UNEXPLAINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
