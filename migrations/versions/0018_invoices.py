@@ -399,6 +399,7 @@ _STATEMENTS: tuple[str, ...] = (
     CREATE INDEX invoice_lines_subscription_idx ON invoice_lines (organization_id, subscription_id, service_end)
     WHERE subscription_id IS NOT NULL
     """,
+    "CREATE INDEX invoice_lines_late_idx ON invoice_lines (organization_id, undoes) WHERE undoes IS NOT NULL",
     "CREATE INDEX invoice_lines_metered_idx ON invoice_lines (organization_id, service_end) WHERE meter_id IS NOT NULL",
     *ddl.tenant_policy("invoice_lines"),
     *ddl.bulk_policy("invoice_lines"),

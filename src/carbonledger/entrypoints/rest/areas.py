@@ -19,6 +19,7 @@ from carbonledger.entrypoints.rest import (
     exports,
     health,
     invitations,
+    invoices,
     llm_keys,
     members,
     methodology,
@@ -69,6 +70,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     public_log.router,
     public_log.well_known,
     credit_lots.router,
+    invoices.router,
     receipts.router,
     receipts.public,
 )

@@ -226,7 +226,7 @@ def day(words: Words, value: date) -> str:
 
 
 def number(words: Words, value: Decimal) -> str:
-    """Return a number as the language writes it, with all its digits: ``-1234.5`` is ``1,234.5``, ``1.234,5`` or ``1 234,5`` behind a minus sign."""
+    """Return a number as the language writes it, with all its digits: ``1,234.5``, ``1.234,5`` or ``1 234,5``, and a true minus sign."""
     return _spelled(words, decimals.to_api_decimal(value))
 
 

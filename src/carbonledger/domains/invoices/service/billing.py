@@ -16,6 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.accounts.types import Account
+from carbonledger.domains.catalog.types import AmountDiscount
 from carbonledger.domains.invoices.core import drafting, pieces, words
 from carbonledger.domains.invoices.core.pieces import Piece
 from carbonledger.domains.invoices.service import context as contexts
@@ -24,7 +25,8 @@ from carbonledger.domains.invoices.service.context import Context
 from carbonledger.domains.invoices.store import reading, upkeep, writing
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.failures import Step
-from carbonledger.domains.invoices.types.invoices import Invoice, Line
+from carbonledger.domains.invoices.types.invoices import Invoice, Line, Totals
+from carbonledger.domains.invoices.types.sellers import SellerSettings
 from carbonledger.domains.subscriptions.service import billing as subscriptions
 from carbonledger.domains.subscriptions.types import DueCharge
 from carbonledger.infra import db
@@ -191,8 +193,35 @@ def _document(
     )
     collects_until = billable_at + settings.grace
     waits = collects_until > now and any(one.cause in known.measured for one in due)
-    invoice = Invoice(
-        id=ids.new_id(at),
+    invoice = drafted(
+        account,
+        totals,
+        lines,
+        currency=currency,
+        discounts=discounts,
+        settings=settings,
+        billed_at=billable_at,
+        now=now,
+        invoice_id=ids.new_id(at),
+    )
+    return Document(replace(invoice, collects_until=collects_until if waits else None), lines)
+
+
+def drafted(
+    account: Account,
+    totals: Totals,
+    lines: Sequence[Line],
+    *,
+    currency: Currency,
+    discounts: tuple[AmountDiscount, ...],
+    settings: SellerSettings,
+    billed_at: datetime,
+    now: datetime,
+    invoice_id: UUID,
+) -> Invoice:
+    """Return a draft of an account, as it wants its documents."""
+    return Invoice(
+        id=invoice_id,
         account_id=account.id,
         currency=currency,
         origin=types.Origin.SUBSCRIPTION,
@@ -206,12 +235,10 @@ def _document(
         locale=account.locale,
         zone=account.time_zone,
         terms_days=account.payment_terms_days,
-        billed_at=billable_at,
-        collects_until=collects_until if waits else None,
+        billed_at=billed_at,
         created_at=now,
         updated_at=now,
     )
-    return Document(invoice, lines)
 
 
 def new_ids(at: datetime) -> Iterator[UUID]:

@@ -38,8 +38,8 @@ async def issue_all(
 ) -> list[Invoice]:
     """Issue drafts, which this transaction holds, with numbers in their order; ask for their PDFs; return them.
 
-    Nothing but the commit comes after the numbers are taken: until then nobody else of the seller takes any. Raises ``InvoiceStateForbids``,
-    ``InvoiceEmpty``.
+    Nothing but the commit comes after the numbers are taken: until then nobody else of the seller takes any. Raises
+    ``InvoiceStateForbids``, ``InvoiceEmpty``.
     """
     if not drafts:
         return []

@@ -25,7 +25,8 @@ _GAPS: Final = """
 SELECT s.code FROM invoice_series s
 LEFT JOIN invoices i ON i.organization_id = s.organization_id AND i.series = s.code
 WHERE s.organization_id = $1
-GROUP BY s.organization_id, s.code HAVING (s.issued, s.issued) IS DISTINCT FROM (count(i.sequence), coalesce(max(i.sequence), 0)) ORDER BY s.code
+GROUP BY s.organization_id, s.code
+HAVING (s.issued, s.issued) IS DISTINCT FROM (count(i.sequence), coalesce(max(i.sequence), 0)) ORDER BY s.code
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -31,6 +32,11 @@ JOIN invoice_lines l ON l.organization_id = $1 AND l.subscription_id = s.subscri
     AND l.service_start = s.starts AND l.service_end = s.ends
 WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit') {_STANDS}
 ORDER BY l.id
+"""
+_LATE: Final = """
+SELECT l.undoes, count(*) AS times, coalesce(sum(l.amount) FILTER (WHERE i.state <> 'void'), 0) AS amount
+FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
+WHERE l.organization_id = $1 AND l.undoes = ANY ($2) AND l.kind = 'late' GROUP BY l.undoes
 """
 _SUMS: Final = """
 SELECT i.id, i.state, i.subtotal, i.discount, i.tax, i.total, i.lines,
@@ -155,6 +161,12 @@ async def metered(uow: db.UnitOfWork, *, organization_id: UUID, since: datetime,
     """Return usage lines of issued invoices whose service ended after ``since``, with their invoices, by these, above an invoice's id."""
     rows = await uow.conn.fetch(_METERED, organization_id, since, after, limit)
     return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
+
+
+async def late_amounts(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, tuple[int, Decimal]]:
+    """Return how often usage came late for lines, by their causes, and what was billed for it; void invoices are no bill."""
+    rows = await uow.conn.fetch(_LATE, organization_id, list(causes))
+    return {row["undoes"]: (row["times"], row["amount"]) for row in rows}
 
 
 async def wrong_sums(uow: db.UnitOfWork, *, organization_id: UUID) -> list[UUID]:

@@ -73,7 +73,8 @@ invoices = columns.tenant_table(
     CheckConstraint("pg_column_size(seller) <= 16384 AND pg_column_size(buyer) <= 16384", name="parties"),
     CheckConstraint("length(reference) BETWEEN 1 AND 200 AND (reference IS NULL OR payment = 'paid')", name="reference"),
     CheckConstraint(
-        "num_nonnulls(series, sequence, number, issued_at, due_on, seller, buyer) = CASE WHEN state IN ('gathering', 'draft') THEN 0 ELSE 7 END",
+        "num_nonnulls(series, sequence, number, issued_at, due_on, seller, buyer)"
+        " = CASE WHEN state IN ('gathering', 'draft') THEN 0 ELSE 7 END",
         name="issued",
     ),
     CheckConstraint("state NOT IN ('gathering', 'draft') OR payment = 'unpaid'", name="unissued"),
@@ -147,6 +148,12 @@ lines = columns.tenant_table(
         "subscription_id",
         "service_end",
         postgresql_where=sql("subscription_id IS NOT NULL"),
+    ),
+    Index(
+        "invoice_lines_late_idx",
+        "organization_id",
+        "undoes",
+        postgresql_where=sql("undoes IS NOT NULL"),
     ),
     Index(
         "invoice_lines_metered_idx",

@@ -143,9 +143,9 @@ UNEXPLAINED: Final = Explained()
 class Line:
     """One line. ``cause`` names what is billed, once for ever in its organization, so that nothing is billed twice.
 
-    ``amount`` is rounded to the currency's minor unit, once; ``unrounded`` is what it was rounded from. ``discount`` (0 or more) and ``tax``
-    are the line's parts of the document's. ``[service_start, service_end)`` is what is paid for, ``[part_start, part_end)`` the stretch of
-    it that is charged. ``undoes``: the cause that a credit gives back, or late usage adds to.
+    ``amount`` is rounded to the currency's minor unit, once; ``unrounded`` is what it was rounded from. ``discount`` (0 or more) and
+    ``tax`` are the line's parts of the document's. ``[service_start, service_end)`` is what is paid for, ``[part_start, part_end)`` the
+    stretch of it that is charged. ``undoes``: the cause that a credit gives back, or late usage adds to.
     """
 
     id: UUID

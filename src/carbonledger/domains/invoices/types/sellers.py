@@ -40,9 +40,9 @@ class Logo:
 class SellerSettings:
     """How an organization sells. ``name`` None: the organization's own. ``color``: ``#rrggbb``, for the document's accents.
 
-    ``payment_terms_days`` (0 to 365) is for accounts made from now on. ``grace`` (0 to 30 days): how long after a period's end a draft waits
-    for late usage; what ``late_usage`` comes after it, decides.
-    ``tax_rate_codes``: the tax of what names none itself. ``series``: the series that invoices are numbered in.
+    ``payment_terms_days`` (0 to 365) is for accounts made from now on. ``grace`` (0 to 30 days): how long after a period's end a draft
+    waits for late usage; what ``late_usage`` comes after it, decides. ``tax_rate_codes``: the tax of what names none itself. ``series``:
+    the series that invoices are numbered in.
     """
 
     name: str | None = None
