@@ -19,6 +19,7 @@ from carbonledger.entrypoints.rest import (
     exports,
     health,
     invitations,
+    invoice_previews,
     invoices,
     llm_keys,
     members,
@@ -70,9 +71,10 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     public_log.router,
     public_log.well_known,
     credit_lots.router,
-    invoices.router,
     receipts.router,
     receipts.public,
+    invoice_previews.router,
+    invoices.router,
 )
 
 

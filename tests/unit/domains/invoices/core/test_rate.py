@@ -156,7 +156,7 @@ def test_carbon_is_charged_by_the_bound_that_was_chosen(bound: charges.Bound, ex
 def test_for_a_part_of_a_period_usage_is_what_was_used_and_its_allowance_and_bounds_are_parts() -> None:
     """Half a month of 1,000 included: 500. 700 used, 200 over at 0.10: 20.00. Half of a minimum of 60.00: 30.00."""
     rated = rate(Standard(D("0.10")), Usage(quantity=D(700)), Terms(included=D(1000)), Part(15, 30))
-    assert (rated.billable, rated.amount) == (D(200), 20)
+    assert (rated.billable, rated.amount) == (D(200), F(20))
     assert rate(Standard(D("0.10")), Usage(quantity=D(700)), Terms(included=D(1000), minimum=D(60)), Part(15, 30)).amount == 30
 
 

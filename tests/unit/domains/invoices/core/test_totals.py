@@ -248,7 +248,7 @@ def test_a_percentage_before_an_amount_never_takes_off_less(subtotal: int, perce
 def test_a_change_undone_at_once_comes_to_nothing(some: list[Fraction], unit: currency.Currency) -> None:
     undone = [Item(sign * amount, taxes=(VAT_19, INCLUDED_20)) for amount in some for sign in (1, -1)]
     document = totals.total(undone, currency=unit)
-    assert (document.subtotal, document.tax, document.tax_included, document.total) == (0, 0, 0, 0)
+    assert not any((document.subtotal, document.tax, document.tax_included, document.total))
 
 
 @given(st.lists(items, max_size=8), currencies)
