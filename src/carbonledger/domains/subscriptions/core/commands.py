@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from carbonledger.domains.catalog.types import Charge, PlanVersion, Proration
+from carbonledger.domains.catalog.types import Charge, Migration, PlanVersion, Proration
 from carbonledger.domains.subscriptions import types
 from carbonledger.domains.subscriptions.core import changes, cycles, eras, standing, story
 from carbonledger.domains.subscriptions.core.story import State
@@ -357,3 +357,32 @@ def _instant(desk: Desk, when: When) -> datetime:
         word = _word(desk.standing.status)
         raise types.SubscriptionStateRefuses(f"It is {word}, and no period runs that could end. Choose now.")
     return at
+
+
+def follow(desk: Desk, version: PlanVersion) -> tuple[Fact, ...]:
+    """Return the facts by which a subscription goes along to a new version of its plan, when the version says; none where it needn't.
+
+    Not before the version is effective: at once then, or with the first period that begins from then on. A customer's own charges stay.
+    """
+    now, old = desk.standing, desk.version
+    planned = [fact for fact in _planned(desk) if fact.kind is FactKind.PLAN_CHANGED]
+    going = desk.versions[planned[-1].plan_version_id] if planned and planned[-1].plan_version_id is not None else old
+    if old.plan_id != version.plan_id or going.plan_id != version.plan_id or going.number >= version.number:
+        return ()  # it leaves the plan anyway, or goes as far already
+    if not story.allows(_state(desk), Move.CHANGE) or version.currency != old.currency:
+        return ()
+    at = max(desk.now, version.effective_at)
+    if version.migration is Migration.RENEWAL:
+        at = _first_bound(desk, at) or at
+    draft = _Draft(desk)
+    draft.withdraw(FactKind.PLAN_CHANGED)
+    draft.add(FactKind.PLAN_CHANGED, at, plan_version_id=version.id, overrides=now.overrides, proration=version.proration)
+    return draft.done()
+
+
+def _first_bound(desk: Desk, at: datetime) -> datetime | None:
+    """Return when the first period begins at or after ``at``; None where none runs then."""
+    found = cycles.cycles(desk.facts, desk.versions, since=at, limit=2)
+    starts = [cycle.service.start for cycle in found if cycle.service.start >= at]
+    ends = [cycle.service.end for cycle in found if cycle.service.end is not None and cycle.service.end >= at]
+    return min((*starts, *ends), default=None)

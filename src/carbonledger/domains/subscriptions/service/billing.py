@@ -11,13 +11,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from carbonledger.domains.subscriptions.types import DueCharge
+from carbonledger.domains.subscriptions.core import charging
+from carbonledger.domains.subscriptions.service import recording
+from carbonledger.domains.subscriptions.store import billing as store
+from carbonledger.domains.subscriptions.types import DueCharge, Subscription
 from carbonledger.infra import db
+from carbonledger.kernel.actor import Actor
 
 
 async def due(
     uow: db.UnitOfWork,
     *,
+    actor: Actor,
     organization_id: UUID,
     account_ids: Sequence[UUID] | None = None,
     until: datetime,
@@ -25,9 +30,28 @@ async def due(
     """Return, by account, the charges that are billable by ``until`` (inside) and not billed yet, by the time at which they became so.
 
     ``account_ids`` None: of every account of the organization. An account of which nothing is due is left out. A charge and the credit of
-    all of it, both not billed, are left out too: together they are nothing. The subscriptions are held until the transaction ends.
+    all of it, both not billed, are left out too: together they are nothing. The subscriptions are held until the transaction ends, and
+    brought to ``until``, which must not be after the organization's time.
     """
-    raise NotImplementedError
+    hand = recording.Hand(uow=uow, actor=actor, now=until, organization_id=organization_id)
+    found = await store.billable(uow, organization_id=organization_id, account_ids=account_ids, until=until)
+    versions = await recording.versions_of(uow, organization_id=organization_id, subscriptions=found)
+    late = [one for one in found if one.next_due_at is not None and one.next_due_at <= until]
+    if late:
+        await recording.bring(hand, late, versions)
+    by_account: dict[UUID, list[DueCharge]] = {}
+    for one in found:
+        books = charging.Books(subscription_id=one.id, account_id=one.account_id, versions=versions)
+        charges = _open(one, charging.due_charges(one.facts, books, since=one.billed_until, until=until))
+        if charges:
+            by_account.setdefault(one.account_id, []).extend(charges)
+    return {account_id: tuple(sorted(charges, key=lambda due: due.billable_at)) for account_id, charges in by_account.items()}
+
+
+def _open(subscription: Subscription, charges: Sequence[DueCharge]) -> tuple[DueCharge, ...]:
+    """Return what is not billed. A fact recorded at the very instant up to which was billed makes things billable at that instant."""
+    until, facts = subscription.billed_until, subscription.billed_facts
+    return charging.netted([due for due in charges if until is None or due.billable_at > until or due.fact > facts])
 
 
 async def billed(
@@ -37,15 +61,23 @@ async def billed(
     account_ids: Sequence[UUID] | None = None,
     until: datetime,
 ) -> None:
-    """Note that what ``due`` returned for the same arguments in this transaction is billed, so that it is never returned again."""
-    raise NotImplementedError
+    """Note that what ``due`` returned for the same arguments in this transaction is billed, so that it is never returned again.
+
+    Also where it returned nothing: a bill run that has looked need not look again.
+    """
+    await store.billed(uow, organization_id=organization_id, account_ids=account_ids, until=until)
 
 
-async def accounts_due(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, after: UUID | None, limit: int) -> tuple[UUID, ...]:
-    """Return up to ``limit`` accounts with something billable by ``until``, by id, from the one after ``after``: a bill run's batches."""
-    raise NotImplementedError
+async def accounts_due(
+    uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, after: UUID | None = None, limit: int
+) -> tuple[UUID, ...]:
+    """Return up to ``limit`` accounts of which something may be billable by ``until``, by id, from the one after ``after``.
+
+    The batches of a bill run. Of one that is named nothing may turn out to be due; then ``billed`` has it no longer named.
+    """
+    return await store.accounts(uow, organization_id=organization_id, until=until, after=after, limit=limit)
 
 
 async def next_billable_at(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime) -> datetime | None:
-    """Return when the next charge becomes billable, at or before ``until``; None if none does. What waits already counts with its time."""
-    raise NotImplementedError
+    """Return when something may next be billable, at or before ``until``; None if nothing is. What waits already counts with its time."""
+    return await store.next_billable_at(uow, organization_id=organization_id, until=until)

@@ -28,6 +28,7 @@ from carbonledger.domains.subscriptions.types.records import (
     Standing,
     Subscription,
     Terms,
+    View,
     When,
 )
 from carbonledger.domains.subscriptions.types.states import BILLED, OVER, TRANSITIONS, Move, Status
@@ -63,5 +64,6 @@ __all__ = [
     "SubscriptionStateRefuses",
     "SubscriptionsFault",
     "Terms",
+    "View",
     "When",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from carbonledger.domains.catalog.types import Charge, Proration
+from carbonledger.domains.catalog.types import Charge, PlanVersion, Proration
 from carbonledger.domains.subscriptions.types.facts import Fact
 from carbonledger.domains.subscriptions.types.states import Status
 from carbonledger.kernel.period import Period
@@ -82,8 +82,9 @@ class Standing:
 class Subscription:
     """A subscription: who takes what, its facts in order of recording, and how far they are billed.
 
-    ``status`` and ``next_due_at`` are what the facts said when they were last looked at, kept for finding. Everything that was billable by
-    ``billed_until`` from the first ``billed_facts`` facts is billed.
+    ``status`` is what the facts said at ``advanced_until``, ``next_due_at`` when the next of them takes effect or a period ends, and
+    ``billable_at`` from when something may be billable; they are kept for finding. Everything that was billable by ``billed_until`` from
+    the first ``billed_facts`` facts is billed.
     """
 
     id: UUID
@@ -94,11 +95,26 @@ class Subscription:
     metadata: Mapping[str, str]
     facts: tuple[Fact, ...]
     status: Status
+    advanced_until: datetime
     next_due_at: datetime | None
+    billable_at: datetime | None
     billed_until: datetime | None
     billed_facts: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A subscription as it stands at an instant: its plan version (this customer's own charges in it), the current period, what is planned.
+
+    ``period`` is None where none runs: before the start, in a trial, after the end.
+    """
+
+    subscription: Subscription
+    standing: Standing
+    version: PlanVersion
+    period: Cycle | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
