@@ -7,7 +7,7 @@ from alembic import op
 from carbonledger.infra import ddl
 
 revision = "0018"
-down_revision = "0015"
+down_revision = "0017"
 
 
 def _table(name: str, *items: str) -> str:

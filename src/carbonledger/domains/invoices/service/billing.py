@@ -64,6 +64,20 @@ class Document:
     lines: tuple[Line, ...]
 
 
+async def batch(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, after: UUID | None = None) -> tuple[UUID, ...]:
+    """Return the next accounts of which something may be due, by id, from the one after ``after``; none at the end."""
+    return await subscriptions.accounts_due(uow, organization_id=organization_id, until=now, after=after, limit=BATCH)
+
+
+async def next_due(uow: db.UnitOfWork, organization_id: UUID, until: datetime) -> datetime | None:
+    """Return when something is next to be billed, or a draft has waited long enough, at or before ``until``."""
+    instants = (
+        await subscriptions.next_billable_at(uow, organization_id=organization_id, until=until),
+        await reading.next_collected_at(uow, organization_id=organization_id, until=until),
+    )
+    return min((one for one in instants if one is not None), default=None)
+
+
 async def run(
     uow: db.UnitOfWork,
     *,
@@ -78,8 +92,9 @@ async def run(
 
     Raises ``CauseBilled`` where something was billed outside of a run; nothing of the batch is, then.
     """
-    due = await subscriptions.due(uow, organization_id=organization_id, account_ids=account_ids, until=now)
+    due = await subscriptions.due(uow, actor=actor, organization_id=organization_id, account_ids=account_ids, until=now)
     if not due:
+        await subscriptions.billed(uow, organization_id=organization_id, account_ids=account_ids, until=now)
         return Ran()
     known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due)
     gathered = await _gathered(uow, organization_id=organization_id, account_ids=list(due))
@@ -92,7 +107,7 @@ async def run(
             if strictly:
                 raise
             failed[account_id] = fault
-    billed = [account_id for account_id in due if account_id not in failed]
+    billed = [account_id for account_id in account_ids if account_id not in failed]
     used = [one.invoice.id for account_id in billed for one in gathered.get(account_id, {}).values() if _is_used(one, made)]
     await writing.drop(uow, organization_id=organization_id, invoice_ids=used)
     await writing.add(uow, organization_id=organization_id, invoices=[document.invoice for document in made])

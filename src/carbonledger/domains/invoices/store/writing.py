@@ -76,7 +76,7 @@ async def drop_lines(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: 
 
 
 async def drop(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Sequence[UUID]) -> None:
-    """Drop drafts with their lines."""
+    """Drop drafts with their lines; none is nothing."""
     if invoice_ids:
         await drop_lines(uow, organization_id=organization_id, invoice_ids=invoice_ids)
         await uow.conn.execute(_DROP, organization_id, list(invoice_ids))
