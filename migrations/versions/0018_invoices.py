@@ -228,7 +228,7 @@ _FAILURES = _table(
     "attempts integer NOT NULL",
     "first_failed_at timestamptz NOT NULL",
     "last_failed_at timestamptz NOT NULL",
-    _check("billing_failures", "step", "step IN ('rate', 'collect', 'issue', 'print', 'late')"),
+    _check("billing_failures", "step", "step IN ('rate', 'collect', 'print')"),
     _check("billing_failures", "code", "length(code) BETWEEN 1 AND 100"),
     _check("billing_failures", "detail", "length(detail) BETWEEN 1 AND 1000"),
     _check("billing_failures", "attempts", "attempts > 0"),

@@ -34,6 +34,7 @@ from carbonledger.entrypoints.rest import (
     public_log,
     receipts,
     routing,
+    sellers,
     tax_rates,
     telemetry,
     telemetry_events,
@@ -81,6 +82,10 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     receipts.public,
     invoice_previews.router,
     invoices.router,
+    sellers.router,
+    sellers.series,
+    sellers.trouble,
+    sellers.late_usage,
 )
 
 

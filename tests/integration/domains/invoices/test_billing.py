@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from carbonledger.domains.invoices.service import billing, checking, issuing
-from carbonledger.domains.invoices.store import writing
+from carbonledger.domains.accounts.types import Account
+from carbonledger.domains.invoices.service import billing, checking
+from carbonledger.domains.invoices.store import numbers, writing
+from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import LineKind, Payment, State
 from carbonledger.domains.subscriptions import service as subscriptions
-from carbonledger.infra import db
+from carbonledger.domains.subscriptions.service import billing as due_charges
+from carbonledger.domains.subscriptions.types import DueCharge
+from carbonledger.infra import db, outbox
 from tests.integration.domains.invoices import shops
 from tests.integration.domains.invoices.shops import PLATFORM, SEATS, START, SUPPORT, Shop
 
@@ -31,7 +35,7 @@ class Killed(Exception):
 def killed_after(act: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """Do something, and die."""
 
-    async def run(*args: Any, **named: Any) -> Any:
+    async def run(*args: Any, **named: Any) -> None:
         await act(*args, **named)
         raise Killed
 
@@ -146,13 +150,13 @@ async def test_a_run_that_dies_leaves_nothing_and_the_next_one_bills(shop: Shop,
     await shop.subscribe(account_id, await shop.plan("pro", PLATFORM, SEATS), quantity=2)
 
     for module, name in (
-        (billing.subscriptions, "due"),
+        (due_charges, "due"),
         (writing, "add"),
         (writing, "add_lines"),
-        (billing.subscriptions, "billed"),
-        (issuing.numbers, "take"),
+        (due_charges, "billed"),
+        (numbers, "take"),
         (writing, "put"),
-        (issuing.outbox, "emit_many"),
+        (outbox, "emit_many"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, killed_after(getattr(module, name)))
@@ -218,9 +222,9 @@ async def test_an_account_that_cannot_be_rated_keeps_no_other_back(shop: Shop, m
         await shop.subscribe(account_id, plan_id)
     rightly = billing.documents
 
-    def documents(due: Any, *args: Any, account: Any, **named: Any) -> Any:
+    def documents(due: Sequence[DueCharge], *args: Any, account: Account, **named: Any) -> list[billing.Document]:
         if account.id == bad:
-            raise billing.types.TaxUnknown("There is no tax rate vat.")
+            raise types.TaxUnknown("There is no tax rate vat.")
         return rightly(due, *args, account=account, **named)
 
     with monkeypatch.context() as patch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import asyncpg
 import pytest
@@ -18,6 +19,7 @@ from carbonledger.infra import db
 from tests import conftest
 from tests.integration.domains.invoices import offices
 from tests.integration.domains.invoices.offices import NOW, Office
+from tests.unit.domains.invoices import invoice_kit as kit
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ async def test_many_at_once_leave_no_gap_and_no_double(office: Office) -> None:
 async def test_a_seller_may_go_on_in_another_series(office: Office) -> None:
     series = seller_types.NumberSeries(code="y2027", prefix="2027-", padding=3, issued=0)
     async with office.database.transaction(office.organization_id) as uow:
-        names = {"actor": office.actor, "now": NOW, "organization_id": office.organization_id}
+        names: dict[str, Any] = {"actor": office.actor, "now": NOW, "organization_id": office.organization_id}
         await sellers.add_series(uow, series=series, **names)
         with pytest.raises(seller_types.SeriesTaken):
             await sellers.add_series(uow, series=series, **names)
@@ -218,7 +220,7 @@ async def test_nobody_deletes_what_was_issued_not_even_the_owner(
 async def test_an_invoice_begins_as_a_draft(office: Office) -> None:
     account_id = await office.account()
     with pytest.raises(asyncpg.RestrictViolationError):
-        await office.draft(account_id, state=State.UNCOLLECTIBLE, ended_at=NOW, issued=offices.kit.issued(7))
+        await office.draft(account_id, state=State.UNCOLLECTIBLE, ended_at=NOW, issued=kit.issued(7))
 
 
 async def test_a_line_that_is_being_added_is_on_the_invoice_when_it_is_issued_or_not_at_all(office: Office) -> None:
@@ -276,7 +278,7 @@ async def test_the_database_has_the_same_table_of_states(office: Office, state: 
 
 async def test_marks_are_made_once_and_told(office: Office) -> None:
     made = await office.issued("12.34")
-    names = {"actor": office.actor, "organization_id": office.organization_id, "invoice_id": made.id}
+    names: dict[str, Any] = {"actor": office.actor, "organization_id": office.organization_id, "invoice_id": made.id}
     paid = await office.pay(made, reference=" SEPA 7 ")
     assert (paid.payment, paid.reference, paid.paid_at) == (Payment.PAID, "SEPA 7", NOW)
     assert await office.pay(made, reference="SEPA 7", now=NOW + timedelta(days=1)) == paid
@@ -296,7 +298,7 @@ async def test_marks_are_made_once_and_told(office: Office) -> None:
 async def test_what_was_given_up_may_be_paid_after_all(office: Office) -> None:
     made = await office.issued("12.34")
     async with office.database.transaction(office.organization_id) as uow:
-        names = {"actor": office.actor, "now": NOW, "organization_id": office.organization_id, "invoice_id": made.id}
+        names: dict[str, Any] = {"actor": office.actor, "now": NOW, "organization_id": office.organization_id, "invoice_id": made.id}
         assert (await standing.give_up(uow, **names)).state is State.UNCOLLECTIBLE
         assert (await standing.give_up(uow, **names)).state is State.UNCOLLECTIBLE
     paid = await office.pay(made)

@@ -34,7 +34,7 @@ def test_the_moves_are_those_of_the_picture(state: State, payment: Payment) -> N
 
 
 @pytest.mark.parametrize(
-    ("total", "payment"),
+    "total, payment",
     [
         ("0.01", Payment.UNPAID),  # the least that can be owed
         ("0.00", Payment.PAID),  # nothing to pay is paid

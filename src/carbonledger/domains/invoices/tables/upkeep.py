@@ -41,7 +41,7 @@ failures = columns.tenant_table(
     Column("attempts", Integer, nullable=False),
     columns.instant("first_failed_at"),
     columns.instant("last_failed_at"),
-    CheckConstraint("step IN ('rate', 'collect', 'issue', 'print', 'late')", name="step"),
+    CheckConstraint("step IN ('rate', 'collect', 'print')", name="step"),
     CheckConstraint("length(code) BETWEEN 1 AND 100", name="code"),
     CheckConstraint("length(detail) BETWEEN 1 AND 1000", name="detail"),
     CheckConstraint("attempts > 0", name="attempts"),

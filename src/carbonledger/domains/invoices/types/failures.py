@@ -18,10 +18,8 @@ class Step(enum.Enum):
     """What can fail by itself. Stored by these words."""
 
     RATE = "rate"  # of an account: its charges could not be rated, so nothing of it is billed
-    COLLECT = "collect"  # of a draft: its usage could not be counted again
-    ISSUE = "issue"  # of a draft
+    COLLECT = "collect"  # of a draft: its usage could not be counted again, so it is not issued
     PRINT = "print"  # of an issued invoice: its PDF could not be made
-    LATE = "late"  # of an account: what came late could not be settled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
