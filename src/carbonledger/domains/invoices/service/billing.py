@@ -96,19 +96,19 @@ async def run(
     if not due:
         await subscriptions.billed(uow, organization_id=organization_id, account_ids=account_ids, until=now)
         return Ran()
-    known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due)
-    gathered = await _gathered(uow, organization_id=organization_id, account_ids=list(due))
+    late = await gathered(uow, organization_id=organization_id, account_ids=list(due))
+    known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due, more=tax_codes_of(late))
     made: list[Document] = []
     failed: dict[UUID, errors.Fault] = {}
     for account_id, charges in due.items():
         try:
-            made += documents(charges, known, gathered.get(account_id, {}), account=known.accounts[account_id], now=now, at=at)
+            made += documents(charges, known, late.get(account_id, {}), account=known.accounts[account_id], now=now, at=at)
         except errors.Fault as fault:
             if strictly:
                 raise
             failed[account_id] = fault
     billed = [account_id for account_id in account_ids if account_id not in failed]
-    used = [one.invoice.id for account_id in billed for one in gathered.get(account_id, {}).values() if _is_used(one, made)]
+    used = [one.invoice.id for account_id in billed for one in late.get(account_id, {}).values() if _is_used(one, made)]
     await writing.drop(uow, organization_id=organization_id, invoice_ids=used)
     await writing.add(uow, organization_id=organization_id, invoices=[document.invoice for document in made])
     lines = [(document.invoice.id, line) for document in made for line in document.lines]
@@ -125,18 +125,24 @@ async def run(
     return Ran(issued=len(issued), drafted=len(made) - len(issued), lines=len(lines), failed=len(failed))
 
 
-def _is_used(gathered: Document, made: Sequence[Document]) -> bool:
+def tax_codes_of(late: Mapping[UUID, Mapping[Currency, Document]]) -> set[str]:
+    """Return the tax rates of what was gathered."""
+    return {code for documents in late.values() for one in documents.values() for line in one.lines for code in line.tax_codes}
+
+
+def _is_used(late: Document, made: Sequence[Document]) -> bool:
     """Say whether what was gathered is on one of the documents now."""
-    causes = {line.cause for line in gathered.lines}
+    causes = {line.cause for line in late.lines}
     return any(
-        document.invoice.account_id == gathered.invoice.account_id and any(line.cause in causes for line in document.lines)
-        for document in made
+        document.invoice.account_id == late.invoice.account_id and any(line.cause in causes for line in document.lines) for document in made
     )
 
 
-async def _gathered(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID]) -> dict[UUID, dict[Currency, Document]]:
-    """Return what was gathered for accounts, by account and currency, held."""
-    invoices = await reading.gathering(uow, organization_id=organization_id, account_ids=account_ids)
+async def gathered(
+    uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID], lock: bool = True
+) -> dict[UUID, dict[Currency, Document]]:
+    """Return what was gathered for accounts, by account and currency; locked, it stays so until the transaction ends."""
+    invoices = await reading.gathering(uow, organization_id=organization_id, account_ids=account_ids, lock=lock)
     lines = await reading.lines_of_many(uow, organization_id=organization_id, invoice_ids=[one.id for one in invoices]) if invoices else {}
     found: dict[UUID, dict[Currency, Document]] = {}
     for one in invoices:
@@ -147,7 +153,7 @@ async def _gathered(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: S
 def documents(
     due: Sequence[DueCharge],
     known: Context,
-    gathered: Mapping[Currency, Document],
+    late: Mapping[Currency, Document],
     *,
     account: Account,
     now: datetime,
@@ -161,12 +167,12 @@ def documents(
     groups: dict[tuple[datetime, str], list[DueCharge]] = {}
     for one in due:
         groups.setdefault((one.billable_at, known.versions[one.plan_version_id].currency.code), []).append(one)
-    left = dict(gathered)
+    left = dict(late)
     made, earlier = [], dict(known.billed)
     for (billable_at, _), charges in sorted(groups.items()):
         currency = known.versions[charges[0].plan_version_id].currency
-        late = left.pop(currency, None)
-        more = () if late is None else tuple(pieces.of_line(line) for line in late.lines)
+        waiting = left.pop(currency, None)
+        more = () if waiting is None else tuple(pieces.of_line(line) for line in waiting.lines)
         document = _document(
             charges, replace(known, billed=earlier), more, account=account, currency=currency, billable_at=billable_at, now=now, at=at
         )

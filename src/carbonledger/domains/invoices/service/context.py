@@ -34,8 +34,15 @@ class Context:
     served: Mapping[drafting.Service, Sequence[Line]]
 
 
-async def of_due(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, due: Mapping[UUID, Sequence[DueCharge]]) -> Context:
-    """Read what is needed to bill what is due, by account."""
+async def of_due(
+    uow: db.UnitOfWork,
+    *,
+    now: datetime,
+    organization_id: UUID,
+    due: Mapping[UUID, Sequence[DueCharge]],
+    more: Iterable[str] = (),
+) -> Context:
+    """Read what is needed to bill what is due, by account. ``more``: codes of further tax rates."""
     every = [one for charges in due.values() for one in charges]
     settings = await sellers.settings(uow, organization_id=organization_id)
     accounts = await accounts_service.find_many(uow, organization_id=organization_id, account_ids=list(due))
@@ -43,7 +50,7 @@ async def of_due(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, du
     codes = {code for one in every if one.charge is not None for code in one.charge.tax_rate_codes}
     credited = [one.credits for one in every if one.credits is not None]
     billed = await reading.billed(uow, organization_id=organization_id, causes=credited) if credited else {}
-    codes.update(settings.tax_rate_codes, *(line.tax_codes for line in billed.values()))
+    codes.update(more, settings.tax_rate_codes, *(line.tax_codes for line in billed.values()))
     currencies = {version_id: version.currency for version_id, version in versions.items()}
     wanted = measuring.of_due(every, accounts=accounts, currencies=currencies)
     return Context(

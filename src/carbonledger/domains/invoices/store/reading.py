@@ -124,14 +124,15 @@ async def served(
     return [packing.line_from_row(row) for row in await uow.conn.fetch(_SERVED, organization_id, *columns)]
 
 
-async def gathering(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Iterable[UUID]) -> list[Invoice]:
-    """Return what is gathered for accounts, locked, by id."""
+async def gathering(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Iterable[UUID], lock: bool = True) -> list[Invoice]:
+    """Return what is gathered for accounts, by id; locked, it stays so until the transaction ends."""
     mine = (
         _invoices.c.organization_id == organization_id,
         _invoices.c.state == State.GATHERING.value,
         _invoices.c.account_id == func.any(list(account_ids)),
     )
-    rows = await uow.fetch(select(_invoices).where(*mine).order_by(_invoices.c.id).with_for_update())
+    asked = select(_invoices).where(*mine).order_by(_invoices.c.id)
+    rows = await uow.fetch(asked.with_for_update() if lock else asked)
     return [packing.invoice_from_row(row) for row in rows]
 
 

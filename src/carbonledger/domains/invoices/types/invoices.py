@@ -346,6 +346,12 @@ class TaxUnknown(InvoicesFault):
     code = "tax_unknown"
 
 
+class NothingUpcoming(InvoicesFault):
+    """The subscription makes no further invoice as it stands."""
+
+    code = "nothing_upcoming"
+
+
 class LinesTooMany(InvoicesFault, errors.Invalid):
     """The invoice would have more lines than one may have."""
 
