@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from carbonledger.domains.accounts.types import Account
-from carbonledger.domains.invoices.service import billing, checking
+from carbonledger.domains.invoices.service import billing, checking, standing
 from carbonledger.domains.invoices.store import numbers, writing
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import LineKind, Payment, State
@@ -238,3 +238,26 @@ async def test_an_account_that_cannot_be_rated_keeps_no_other_back(shop: Shop, m
     assert await shop.bill(START) == billing.Ran(issued=1, lines=1)
     assert await shop.fetch("SELECT 1 FROM billing_failures WHERE organization_id = $1", shop.organization_id) == []
     assert {one.account_id for one in await shop.invoices()} == {bad, good}
+
+
+async def test_a_payment_is_what_a_subscription_waits_for(shop: Shop) -> None:
+    subscription_id = await shop.subscribe(await shop.account(), await shop.plan(), payment_first=True)
+
+    async def status(now: datetime) -> str:
+        async with shop.database.transaction(shop.organization_id) as uow:
+            view = await subscriptions.find(uow, organization_id=shop.organization_id, subscription_id=subscription_id, now=now)
+            return view.standing.status.value
+
+    await shop.bill(START)
+    assert await status(START) == "incomplete"
+    (first,) = await shop.invoices()
+    await shop.pay(first, now=START)
+    assert await status(START) == "active"
+    later = datetime(2026, 2, 28, tzinfo=UTC)
+    await shop.bill(later)
+    _, second = await shop.invoices()
+    async with shop.database.transaction(shop.organization_id) as uow:
+        await standing.fail_payment(uow, actor=shop.actor, now=later, organization_id=shop.organization_id, invoice_id=second.id)
+    assert await status(later) == "past_due"
+    await shop.pay(second, now=later)
+    assert await status(later) == "active"

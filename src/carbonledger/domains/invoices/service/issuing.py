@@ -11,7 +11,7 @@ from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.identity.service import organizations
 from carbonledger.domains.invoices.core import sellers as parties
 from carbonledger.domains.invoices.core import states
-from carbonledger.domains.invoices.service import sellers
+from carbonledger.domains.invoices.service import sellers, settling
 from carbonledger.domains.invoices.store import numbers, upkeep, writing
 from carbonledger.domains.invoices.types import sellers as seller_types
 from carbonledger.domains.invoices.types.invoices import Invoice, Issued, Payment
@@ -74,6 +74,10 @@ async def issue_all(
     await outbox.emit_many(uow, actor=actor, now=now, action=ISSUED, target_type=TARGET, changes=told)
     paid = [(one.id, told_of(one)) for one in issued if one.payment is Payment.PAID]
     await outbox.emit_many(uow, actor=actor, now=now, action=PAID, target_type=TARGET, changes=paid)
+    if paid:
+        await settling.settle(
+            uow, actor=actor, now=now, organization_id=organization_id, invoice_ids=[invoice_id for invoice_id, _ in paid]
+        )
     return issued
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.invoices.core import states
-from carbonledger.domains.invoices.service import issuing
+from carbonledger.domains.invoices.service import issuing, settling
 from carbonledger.domains.invoices.store import reading, upkeep, writing
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Filters, Invoice, Line, Move, State
@@ -134,7 +134,11 @@ async def _move(
 ) -> Invoice:
     after = states.moved(before, move, now=now, reference=reference)
     await writing.put(uow, organization_id=organization_id, invoices=[after])
-    if move is Move.VOID:
+    if move is Move.PAY:
+        await settling.settle(uow, actor=actor, now=now, organization_id=organization_id, invoice_ids=[after.id])
+    elif move is Move.FAIL:
+        await settling.fail(uow, actor=actor, now=now, organization_id=organization_id, invoice_id=after.id)
+    elif move is Move.VOID:
         await upkeep.done_with(uow, organization_id=organization_id, invoice_ids=[after.id])
     is_alert = move is Move.FAIL
     await outbox.emit(

@@ -33,6 +33,14 @@ JOIN invoice_lines l ON l.organization_id = $1 AND l.subscription_id = s.subscri
 WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit') {_STANDS}
 ORDER BY l.id
 """
+_SUBSCRIPTIONS: Final = """
+SELECT DISTINCT subscription_id FROM invoice_lines
+WHERE organization_id = $1 AND invoice_id = ANY ($2) AND subscription_id IS NOT NULL ORDER BY subscription_id
+"""
+_FAILED: Final = """
+SELECT DISTINCT l.subscription_id FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
+WHERE l.organization_id = $1 AND l.subscription_id = ANY ($2) AND i.state = 'issued' AND i.payment = 'failed'
+"""
 _LATE: Final = """
 SELECT l.undoes, count(*) AS times, coalesce(sum(l.amount) FILTER (WHERE i.state <> 'void'), 0) AS amount
 FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
@@ -162,6 +170,16 @@ async def metered(uow: db.UnitOfWork, *, organization_id: UUID, since: datetime,
     """Return usage lines of issued invoices whose service ended after ``since``, with their invoices, by these, above an invoice's id."""
     rows = await uow.conn.fetch(_METERED, organization_id, since, after, limit)
     return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
+
+
+async def subscriptions_on(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID]) -> list[UUID]:
+    """Return the subscriptions that have lines on invoices, by id."""
+    return [row["subscription_id"] for row in await uow.conn.fetch(_SUBSCRIPTIONS, organization_id, list(invoice_ids))]
+
+
+async def failed_subscriptions(uow: db.UnitOfWork, *, organization_id: UUID, subscription_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the subscriptions that are on an invoice whose payment failed and which is still owed."""
+    return {row["subscription_id"] for row in await uow.conn.fetch(_FAILED, organization_id, list(subscription_ids))}
 
 
 async def late_amounts(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, tuple[int, Decimal]]:
