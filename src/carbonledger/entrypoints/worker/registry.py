@@ -15,6 +15,7 @@ from carbonledger.entrypoints.worker import (
     receipts_credits,
     receipts_log,
     receipts_periods,
+    subscriptions,
     telemetry,
     vault,
 )
@@ -30,6 +31,7 @@ MODULES = (
     receipts_credits,
     receipts_log,
     receipts_periods,
+    subscriptions,
     telemetry,
     vault,
 )
