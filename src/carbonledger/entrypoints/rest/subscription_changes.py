@@ -35,7 +35,7 @@ class Moment(enum.Enum):
 _WHEN: Final = {Moment.NOW: types.When.NOW, Moment.PERIOD_END: types.When.RENEWAL}
 
 
-class PlanChangeIn(shapes.In):
+class SubscriptionPlanIn(shapes.In):
     """A change of plan."""
 
     plan_id: UUID
@@ -45,7 +45,7 @@ class PlanChangeIn(shapes.In):
     proration: subscription_shapes.Cut | None = None
 
 
-class QuantityChangeIn(shapes.In):
+class SubscriptionQuantityIn(shapes.In):
     """A change of seats."""
 
     quantity: subscription_shapes.Quantity
@@ -101,7 +101,7 @@ class ReactivateIn(shapes.In):
         catalog_types.PlanNotEffective,
     ),
 )
-async def change_subscription_plan(call: routing.CallDep, subscription_id: UUID, body: PlanChangeIn) -> SubscriptionOut:
+async def change_subscription_plan(call: routing.CallDep, subscription_id: UUID, body: SubscriptionPlanIn) -> SubscriptionOut:
     """Change the plan, now or at renewal. A change that is planned already is replaced; to the plan it has, it is withdrawn.
 
     Now: what was charged ahead is given back for the time that is left, at the price that was charged, and the new plan is charged for it.
@@ -131,7 +131,7 @@ async def change_subscription_plan(call: routing.CallDep, subscription_id: UUID,
     examples={"request": {"quantity": 5}, "response": EXAMPLE},
     errors=(types.SubscriptionNotFound, types.SubscriptionOver, types.SubscriptionStateRefuses, types.SubscriptionFactsFull),
 )
-async def change_subscription_quantity(call: routing.CallDep, subscription_id: UUID, body: QuantityChangeIn) -> SubscriptionOut:
+async def change_subscription_quantity(call: routing.CallDep, subscription_id: UUID, body: SubscriptionQuantityIn) -> SubscriptionOut:
     """Change the number of seats, now or at renewal."""
     view = await service.change_quantity(
         call.uow,

@@ -38,7 +38,7 @@ _LINE: Final[dict[str, Any]] = {
 }
 
 
-class ChangeIn(shapes.In):
+class PreviewedChangeIn(shapes.In):
     """A change of plan or seats that the preview makes."""
 
     at: datetime
@@ -49,16 +49,16 @@ class ChangeIn(shapes.In):
     proration: subscription_shapes.Cut | None = None
 
 
-class PreviewIn(TermsIn):
+class SubscriptionPreviewIn(TermsIn):
     """A subscription that might be."""
 
     account_id: Annotated[UUID, Field(description="Whose time zone counts.")] | None = None
     time_zone: Annotated[str, Field(max_length=100, description="Not given: the account's, else the organization's.")] | None = None
-    changes: Annotated[list[ChangeIn], Field(max_length=previewing.CHANGES_MAX)] = Field(default_factory=list)
+    changes: Annotated[list[PreviewedChangeIn], Field(max_length=previewing.CHANGES_MAX)] = Field(default_factory=list)
     periods: Annotated[int, Field(ge=1, le=previewing.PERIODS_MAX)] = 12
 
 
-class PreviewOut(shapes.Out):
+class SubscriptionPreviewOut(shapes.Out):
     """Its first periods, and what would be due for them."""
 
     time_zone: str
@@ -100,7 +100,7 @@ class PreviewOut(shapes.Out):
         types.PlanCurrencyDiffers,
     ),
 )
-async def preview_subscription(call: routing.CallDep, body: PreviewIn) -> PreviewOut:
+async def preview_subscription(call: routing.CallDep, body: SubscriptionPreviewIn) -> SubscriptionPreviewOut:
     """Say which periods a subscription would have and what would be due for them, from any day on, with any changes. Nothing is stored.
 
     It is worked out by the rules that charge.
@@ -135,7 +135,7 @@ async def preview_subscription(call: routing.CallDep, body: PreviewIn) -> Previe
         ),
         periods=body.periods,
     )
-    return PreviewOut(
+    return SubscriptionPreviewOut(
         time_zone=found.zone,
         currency=found.currency,
         trial_ends_at=found.trial_ends_at,

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from carbonledger.domains.catalog.types import AnchorKind, Proration
 from carbonledger.domains.subscriptions import types
-from carbonledger.entrypoints.rest import shapes
+from carbonledger.entrypoints.rest import plan_shapes, shapes
 from carbonledger.kernel import decimals
-from carbonledger.kernel.period import CalendarUnit, Period
+from carbonledger.kernel.period import Period
 
 SUBSCRIPTION_ID: Final = "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0f01"
 ACCOUNT_ID: Final = "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0e01"
@@ -77,7 +77,7 @@ Quantity = Annotated[
 Cut = Annotated[Proration, Field(description="How a part of a period is charged. Not given: as the plan says.")]
 
 
-class PeriodOut(shapes.Out):
+class StretchOut(shapes.Out):
     """A stretch of time, `start` inside and `end` outside."""
 
     start: datetime
@@ -87,18 +87,11 @@ class PeriodOut(shapes.Out):
 class CycleOut(shapes.Out):
     """A service period, from local midnight to local midnight."""
 
-    service: PeriodOut = Field(description="The whole period.")
-    part: PeriodOut = Field(description="What the subscription has of it: less in a first or last one.")
+    service: StretchOut = Field(description="The whole period.")
+    part: StretchOut = Field(description="What the subscription has of it: less in a first or last one.")
     first_day: date
     last_day: date = Field(description="The last day inside.")
     time_zone: str
-
-
-class IntervalOut(shapes.Out):
-    """How often it renews."""
-
-    unit: CalendarUnit
-    count: int
 
 
 class ActorOut(shapes.Out):
@@ -141,7 +134,7 @@ class SubscriptionOut(shapes.Out):
     currency: str
     quantity: int
     time_zone: str
-    interval: IntervalOut
+    interval: plan_shapes.IntervalOut
     anchor_kind: AnchorKind
     started_at: datetime
     trial_ends_at: datetime | None
@@ -166,8 +159,8 @@ class DueChargeOut(shapes.Out):
     name: str | None
     charge_model: str | None
     plan_version_id: UUID
-    service: PeriodOut
-    part: PeriodOut
+    service: StretchOut
+    part: StretchOut
     numerator: int
     denominator: int = Field(description="`numerator / denominator` of the price is due: days, seconds, or 1 of 1.")
     quantity: int
@@ -176,16 +169,16 @@ class DueChargeOut(shapes.Out):
     credits: str | None = Field(description="The cause that a credit gives back.")
 
 
-def to_api_period(period: Period) -> PeriodOut:
+def to_api_stretch(period: Period) -> StretchOut:
     """Return a period that has an end."""
-    return PeriodOut(start=period.start, end=period.end or period.start)
+    return StretchOut(start=period.start, end=period.end or period.start)
 
 
 def to_api_cycle(cycle: types.Cycle) -> CycleOut:
     """Return a service period."""
     return CycleOut(
-        service=to_api_period(cycle.service),
-        part=to_api_period(cycle.part),
+        service=to_api_stretch(cycle.service),
+        part=to_api_stretch(cycle.part),
         first_day=cycle.first,
         last_day=cycle.last,
         time_zone=cycle.zone,
@@ -227,7 +220,7 @@ def to_api_subscription(view: types.View) -> SubscriptionOut:
         currency=one.currency,
         quantity=stands.quantity,
         time_zone=stands.zone,
-        interval=IntervalOut(unit=version.interval.unit, count=version.interval.count),
+        interval=plan_shapes.IntervalOut(unit=version.interval.unit, count=version.interval.count),
         anchor_kind=version.anchor,
         started_at=stands.started_at,
         trial_ends_at=stands.trial_ends_at,
@@ -254,8 +247,8 @@ def to_api_due_charge(due: types.DueCharge) -> DueChargeOut:
         name=None if charge is None else charge.name,
         charge_model=None if charge is None else charge.model.name,
         plan_version_id=due.plan_version_id,
-        service=to_api_period(due.service),
-        part=to_api_period(due.part),
+        service=to_api_stretch(due.service),
+        part=to_api_stretch(due.part),
         numerator=due.numerator,
         denominator=due.denominator,
         quantity=due.quantity,

@@ -121,6 +121,7 @@ async def create_subscription(call: routing.CallDep, body: SubscriptionIn) -> Su
     summary="List subscriptions",
     operation_id="listSubscriptions",
     examples={"response": {"data": [subscription_shapes.EXAMPLE], "next_cursor": None}},
+    errors=(page.CursorUnreadable,),
 )
 async def list_subscriptions(
     call: routing.CallDep,
@@ -155,11 +156,11 @@ async def list_subscriptions(
     "/{subscription_id}",
     access=_READ,
     summary="Read a subscription",
-    operation_id="readSubscription",
+    operation_id="getSubscription",
     examples={"response": subscription_shapes.EXAMPLE},
     errors=(types.SubscriptionNotFound,),
 )
-async def read_subscription(call: routing.CallDep, subscription_id: UUID) -> SubscriptionOut:
+async def get_subscription(call: routing.CallDep, subscription_id: UUID) -> SubscriptionOut:
     """Read a subscription as it stands now, with what is planned."""
     view = await service.find(call.uow, organization_id=call.caller.organization_id, now=call.now, subscription_id=subscription_id)
     return subscription_shapes.to_api_subscription(view)
@@ -169,11 +170,11 @@ async def read_subscription(call: routing.CallDep, subscription_id: UUID) -> Sub
     "/{subscription_id}/history",
     access=_READ,
     summary="Read the history of a subscription",
-    operation_id="readSubscriptionHistory",
+    operation_id="getSubscriptionHistory",
     examples={"response": {"data": [subscription_shapes.FACT], "next_cursor": None}},
-    errors=(types.SubscriptionNotFound,),
+    errors=(types.SubscriptionNotFound, page.CursorUnreadable),
 )
-async def read_subscription_history(
+async def get_subscription_history(
     call: routing.CallDep,
     subscription_id: UUID,
     limit: Annotated[int, Query(ge=1, le=page.LIMIT_MAX)] = page.LIMIT_DEFAULT,

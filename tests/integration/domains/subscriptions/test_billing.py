@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -68,7 +69,7 @@ async def test_of_which_nothing_is_due_is_not_asked_again(desk: Desk) -> None:
 async def test_what_begins_between_the_two_steps_of_a_run_stays_to_be_billed(desk: Desk) -> None:
     await desk.begin()
     async with desk.database.transaction(desk.organization_id) as uow:
-        names = {"organization_id": desk.organization_id, "account_ids": [desk.account_id], "until": desk.now}
+        names: dict[str, Any] = {"organization_id": desk.organization_id, "account_ids": [desk.account_id], "until": desk.now}
         found = await billing.due(uow, **names)
         late = await desk.begin()  # committed while the run works
         await billing.billed(uow, **names)
@@ -183,4 +184,3 @@ async def test_a_clock_a_little_behind_loses_no_charge(desk: Desk) -> None:
     await desk.do(service.change_plan, subscription_id=made.subscription.id, plan_id=bigger.id, when=When.NOW)
     desk.now = START + timedelta(seconds=2)
     assert [due.kind.value for due in await desk.bill()] == ["credit", "charge"]
-

@@ -26,7 +26,8 @@ async def test_a_subscription_is_what_its_facts_say(desk: Desk) -> None:
     found = await desk.see(service.find, now=desk.now, subscription_id=made.subscription.id)
     assert found == made
     assert (found.standing.status, found.standing.quantity, found.version.number) == (Status.ACTIVE, 3, 1)
-    assert found.period is not None and found.period.part.end == at("2026-06-15")
+    assert found.period is not None
+    assert found.period.part.end == at("2026-06-15")
     assert found.subscription.metadata == {"a": "b"}
 
 
@@ -66,7 +67,13 @@ async def test_history_goes_page_by_page(desk: Desk) -> None:
 async def test_all_problems_are_told_at_once(desk: Desk) -> None:
     with pytest.raises(errors.Invalid) as caught:
         await desk.begin(
-            quantity=-1, name=" ", external_id="x" * 201, start_at=at("2016-01-01"), trial_days=-1, ends_at=at("2015-01-01"), metadata={"": ""}
+            quantity=-1,
+            name=" ",
+            external_id="x" * 201,
+            start_at=at("2016-01-01"),
+            trial_days=-1,
+            ends_at=at("2015-01-01"),
+            metadata={"": ""},
         )
     pointers = [problem.pointer for problem in caught.value.problems]
     assert set(pointers) == {"/quantity", "/name", "/external_id", "/start_at", "/trial_days", "/ends_at", "/metadata"}
