@@ -25,6 +25,7 @@ _SUBSCRIPTIONS = """
         next_due_at timestamptz,
         billable_at timestamptz,
         billed_until timestamptz,
+        claimed_until timestamptz,
         billed_facts integer NOT NULL DEFAULT 0,
         facts integer NOT NULL,
         created_at timestamptz NOT NULL,
@@ -84,7 +85,8 @@ _STATEMENTS: tuple[str, ...] = (
         "subscriptions",
         "SELECT",
         "INSERT",
-        "UPDATE (name, metadata, plan_id, status, advanced_until, next_due_at, billable_at, billed_until, billed_facts, facts, updated_at)",
+        "UPDATE (name, metadata, plan_id, status, advanced_until, next_due_at, billable_at, billed_until, claimed_until, billed_facts,"
+        " facts, updated_at)",
     ),
     _FACTS,
     *ddl.tenant_policy("subscription_facts"),

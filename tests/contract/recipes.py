@@ -318,6 +318,34 @@ async def a_tax_rate(world: World) -> dict[str, str]:
     return {"tax_rate_id": (await world.post("/v1/tax-rates", await a_tax_rates_body(world)))["id"]}
 
 
+async def a_subscription(world: World) -> dict[str, str]:
+    return {"subscription_id": (await world.post("/v1/subscriptions", await a_subscriptions_body(world)))["id"]}
+
+
+async def a_paused_subscription(world: World) -> dict[str, str]:
+    place = await a_subscription(world)
+    await world.post(f"/v1/subscriptions/{place['subscription_id']}/pause", {})
+    return place
+
+
+async def a_canceled_subscription(world: World) -> dict[str, str]:
+    place = await a_subscription(world)
+    await world.post(f"/v1/subscriptions/{place['subscription_id']}/cancel", {})
+    return place
+
+
+async def a_subscriptions_body(world: World) -> Body:
+    return {**await a_customer(world), **await a_plan(world), "quantity": 2}
+
+
+async def a_subscription_that_might_be(world: World) -> Body:
+    return {**await a_plan(world), "periods": 2}
+
+
+async def another_plan(world: World) -> Body:
+    return dict(await a_plan(world))
+
+
 async def a_plans_body(world: World) -> Body:
     del world
     charge = {"code": "seat", "name": "Seat", "charge_model": "flat", "amount": "20.00", "per_seat": True}
@@ -434,6 +462,16 @@ RECIPES: dict[str, Recipe] = {
     "getTaxRate": Recipe(place=a_tax_rate),
     "changeTaxRate": Recipe(place=a_tax_rate),
     "deleteTaxRate": Recipe(place=a_tax_rate),
+    "previewSubscription": Recipe(body=a_subscription_that_might_be),
+    "createSubscription": Recipe(body=a_subscriptions_body),
+    "getSubscription": Recipe(place=a_subscription),
+    "getSubscriptionHistory": Recipe(place=a_subscription),
+    "changeSubscriptionPlan": Recipe(place=a_subscription, body=another_plan),
+    "changeSubscriptionQuantity": Recipe(place=a_subscription),
+    "pauseSubscription": Recipe(place=a_subscription),
+    "resumeSubscription": Recipe(place=a_paused_subscription),
+    "cancelSubscription": Recipe(place=a_subscription),
+    "reactivateSubscription": Recipe(place=a_canceled_subscription),
     "getProject": Recipe(place=a_project),
     "changeProject": Recipe(place=a_project, body=a_name),
     "deleteProject": Recipe(place=a_project),

@@ -32,6 +32,7 @@ subscriptions = columns.tenant_table(
     columns.instant("next_due_at", nullable=True),
     columns.instant("billable_at", nullable=True),
     columns.instant("billed_until", nullable=True),
+    columns.instant("claimed_until", nullable=True),
     Column("billed_facts", Integer, nullable=False, server_default=text("0")),
     Column("facts", Integer, nullable=False),
     columns.instant("created_at"),

@@ -16,6 +16,7 @@ from carbonledger.entrypoints.worker import (
     receipts_credits,
     receipts_log,
     receipts_periods,
+    subscriptions,
     telemetry,
     vault,
 )
@@ -32,6 +33,7 @@ MODULES = (
     receipts_credits,
     receipts_log,
     receipts_periods,
+    subscriptions,
     telemetry,
     vault,
 )

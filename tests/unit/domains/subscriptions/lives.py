@@ -1,6 +1,6 @@
 """A subscription lived through by commands at instants, as a service would, and what it is charged, for the tests of the core.
 
-What is charged is worked out here from the parts alone, so that a table can state amounts: a flat price times its part, half up at the cent.
+What is charged is worked out here from the parts alone, so that a table can state amounts: a price times its part, half up at the cent.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -136,7 +137,9 @@ def test_usage_of_a_pause_is_left_out_to_the_instant_and_a_plan_that_comes_back_
     life = Life(metered, at("2026-06-01"))
     life.do(at("2026-06-05T10:00:00Z"), commands.pause).do(at("2026-06-06T11:00:00Z"), commands.resume)
     life.do(at("2026-06-10T12:00:00Z"), commands.change_plan, other).do(at("2026-06-12T12:00:00Z"), commands.change_plan, metered)
-    found = {due.plan_version_id: [(f"{one.start:%dT%H}", f"{one.end:%dT%H}") for one in due.stretches] for due in life.due(at("2026-07-01"))}
+    found = {
+        due.plan_version_id: [(f"{one.start:%dT%H}", f"{one.end:%dT%H}") for one in due.stretches] for due in life.due(at("2026-07-01"))
+    }
     assert found == {
         metered.id: [("01T00", "05T10"), ("06T11", "10T00"), ("12T00", "01T00")],
         other.id: [("10T00", "12T00")],  # the day of a change belongs to the new plan
@@ -211,7 +214,7 @@ def test_a_commitment_is_looked_at_when_the_period_is_over_and_prorated_with_it(
     # The calendar's June from the 16th: 15 of 30 days; then canceled on 10 July, inside: 10 of 31.
     life = Life(plan("m", usage(), commitment="310", anchor=CALENDAR), at("2026-06-16")).do(at("2026-07-10T12:00:00Z"), commands.cancel)
     found = [due for due in life.due(lives.FAR) if due.kind is DueKind.COMMITMENT_TRUE_UP]
-    assert [(due.numerator, due.denominator, lives.amount(due, ())) for due in found] == [(15, 30, 155), (10, 31, 100)]
+    assert [(due.numerator, due.denominator, lives.amount(due, ())) for due in found] == [(15, 30, Decimal(155)), (10, 31, Decimal(100))]
     assert [f"{due.billable_at:%m-%d}" for due in found] == ["07-01", "07-10"]
 
 

@@ -93,7 +93,9 @@ def test_what_was_due_once_stays_due_whatever_is_recorded_later(first: PlanVersi
     end = looks[-1][0]
     every = {one.cause: one for one in due(life, len(life.facts), end)}
     assert len(every) == len(due(life, len(life.facts), end))  # causes are unique
-    billed_until, billed_facts, seen = None, 0, set()
+    billed_until: datetime | None = None
+    billed_facts = 0
+    seen: set[str] = set()
     for until, facts in looks:
         found = due(life, facts, until)
         assert all(every[one.cause] == one for one in found)
@@ -115,12 +117,16 @@ def test_no_instant_is_charged_twice_and_no_credit_exceeds_its_charge(first: Pla
     for one in found:
         assert 0 <= one.numerator <= one.denominator
         assert one.service.start <= one.part.start
-        assert one.part.end is not None and one.service.end is not None and one.part.end <= one.service.end
+        assert one.part.end is not None
+        assert one.service.end is not None
+        assert one.part.end <= one.service.end
         if one.kind is DueKind.CREDIT:
-            assert one.credits is not None and one.debited
+            assert one.credits is not None
+            assert one.debited
             charge = by_cause[one.credits]
-            assert charge.charge == one.charge and charge.quantity == one.quantity
-            assert charge.part.start <= one.part.start and one.part.end <= (charge.part.end or one.part.end)
+            assert (charge.charge, charge.quantity) == (one.charge, one.quantity)
+            assert charge.part.start <= one.part.start
+            assert one.part.end <= (charge.part.end or one.part.end)
             given_back[one.credits] += one.numerator if one.proration is charge.proration else 0
     for cause, parts in given_back.items():
         assert parts <= by_cause[cause].numerator or by_cause[cause].proration is Proration.NONE
@@ -156,7 +162,7 @@ def test_the_order_in_which_facts_are_given_decides_nothing(first: PlanVersion, 
     end = looks[-1][0]
     told = due(life, len(life.facts), end), standing.standing(life.facts, at=end)
     shuffled = list(life.facts)
-    random.Random(seed).shuffle(shuffled)  # noqa: S311 - an order, not a secret
+    random.Random(seed).shuffle(shuffled)
     life.facts = tuple(shuffled)
     assert (due(life, len(shuffled), end), standing.standing(life.facts, at=end)) == told
 

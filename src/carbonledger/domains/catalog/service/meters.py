@@ -12,8 +12,8 @@ import asyncpg
 
 from carbonledger.domains.catalog.core import meters as core
 from carbonledger.domains.catalog.core import naming
+from carbonledger.domains.catalog.store import entries
 from carbonledger.domains.catalog.store import versions as version_store
-from carbonledger.domains.catalog.store.entries import meters as store
 from carbonledger.domains.catalog.types import Aggregation, Charge, Measure, Meter, MeterCodeTaken, MeterInUse, MeterNotFound
 from carbonledger.domains.catalog.types.charges import Flat
 from carbonledger.infra import db, outbox
@@ -39,7 +39,7 @@ async def create_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: d
     """Make a meter as ``meter`` says, with an id and times of its own. Raises ``MeterInvalid`` with all problems, ``MeterCodeTaken``."""
     made = core.checked(replace(meter, id=ids.new_id(at), created_at=now, updated_at=now, archived_at=None))
     try:
-        await store.add(uow, organization_id=organization_id, entry=made)
+        await entries.meters.add(uow, organization_id=organization_id, entry=made)
     except asyncpg.UniqueViolationError as error:
         raise MeterCodeTaken(f"There is a meter {made.code} already. Choose another code.") from error
     after = {"code": made.code, "aggregation": made.aggregation.value}
@@ -49,7 +49,7 @@ async def create_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: d
 
 async def find_meter(uow: db.UnitOfWork, *, organization_id: UUID, meter_id: UUID) -> Meter:
     """Return a meter, archived or not. Raises ``MeterNotFound``."""
-    return _there(await store.find(uow, organization_id=organization_id, entry_id=meter_id), meter_id)
+    return _there(await entries.meters.find(uow, organization_id=organization_id, entry_id=meter_id), meter_id)
 
 
 def _there(found: Meter | None, meter_id: UUID) -> Meter:
@@ -63,7 +63,9 @@ async def list_meters(
 ) -> pages.Page[Meter]:
     """Return meters in use, or those archived, newest first."""
     before = pages.before_id(page)
-    rows = await store.some(uow, organization_id=organization_id, archived=archived, search=search, before=before, limit=page.limit + 1)
+    rows = await entries.meters.some(
+        uow, organization_id=organization_id, archived=archived, search=search, before=before, limit=page.limit + 1
+    )
     return pages.cut(rows, limit=page.limit, key=lambda meter: (str(meter.id),))
 
 
@@ -72,10 +74,10 @@ async def rename_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organ
     problems: list[Problem] = []
     kept = naming.name(problems, "/name", name)
     errors.refuse(problems)
-    old = _there(await store.find(uow, organization_id=organization_id, entry_id=meter_id, lock=True), meter_id)
+    old = _there(await entries.meters.find(uow, organization_id=organization_id, entry_id=meter_id, lock=True), meter_id)
     if kept == old.name:
         return old
-    await store.change(uow, organization_id=organization_id, entry_id=meter_id, values={"name": kept, "updated_at": now})
+    await entries.meters.change(uow, organization_id=organization_id, entry_id=meter_id, values={"name": kept, "updated_at": now})
     await outbox.emit(
         uow,
         actor=actor,
@@ -91,13 +93,13 @@ async def rename_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organ
 
 async def archive_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, meter_id: UUID) -> None:
     """Archive a meter that no version of any plan names. Archiving it again changes nothing. Raises ``MeterNotFound``, ``MeterInUse``."""
-    old = _there(await store.find(uow, organization_id=organization_id, entry_id=meter_id, lock=True), meter_id)
+    old = _there(await entries.meters.find(uow, organization_id=organization_id, entry_id=meter_id, lock=True), meter_id)
     if old.archived_at is not None:
         return
     plans = await version_store.needed_by(uow, organization_id=organization_id, needed_id=meter_id)
     if plans:
         raise MeterInUse(f"Plans charge by it: {', '.join(plans)}.", extra={"plans": list(plans)})
-    await store.change(uow, organization_id=organization_id, entry_id=meter_id, values={"archived_at": now, "updated_at": now})
+    await entries.meters.change(uow, organization_id=organization_id, entry_id=meter_id, values={"archived_at": now, "updated_at": now})
     before = {"code": old.code}
     await outbox.emit(uow, actor=actor, now=now, action="meter.archived", target_type="meter", target_id=meter_id, before=before)
 
@@ -108,7 +110,7 @@ async def charge_meters(uow: db.UnitOfWork, *, organization_id: UUID, charges: I
     codes = sorted({charge.meter_code for charge in wanted if charge.meter_code is not None})
     found: dict[str | None, Meter] = {}
     if codes:
-        found.update(await store.with_codes(uow, organization_id=organization_id, codes=codes))
+        found.update(await entries.meters.with_codes(uow, organization_id=organization_id, codes=codes))
     if any(charge.meter_code is None and not isinstance(charge.model, Flat) for charge in wanted):
         found[None] = ALL_USAGE
     return found

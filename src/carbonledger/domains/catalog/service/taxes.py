@@ -12,8 +12,8 @@ import asyncpg
 
 from carbonledger.domains.catalog.core import naming
 from carbonledger.domains.catalog.core import taxes as core
+from carbonledger.domains.catalog.store import entries
 from carbonledger.domains.catalog.store import versions as version_store
-from carbonledger.domains.catalog.store.entries import tax_rates as store
 from carbonledger.domains.catalog.types import TaxRate, TaxRateCodeTaken, TaxRateInUse, TaxRateNotFound
 from carbonledger.infra import db, outbox
 from carbonledger.kernel import decimals, errors, ids
@@ -39,7 +39,7 @@ async def create_tax_rate(
         TaxRate(id=ids.new_id(at), code=code, name=name, percent=percent, inclusive=inclusive, created_at=now, updated_at=now)
     )
     try:
-        await store.add(uow, organization_id=organization_id, entry=made)
+        await entries.tax_rates.add(uow, organization_id=organization_id, entry=made)
     except asyncpg.UniqueViolationError as error:
         raise TaxRateCodeTaken(f"There is a tax rate {code} already. Choose another code.") from error
     after = {"code": made.code, "percent": decimals.to_api_decimal(made.percent), "inclusive": made.inclusive}
@@ -49,7 +49,7 @@ async def create_tax_rate(
 
 async def find_tax_rate(uow: db.UnitOfWork, *, organization_id: UUID, tax_rate_id: UUID) -> TaxRate:
     """Return a tax rate, archived or not. Raises ``TaxRateNotFound``."""
-    return _there(await store.find(uow, organization_id=organization_id, entry_id=tax_rate_id), tax_rate_id)
+    return _there(await entries.tax_rates.find(uow, organization_id=organization_id, entry_id=tax_rate_id), tax_rate_id)
 
 
 def _there(found: TaxRate | None, tax_rate_id: UUID) -> TaxRate:
@@ -63,7 +63,9 @@ async def list_tax_rates(
 ) -> pages.Page[TaxRate]:
     """Return tax rates in use, or those archived, newest first."""
     before = pages.before_id(page)
-    rows = await store.some(uow, organization_id=organization_id, archived=archived, search=None, before=before, limit=page.limit + 1)
+    rows = await entries.tax_rates.some(
+        uow, organization_id=organization_id, archived=archived, search=None, before=before, limit=page.limit + 1
+    )
     return pages.cut(rows, limit=page.limit, key=lambda rate: (str(rate.id),))
 
 
@@ -74,10 +76,10 @@ async def rename_tax_rate(
     problems: list[Problem] = []
     kept = naming.name(problems, "/name", name)
     errors.refuse(problems)
-    old = _there(await store.find(uow, organization_id=organization_id, entry_id=tax_rate_id, lock=True), tax_rate_id)
+    old = _there(await entries.tax_rates.find(uow, organization_id=organization_id, entry_id=tax_rate_id, lock=True), tax_rate_id)
     if kept == old.name:
         return old
-    await store.change(uow, organization_id=organization_id, entry_id=tax_rate_id, values={"name": kept, "updated_at": now})
+    await entries.tax_rates.change(uow, organization_id=organization_id, entry_id=tax_rate_id, values={"name": kept, "updated_at": now})
     await outbox.emit(
         uow,
         actor=actor,
@@ -93,17 +95,19 @@ async def rename_tax_rate(
 
 async def archive_tax_rate(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, tax_rate_id: UUID) -> None:
     """Archive a tax rate that no version of any plan names. Again it changes nothing. Raises ``TaxRateNotFound``, ``TaxRateInUse``."""
-    old = _there(await store.find(uow, organization_id=organization_id, entry_id=tax_rate_id, lock=True), tax_rate_id)
+    old = _there(await entries.tax_rates.find(uow, organization_id=organization_id, entry_id=tax_rate_id, lock=True), tax_rate_id)
     if old.archived_at is not None:
         return
     plans = await version_store.needed_by(uow, organization_id=organization_id, needed_id=tax_rate_id)
     if plans:
         raise TaxRateInUse(f"Plans charge it: {', '.join(plans)}.", extra={"plans": list(plans)})
-    await store.change(uow, organization_id=organization_id, entry_id=tax_rate_id, values={"archived_at": now, "updated_at": now})
+    await entries.tax_rates.change(
+        uow, organization_id=organization_id, entry_id=tax_rate_id, values={"archived_at": now, "updated_at": now}
+    )
     before = {"code": old.code}
     await outbox.emit(uow, actor=actor, now=now, action="tax_rate.archived", target_type="tax_rate", target_id=tax_rate_id, before=before)
 
 
 async def tax_rates_by_code(uow: db.UnitOfWork, *, organization_id: UUID, codes: Sequence[str]) -> dict[str, TaxRate]:
     """Return the tax rates in use of these codes, by code, in one statement; a code that is none is left out."""
-    return await store.with_codes(uow, organization_id=organization_id, codes=sorted(set(codes))) if codes else {}
+    return await entries.tax_rates.with_codes(uow, organization_id=organization_id, codes=sorted(set(codes))) if codes else {}

@@ -9,8 +9,8 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.catalog.core import versions as core
+from carbonledger.domains.catalog.store import entries
 from carbonledger.domains.catalog.store import versions as store
-from carbonledger.domains.catalog.store.entries import meters, tax_rates
 from carbonledger.domains.catalog.types import PlanNotEffective, PlanVersion, PlanVersionNotFound
 from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.infra import db
@@ -66,16 +66,20 @@ async def check_version(
 
 async def _known(uow: db.UnitOfWork, *, organization_id: UUID, version: PlanVersion) -> core.Known:
     meter_codes, rate_codes = core.needs(version)
-    found = await meters.with_codes(uow, organization_id=organization_id, codes=sorted(meter_codes)) if meter_codes else {}
-    rates = await tax_rates.with_codes(uow, organization_id=organization_id, codes=sorted(rate_codes)) if rate_codes else {}
+    found = await entries.meters.with_codes(uow, organization_id=organization_id, codes=sorted(meter_codes)) if meter_codes else {}
+    rates = await entries.tax_rates.with_codes(uow, organization_id=organization_id, codes=sorted(rate_codes)) if rate_codes else {}
     return core.Known(meters=found, tax_rates=frozenset(rates))
 
 
 async def add(uow: db.UnitOfWork, *, organization_id: UUID, version: PlanVersion) -> None:
     """Keep a version that was checked, with what it needs: a meter or tax rate that was archived meanwhile is unknown after all."""
     meter_codes, rate_codes = core.needs(version)
-    found = await meters.with_codes(uow, organization_id=organization_id, codes=sorted(meter_codes), hold=True) if meter_codes else {}
-    rates = await tax_rates.with_codes(uow, organization_id=organization_id, codes=sorted(rate_codes), hold=True) if rate_codes else {}
+    found = (
+        await entries.meters.with_codes(uow, organization_id=organization_id, codes=sorted(meter_codes), hold=True) if meter_codes else {}
+    )
+    rates = (
+        await entries.tax_rates.with_codes(uow, organization_id=organization_id, codes=sorted(rate_codes), hold=True) if rate_codes else {}
+    )
     core.checked(version, known=core.Known(meters=found, tax_rates=frozenset(rates)))
     await store.add(
         uow,

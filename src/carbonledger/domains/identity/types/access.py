@@ -77,6 +77,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("accounts:write", "Make, change, delete and erase accounts.", _BILLERS),
     Scope("catalog:read", "Read plans, meters and tax rates, and what a meter says.", _EVERYBODY),
     Scope("catalog:write", "Make and change plans, meters and tax rates.", _BILLERS),
+    Scope("subscriptions:read", "Read and preview subscriptions.", _BILLERS),
+    Scope("subscriptions:write", "Begin, change, pause, cancel and reactivate subscriptions.", _BILLERS),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}

@@ -54,7 +54,7 @@ def _kept(
 
 
 def happenings(facts: Sequence[Fact], versions: Mapping[UUID, PlanVersion], *, after: datetime, until: datetime) -> tuple[Happening, ...]:
-    """Return what came about after ``after`` (outside) until ``until`` (inside), in order: facts of an instant before the period they begin."""
+    """Return what came about after ``after`` (outside) until ``until`` (inside), in order; of one instant facts first, then the period."""
     turns = story.tell(facts, until=until)
     found = [
         Happening(at=turn.fact.effective_at, word=turn.fact.kind.value, fact=turn.fact)

@@ -16,13 +16,12 @@ from carbonledger.domains.subscriptions.service import recording
 from carbonledger.domains.subscriptions.store import billing as store
 from carbonledger.domains.subscriptions.types import DueCharge, Subscription
 from carbonledger.infra import db
-from carbonledger.kernel.actor import Actor
+from carbonledger.kernel import actor as actors
 
 
 async def due(
     uow: db.UnitOfWork,
     *,
-    actor: Actor,
     organization_id: UUID,
     account_ids: Sequence[UUID] | None = None,
     until: datetime,
@@ -31,20 +30,25 @@ async def due(
 
     ``account_ids`` None: of every account of the organization. An account of which nothing is due is left out. A charge and the credit of
     all of it, both not billed, are left out too: together they are nothing. The subscriptions are held until the transaction ends, and
-    brought to ``until``, which must not be after the organization's time.
+    brought to ``until``, which must not be after the organization's time; those of which nothing is due are noted as billed at once.
     """
-    hand = recording.Hand(uow=uow, actor=actor, now=until, organization_id=organization_id)
-    found = await store.billable(uow, organization_id=organization_id, account_ids=account_ids, until=until)
+    hand = recording.Hand(uow=uow, actor=actors.system(organization_id), now=until, organization_id=organization_id)
+    found = await store.claim(uow, organization_id=organization_id, account_ids=account_ids, until=until)
     versions = await recording.versions_of(uow, organization_id=organization_id, subscriptions=found)
     late = [one for one in found if one.next_due_at is not None and one.next_due_at <= until]
     if late:
         await recording.bring(hand, late, versions)
     by_account: dict[UUID, list[DueCharge]] = {}
+    nothing: list[UUID] = []
     for one in found:
         books = charging.Books(subscription_id=one.id, account_id=one.account_id, versions=versions)
         charges = _open(one, charging.due_charges(one.facts, books, since=one.billed_until, until=until))
         if charges:
             by_account.setdefault(one.account_id, []).extend(charges)
+        else:
+            nothing.append(one.id)
+    if nothing:
+        await store.settled(uow, organization_id=organization_id, subscription_ids=nothing, until=until)
     return {account_id: tuple(sorted(charges, key=lambda due: due.billable_at)) for account_id, charges in by_account.items()}
 
 
@@ -63,7 +67,7 @@ async def billed(
 ) -> None:
     """Note that what ``due`` returned for the same arguments in this transaction is billed, so that it is never returned again.
 
-    Also where it returned nothing: a bill run that has looked need not look again.
+    What began or became billable for these accounts meanwhile is not among it, and stays to be billed.
     """
     await store.billed(uow, organization_id=organization_id, account_ids=account_ids, until=until)
 
@@ -73,7 +77,7 @@ async def accounts_due(
 ) -> tuple[UUID, ...]:
     """Return up to ``limit`` accounts of which something may be billable by ``until``, by id, from the one after ``after``.
 
-    The batches of a bill run. Of one that is named nothing may turn out to be due; then ``billed`` has it no longer named.
+    The batches of a bill run. Of one that is named nothing may turn out to be due; ``due`` has it no longer named then.
     """
     return await store.accounts(uow, organization_id=organization_id, until=until, after=after, limit=limit)
 

@@ -159,7 +159,10 @@ async def record_payment(
 async def end(
     uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, subscription_id: UUID, reason: str | None = None
 ) -> View:
-    """End it now though nobody asked for that, as when its first payment never came. Raises ``SubscriptionNotFound``, ``SubscriptionOver``."""
+    """End it now though nobody asked for that, as when its first payment never came.
+
+    Raises ``SubscriptionNotFound``, ``SubscriptionOver``, ``errors.Invalid``.
+    """
     hand = Hand(uow=uow, actor=actor, now=now, organization_id=organization_id)
     held, desk = await recording.held(hand, subscription_id)
     return await recording.record(hand, held, desk, commands.end(desk, reason=drafts.reason(reason)))

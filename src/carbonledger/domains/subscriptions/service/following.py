@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -38,7 +37,7 @@ async def migrate(
     brought = {one.id: one for one in await recording.bring(hand, late, versions)} if late else {}
     for one in found:
         held = brought.get(one.id, one)
-        desk = commands.Desk(facts=held.facts, versions={**versions, version.id: version}, actor=actor, at=now)
+        desk = recording.desk_of(hand, held, {**versions, version.id: version})
         await recording.record(hand, held, desk, commands.follow(desk, version))
     return found[-1].id if len(found) == BATCH else None
 
@@ -51,10 +50,10 @@ async def move_zone(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organiza
     versions = await recording.versions_of(uow, organization_id=organization_id, subscriptions=found)
     moved = 0
     for one in found:
-        desk = commands.Desk(facts=one.facts, versions=versions, actor=actor, at=now)
         if one.next_due_at is not None and one.next_due_at <= now:
             [one] = await recording.bring(hand, [one], versions)  # noqa: PLW2901 - the same, brought to now
-        new = commands.change_zone(replace(desk, facts=one.facts), account.time_zone)
+        desk = recording.desk_of(hand, one, versions)
+        new = commands.change_zone(desk, account.time_zone)
         await recording.record(hand, one, desk, new)
         moved += bool(new)
     return moved

@@ -1,4 +1,4 @@
-"""Previews: the periods and the due charges of a subscription that doesn't exist, or of a change that nobody made, by the very same rules."""
+"""Previews: periods and due charges of a subscription that doesn't exist, or of a change that nobody made, by the very same rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.catalog.types import PlanVersion, Proration
 from carbonledger.domains.identity.service import organizations
-from carbonledger.domains.subscriptions.core import charging, commands, cycles
+from carbonledger.domains.subscriptions.core import charging, commands, cycles, standing
 from carbonledger.domains.subscriptions.service import beginning, recording
 from carbonledger.domains.subscriptions.service.beginning import Draft
 from carbonledger.domains.subscriptions.store import subscriptions as store
@@ -60,7 +60,7 @@ async def preview(
     changes: tuple[Change, ...] = (),
     periods: int = 12,
 ) -> Preview:
-    """Return the first ``periods`` (1 to ``PERIODS_MAX``) of a subscription as ``draft`` says, with ``changes`` in the order of their times.
+    """Return the first ``periods`` (1 to ``PERIODS_MAX``) of a subscription as ``draft`` says, with ``changes`` by their times.
 
     Nothing is written. Raises what ``create`` and the changes would.
     """
@@ -158,7 +158,7 @@ def _seen(desk: commands.Desk, *, zone: str, subscription_id: UUID, account_id: 
     shown = {(cycle.service.start, cycle.service.end) for cycle in found}
     # The next period's charges in advance are due with the end of the last one shown, but are not of it.
     charges = tuple(one for one in due if (one.service.start, one.service.end) in shown)
-    started = commands.standing.standing(desk.facts, at=desk.facts[0].effective_at)
+    started = standing.standing(desk.facts, at=desk.facts[0].effective_at)
     return Preview(
         zone=zone,
         currency=desk.version.currency.code,

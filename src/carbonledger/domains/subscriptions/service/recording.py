@@ -64,7 +64,13 @@ async def held(hand: Hand, subscription_id: UUID) -> tuple[Subscription, command
     versions = await versions_of(hand.uow, organization_id=hand.organization_id, subscriptions=[found])
     if found.next_due_at is not None and found.next_due_at <= hand.now:
         [found] = await bring(hand, [found], versions)
-    return found, commands.Desk(facts=found.facts, versions=versions, actor=hand.actor, at=hand.now)
+    return found, desk_of(hand, found, versions)
+
+
+def desk_of(hand: Hand, subscription: Subscription, versions: Mapping[UUID, PlanVersion]) -> commands.Desk:
+    """Return the desk for a command on a held subscription. What is billed is past, also where this clock shows a little less."""
+    at = max(hand.now, subscription.billed_until or hand.now)
+    return commands.Desk(facts=subscription.facts, versions=versions, actor=hand.actor, at=at)
 
 
 async def bring(hand: Hand, found: Sequence[Subscription], versions: Mapping[UUID, PlanVersion]) -> list[Subscription]:

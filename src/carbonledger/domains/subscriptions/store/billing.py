@@ -12,10 +12,15 @@ from carbonledger.domains.subscriptions.types import Subscription
 from carbonledger.infra import db
 
 _OF: Final = "organization_id = $1 AND billable_at <= $2 AND ($3::uuid[] IS NULL OR account_id = ANY ($3::uuid[]))"
-_BILLABLE: Final = f"SELECT * FROM subscriptions WHERE {_OF} ORDER BY id FOR NO KEY UPDATE"
-_BILLED: Final = f"""
-UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at WHERE {_OF}
+# Held in the order of ids, so that two runs wait for each other and don't lock each other out. The claim tells those that were held from
+# others of the same accounts that were committed between the two statements of a bill run.
+_CLAIM: Final = f"""
+WITH held AS (SELECT id FROM subscriptions WHERE {_OF} ORDER BY id FOR NO KEY UPDATE)
+UPDATE subscriptions s SET claimed_until = $2 FROM held WHERE s.organization_id = $1 AND s.id = held.id RETURNING s.*
 """
+_SETTLE: Final = "UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL"
+_BILLED: Final = f"{_SETTLE} WHERE {_OF} AND claimed_until = $2"
+_SETTLED: Final = f"{_SETTLE} WHERE organization_id = $1 AND id = ANY ($3::uuid[])"
 _NEXT: Final = "SELECT min(billable_at) FROM subscriptions WHERE organization_id = $1 AND billable_at <= $2"
 _AWAITING: Final = """
 SELECT id FROM subscriptions
@@ -27,17 +32,22 @@ WHERE organization_id = $1 AND billable_at <= $2 AND ($3::uuid IS NULL OR accoun
 """
 
 
-async def billable(
+async def claim(
     uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID] | None, until: datetime
 ) -> tuple[Subscription, ...]:
-    """Return subscriptions of which something may be billable by ``until``, by id, held."""
-    rows = await uow.conn.fetch(_BILLABLE, organization_id, until, account_ids)
-    return await subscriptions.whole(uow, rows, organization_id=organization_id)
+    """Return subscriptions of which something may be billable by ``until``, by id, held and claimed for this run."""
+    rows = await uow.conn.fetch(_CLAIM, organization_id, until, account_ids)
+    return await subscriptions.whole(uow, sorted(rows, key=lambda row: row["id"]), organization_id=organization_id)
 
 
 async def billed(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID] | None, until: datetime) -> None:
-    """Note that everything billable by ``until`` is billed; what was advanced to then is next billable when it is next due."""
+    """Note that everything billable by ``until`` is billed of what was claimed; it is next billable when it is next due."""
     await uow.conn.execute(_BILLED, organization_id, until, account_ids)
+
+
+async def settled(uow: db.UnitOfWork, *, organization_id: UUID, subscription_ids: Sequence[UUID], until: datetime) -> None:
+    """Note the same of these subscriptions, which the transaction holds."""
+    await uow.conn.execute(_SETTLED, organization_id, until, subscription_ids)
 
 
 async def next_billable_at(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from carbonledger.domains.catalog.types import Charge, PlanVersion, Proration
@@ -51,6 +51,11 @@ class Cycle:
     first: date
     after: date
     zone: str
+
+    @property
+    def last(self) -> date:
+        """The last day inside."""
+        return self.after - timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
