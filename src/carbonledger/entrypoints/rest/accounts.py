@@ -41,7 +41,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "erased_at": None,
 }
 _GONE: Final = {**_EXAMPLE, "deleted_at": "2026-11-20T09:00:00Z"}
-_EMPTY: Final = {
+_EMPTY: Final[dict[str, Any]] = {
     "name": types.ERASED_NAME,
     "email": None,
     "address": dict.fromkeys(("line1", "line2", "city", "postal_code", "region", "country")),

@@ -106,7 +106,8 @@ class Meter:
     """What is counted. ``event``: the name of metered events; None: usage of models.
 
     ``measure`` is None where nothing is measured (count and unique). ``property_name``: which property is that of ``Measure.PROPERTY``.
-    ``unique``: whose different values are counted. A meter never changes what it counts, only its name: bills name it.
+    ``unique``: whose different values are counted. ``recurring``: a weighted sum goes on with what stood at the end of
+    the period before; otherwise each period begins at 0. A meter never changes what it counts, only its name: bills name it.
     """
 
     id: UUID
@@ -117,6 +118,7 @@ class Meter:
     measure: Measure | None = None
     property_name: str | None = None
     unique: Dimension | None = None
+    recurring: bool = False
     filters: tuple[Filter, ...] = ()
     group_by: tuple[Dimension, ...] = ()
     created_at: datetime
