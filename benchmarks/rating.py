@@ -23,7 +23,7 @@ from carbonledger.domains.invoices.core import rating, totals
 from carbonledger.domains.invoices.service import previewing
 from carbonledger.domains.invoices.types.rating import Part
 from carbonledger.domains.invoices.types.totals import Item, Tax
-from carbonledger.entrypoints.rest import invoice_previews
+from carbonledger.entrypoints.rest import invoice_preview_lines, invoice_previews
 from carbonledger.kernel import currency
 
 ROUNDS: Final = 7
@@ -83,8 +83,8 @@ def body(lines: int) -> bytes:
 
 
 def preview(sent: bytes) -> bytes:
-    read = invoice_previews.PreviewIn.model_validate_json(sent)
-    draft = invoice_previews.from_api_preview(read)
+    read = invoice_preview_lines.PreviewIn.model_validate_json(sent)
+    draft = invoice_preview_lines.from_api_preview(read)
     return invoice_previews.to_api_preview(previewing.preview(draft)).model_dump_json().encode()
 
 
