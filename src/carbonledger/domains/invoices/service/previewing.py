@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Final
 
-from carbonledger.domains.catalog.types import charges
+from carbonledger.domains.catalog.types import charges, taxes
 from carbonledger.domains.catalog.types.plans import Discount, PercentDiscount
 from carbonledger.domains.invoices.core import exact, rating, totals
 from carbonledger.domains.invoices.types import previews
@@ -13,12 +14,12 @@ from carbonledger.domains.invoices.types.rating import AmountTooLarge, Rated
 from carbonledger.domains.invoices.types.totals import Item
 from carbonledger.kernel import decimals
 from carbonledger.kernel.currency import Currency
+from carbonledger.kernel.decimals import Rounding
 from carbonledger.kernel.errors import Problem
 
 LINES_MAX: Final = 1000
 """Of one document: as many as an invoice may have."""
 DISCOUNTS_MAX: Final = 10
-PERCENT_MAX: Final = 100
 
 shown = exact.shown
 """An exact amount as a decimal, to be read: see ``core.exact``."""
@@ -37,12 +38,20 @@ def discount_problems(discounts: tuple[Discount, ...], currency: Currency, *, at
     """Yield which discounts take off nothing, too much, or what can't be paid; ``at`` is the pointer of their list."""
     for place, discount in enumerate(discounts):
         if isinstance(discount, PercentDiscount):
-            if not 0 < discount.percent <= PERCENT_MAX:
-                yield Problem(f"{at}/{place}/percent", "percent_invalid", "Give more than 0 and at most 100.")
+            if not 0 < discount.percent <= taxes.PERCENT_MAX:
+                yield Problem(f"{at}/{place}/percent", "out_of_range", "Give more than 0 and at most 100.")
             continue
         if discount.amount <= 0:
             yield Problem(f"{at}/{place}/amount", "too_small", "Give more than 0.")
         yield from charges.minor_unit_problems(discount.amount, currency, at=f"{at}/{place}/amount")
+
+
+def tax_problems(percent: Decimal, *, at: str) -> Iterator[Problem]:
+    """Yield what is wrong with a rate of tax; ``at`` is its pointer."""
+    if not 0 <= percent <= taxes.PERCENT_MAX:
+        yield Problem(at, "out_of_range", "Give 0 to 100.")
+    elif decimals.rounded(percent, places=taxes.PERCENT_PLACES, mode=Rounding.DOWN) != percent:
+        yield Problem(at, "too_many_places", f"Give at most {taxes.PERCENT_PLACES} digits after the point.")
 
 
 def preview(draft: previews.Draft) -> previews.Preview:

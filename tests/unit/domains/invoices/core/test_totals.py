@@ -96,6 +96,12 @@ def test_tax_inside_a_price_is_told_and_never_added() -> None:
     assert [(str(tax.taxable), str(tax.amount)) for tax in document.taxes] == [("100.00", "19.00")]
 
 
+def test_tax_on_top_and_tax_inside_come_to_what_stripe_says() -> None:
+    """Stripe, "Inclusive and exclusive tax options in the tax rate API": 600 with 10% on top is 660, with 10% inside it stays 600."""
+    assert _total("600", taxes=[Tax("ten", D(10))]).total == D(660)
+    assert _total("600", taxes=[Tax("ten", D(10), inclusive=True)]).total == D(600)
+
+
 def test_tax_inside_a_price_is_rounded_half_up() -> None:
     """Zuora, "Rounding rule for inclusive tax mode", rounding the tax amount: 2.99 with 4% inside is 0.115, so 0.12."""
     document = _total("2.99", taxes=[Tax("vat_4", D(4), inclusive=True)])
