@@ -17,6 +17,7 @@ import standardwebhooks
 
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import entitlements, links
+from carbonledger.domains.invoices.service import printing
 from carbonledger.domains.projects import service as project_service
 from carbonledger.domains.receipts.service import log
 from carbonledger.domains.receipts.service import periods as period_service
@@ -191,7 +192,55 @@ async def a_receipt_and_its_event(world: World) -> dict[str, str]:
     return {**place, "event_id": events[0]["id"]}
 
 
+async def a_draft(world: World) -> dict[str, str]:
+    """An invoice that was written by hand, of one line."""
+    return {"invoice_id": (await world.post("/v1/invoices", await an_invoices_body(world)))["id"]}
+
+
+async def an_issued_invoice(world: World) -> dict[str, str]:
+    place = await a_draft(world)
+    await world.post(f"/v1/invoices/{place['invoice_id']}/finalize", {})
+    return place
+
+
+async def a_printed_invoice(world: World) -> dict[str, str]:
+    place = await an_issued_invoice(world)
+    await world.ledger.run_jobs()
+    return place
+
+
+async def an_invoices_line(world: World) -> dict[str, str]:
+    place = await an_issued_invoice(world)
+    lines = (await world.key.send("GET", f"/v1/invoices/{place['invoice_id']}/lines")).json()["data"]
+    return {**place, "line_id": lines[0]["id"]}
+
+
+async def an_invoice_of_many_lines(world: World) -> dict[str, str]:
+    body = await an_invoices_body(world)
+    return {"invoice_id": (await world.post("/v1/invoices", {**body, "lines": body["lines"] * 3}))["id"]}
+
+
+async def a_billing_failure(world: World) -> dict[str, str]:
+    """An invoice of which no PDF could be made."""
+    place, now = await an_issued_invoice(world), clock.now()
+    invoice_id = UUID(place["invoice_id"])
+    async with world.ledger.services.database.transaction(world.organization_id) as uow:
+        (prepared,) = await printing.unprinted(uow, organization_id=world.organization_id, invoice_ids=[invoice_id])
+        await printing.failed(uow, now=now, at=now, organization_id=world.organization_id, prepared=prepared, detail="TypstError")
+    failures = (await world.key.send("GET", "/v1/billing-failures")).json()["data"]
+    return {"failure_id": next(one["id"] for one in failures if one["invoice_id"] == place["invoice_id"])}
+
+
 # --- what is sent
+
+
+async def an_invoices_body(world: World) -> Body:
+    return {**await a_customer(world), "currency": "EUR", "lines": [{"description": "Work", "unit_price": "120.00"}]}
+
+
+async def a_series_body(world: World) -> Body:
+    del world
+    return {"code": _code("series"), "prefix": f"S{next(_units)}-"}
 
 
 async def a_file_of_lots(world: World) -> Body:
@@ -501,6 +550,17 @@ RECIPES: dict[str, Recipe] = {
     "getReceiptBundle": Recipe(place=a_receipt),
     "getReceiptEventProof": Recipe(place=a_receipt_and_its_event),
     "verifyReceipt": Recipe(place=a_serial, is_everybodys=True),
+    "createInvoice": Recipe(body=an_invoices_body),
+    "getInvoice": Recipe(place=a_draft),
+    "deleteInvoice": Recipe(place=a_draft),
+    "listInvoiceLines": Recipe(place=an_invoice_of_many_lines),
+    "getInvoicePdf": Recipe(place=a_printed_invoice),
+    "finalizeInvoice": Recipe(place=a_draft),
+    "voidInvoice": Recipe(place=an_issued_invoice),
+    "payInvoice": Recipe(place=an_issued_invoice),
+    "markInvoiceUncollectible": Recipe(place=an_issued_invoice),
+    "createInvoiceSeries": Recipe(body=a_series_body),
+    "retryBillingFailure": Recipe(place=a_billing_failure),
     "getTelemetryEvent": Recipe(place=a_telemetry_event),
     "eraseTelemetryProperties": Recipe(place=a_telemetry_event),
 }

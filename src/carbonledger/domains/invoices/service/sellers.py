@@ -63,16 +63,18 @@ async def series(uow: db.UnitOfWork, *, organization_id: UUID, code: str, now: d
     return found
 
 
-async def every_series(uow: db.UnitOfWork, *, organization_id: UUID, now: datetime) -> list[NumberSeries]:
-    """Return all series by their codes."""
-    await series(uow, organization_id=organization_id, code=types.DEFAULT_SERIES, now=now)
-    return await numbers.every(uow, organization_id=organization_id)
+async def every_series(uow: db.UnitOfWork, *, organization_id: UUID) -> list[NumberSeries]:
+    """Return all series by their codes; the first one also before it is made."""
+    known = await numbers.every(uow, organization_id=organization_id)
+    if any(one.code == types.DEFAULT_SERIES for one in known):
+        return known
+    return sorted([rules.FIRST_SERIES, *known], key=lambda one: one.code)
 
 
 async def add_series(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, series: NumberSeries) -> NumberSeries:
     """Make a series, of which nothing is issued yet. Raises ``errors.Invalid``, ``SeriesTaken`` where its code or prefix is another's."""
     made = replace(rules.checked_series(series), issued=0)
-    for known in await every_series(uow, organization_id=organization_id, now=now):
+    for known in await every_series(uow, organization_id=organization_id):
         if known.code == made.code or known.prefix == made.prefix:
             raise types.SeriesTaken(f"The series {known.code} has this code or this prefix.")
     await numbers.ensure(uow, organization_id=organization_id, series=made, now=now)
