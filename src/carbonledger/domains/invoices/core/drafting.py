@@ -15,6 +15,7 @@ from uuid import UUID
 
 from carbonledger.domains.accounts.types import TaxTreatment
 from carbonledger.domains.catalog.types import AmountDiscount, PercentDiscount, PlanVersion, TaxRate
+from carbonledger.domains.catalog.types.charges import CostPlus
 from carbonledger.domains.invoices.core import exact, pieces, totals
 from carbonledger.domains.invoices.core.pieces import Measured, Piece
 from carbonledger.domains.invoices.core.words import Words
@@ -25,6 +26,8 @@ from carbonledger.domains.invoices.types.totals import DocumentTotals, Item, Lin
 from carbonledger.domains.subscriptions.types import DueCharge, DueKind
 from carbonledger.kernel.currency import Currency
 
+COST_CURRENCY: Final = "USD"
+"""What providers charge in, by the price book."""
 _ORDER: Final = {DueKind.SETUP: 0, DueKind.CHARGE: 1, DueKind.CREDIT: 2, DueKind.COMMITMENT_TRUE_UP: 3}
 Service = tuple[UUID, UUID, object]
 """A subscription, a plan version and a service period: what a commitment is for."""
@@ -64,6 +67,7 @@ def _piece(due: DueCharge, known: Known, made: Mapping[str, Piece]) -> Piece:
     percents = tuple(one for one in known.versions[due.plan_version_id].discounts if isinstance(one, PercentDiscount))
     match due.kind:
         case DueKind.CHARGE:
+            _refuse_conversion(due, known.currency)
             return pieces.of_charge(due, known.measured.get(due.cause), percents=percents, tax_codes=known.tax_codes)
         case DueKind.CREDIT:
             return _credit(due, known, made)
@@ -73,6 +77,12 @@ def _piece(due: DueCharge, known: Known, made: Mapping[str, Piece]) -> Piece:
         case DueKind.COMMITMENT_TRUE_UP:
             missing = _missing(due, known, made)
             return pieces.of_amount(due, missing, words=known.words, percents=percents, tax_codes=known.tax_codes)
+
+
+def _refuse_conversion(due: DueCharge, currency: Currency) -> None:
+    """Raise ``CostUnconvertible`` where a cost in one currency would have to be billed in another: nobody has told a rate."""
+    if due.charge is not None and isinstance(due.charge.model, CostPlus) and currency.code != COST_CURRENCY:
+        raise types.CostUnconvertible(f"Providers charge in {COST_CURRENCY}. Charge their cost by a plan in {COST_CURRENCY}.")
 
 
 def _credit(due: DueCharge, known: Known, made: Mapping[str, Piece]) -> Piece:

@@ -92,12 +92,17 @@ async def run(
 
     Raises ``CauseBilled`` where something was billed outside of a run; nothing of the batch is, then.
     """
-    due = await subscriptions.due(uow, actor=actor, organization_id=organization_id, account_ids=account_ids, until=now)
+    due = await subscriptions.due(uow, organization_id=organization_id, account_ids=account_ids, until=now)
     if not due:
         await subscriptions.billed(uow, organization_id=organization_id, account_ids=account_ids, until=now)
         return Ran()
     late = await gathered(uow, organization_id=organization_id, account_ids=list(due))
-    known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due, more=tax_codes_of(late))
+    try:
+        known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due, more=tax_codes_of(late))
+    except errors.Fault as fault:
+        if strictly:
+            raise
+        return await _apart(uow, actor=actor, now=now, at=at, organization_id=organization_id, account_ids=list(due), fault=fault)
     made: list[Document] = []
     failed: dict[UUID, errors.Fault] = {}
     for account_id, charges in due.items():
@@ -123,6 +128,28 @@ async def run(
     ready = [document.invoice for document in made if document.invoice.collects_until is None]
     issued = await issuing.issue_all(uow, actor=actor, now=now, organization_id=organization_id, drafts=ready, settings=known.settings)
     return Ran(issued=len(issued), drafted=len(made) - len(issued), lines=len(lines), failed=len(failed))
+
+
+async def _apart(
+    uow: db.UnitOfWork,
+    *,
+    actor: Actor,
+    now: datetime,
+    at: datetime,
+    organization_id: UUID,
+    account_ids: Sequence[UUID],
+    fault: errors.Fault,
+) -> Ran:
+    """Bill each account by itself, since the usage of one of them can't be told; that one is left out with its reason."""
+    if len(account_ids) == 1:
+        await failing.write(
+            uow, now=now, at=at, organization_id=organization_id, account_id=account_ids[0], invoice_id=None, step=Step.RATE, fault=fault
+        )
+        return Ran(failed=1)
+    ran = Ran()
+    for account_id in account_ids:
+        ran += await run(uow, actor=actor, now=now, at=at, organization_id=organization_id, account_ids=[account_id])
+    return ran
 
 
 def tax_codes_of(late: Mapping[UUID, Mapping[Currency, Document]]) -> set[str]:

@@ -112,13 +112,13 @@ def _again(line: Line, measured: dict[str, pieces.Measured]) -> Piece:
 async def _wanted(uow: db.UnitOfWork, *, organization_id: UUID, drafts: Sequence[Invoice], lines: dict[UUID, list[Line]]) -> list[Wanted]:
     accounts = await accounts_service.find_many(uow, organization_id=organization_id, account_ids=[draft.account_id for draft in drafts])
     return [
-        found for draft in drafts for line in lines[draft.id] if (found := wanted_of(line, draft, accounts[draft.account_id])) is not None
+        found for draft in drafts for line in lines[draft.id] if (found := wanted_of(line, accounts[draft.account_id])) is not None
     ]
 
 
-def wanted_of(line: Line, invoice: Invoice, account: Account) -> Wanted | None:
+def wanted_of(line: Line, account: Account) -> Wanted | None:
     """Return what to ask the meters for the usage of a line; None for one of no usage."""
     charge = pieces.details(line.explained) if line.kind is LineKind.CHARGE else None
     if charge is None or not pieces.is_usage(charge):
         return None
-    return Wanted(line.cause, account, charge, invoice.currency, pieces.stretches(line.explained))
+    return Wanted(line.cause, account, charge, pieces.stretches(line.explained))

@@ -51,8 +51,7 @@ async def of_due(
     credited = [one.credits for one in every if one.credits is not None]
     billed = await reading.billed(uow, organization_id=organization_id, causes=credited) if credited else {}
     codes.update(more, settings.tax_rate_codes, *(line.tax_codes for line in billed.values()))
-    currencies = {version_id: version.currency for version_id, version in versions.items()}
-    wanted = measuring.of_due(every, accounts=accounts, currencies=currencies)
+    wanted = measuring.of_due(every, accounts=accounts)
     return Context(
         settings=settings,
         accounts=accounts,

@@ -102,7 +102,7 @@ async def _found(
     wanted = [
         one
         for invoice_id, line in rows
-        if (one := collecting.wanted_of(line, invoices[invoice_id], accounts[invoices[invoice_id].account_id])) is not None
+        if (one := collecting.wanted_of(line, accounts[invoices[invoice_id].account_id])) is not None
     ]
     measured = await measuring.measure(uow, now=now, organization_id=organization_id, wanted=wanted)
     causes = list(measured)
