@@ -23,7 +23,7 @@ from carbonledger.domains.catalog.types import (
     Proration,
     TaxRate,
 )
-from carbonledger.domains.catalog.types.charges import Flat, Graduated, Standard, Tier, Timing, Usage
+from carbonledger.domains.catalog.types.charges import CostPlus, Flat, Graduated, Standard, Tier, Timing, Usage
 from carbonledger.domains.invoices.core import drafting, pieces, words
 from carbonledger.domains.invoices.core.pieces import Measured, Piece
 from carbonledger.domains.invoices.types import invoices as types
@@ -192,6 +192,11 @@ def test_an_amount_off_the_document_is_taken_once_for_a_subscription() -> None:
 def test_a_tax_that_is_not_there_is_told() -> None:
     with pytest.raises(types.TaxUnknown):
         document([due(replace(SEATS, tax_rate_codes=("gone",)))], known())
+
+
+def test_a_cost_in_another_currency_is_not_guessed() -> None:
+    with pytest.raises(types.CostUnconvertible):
+        document([due(replace(CALLS, model=CostPlus(markup_percent=Decimal(20))))], known())
 
 
 def test_too_many_lines_are_told() -> None:

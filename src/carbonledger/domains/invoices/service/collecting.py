@@ -111,9 +111,7 @@ def _again(line: Line, measured: dict[str, pieces.Measured]) -> Piece:
 
 async def _wanted(uow: db.UnitOfWork, *, organization_id: UUID, drafts: Sequence[Invoice], lines: dict[UUID, list[Line]]) -> list[Wanted]:
     accounts = await accounts_service.find_many(uow, organization_id=organization_id, account_ids=[draft.account_id for draft in drafts])
-    return [
-        found for draft in drafts for line in lines[draft.id] if (found := wanted_of(line, accounts[draft.account_id])) is not None
-    ]
+    return [found for draft in drafts for line in lines[draft.id] if (found := wanted_of(line, accounts[draft.account_id])) is not None]
 
 
 def wanted_of(line: Line, account: Account) -> Wanted | None:

@@ -100,9 +100,7 @@ async def _found(
         uow, organization_id=organization_id, account_ids=[one.account_id for one in invoices.values()]
     )
     wanted = [
-        one
-        for invoice_id, line in rows
-        if (one := collecting.wanted_of(line, accounts[invoices[invoice_id].account_id])) is not None
+        one for invoice_id, line in rows if (one := collecting.wanted_of(line, accounts[invoices[invoice_id].account_id])) is not None
     ]
     measured = await measuring.measure(uow, now=now, organization_id=organization_id, wanted=wanted)
     causes = list(measured)

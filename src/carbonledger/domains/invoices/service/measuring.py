@@ -51,9 +51,7 @@ async def measure(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, w
         for stretch in _past(one.stretches, now):
             if one.account.external_id is not None and stretch.end is not None:
                 meter = _meter(meters, one.charge)
-                request = metering.request_of(
-                    one.charge, meter, account=one.account.external_id, start=stretch.start, end=stretch.end
-                )
+                request = metering.request_of(one.charge, meter, account=one.account.external_id, start=stretch.start, end=stretch.end)
                 asked.append((one.cause, stretch, request))
     answers = await metering.quantities(uow, organization_id=organization_id, requests=[request for _, _, request in asked])
     said: dict[str, list[Said]] = {one.cause: [] for one in wanted}
