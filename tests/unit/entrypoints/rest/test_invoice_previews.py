@@ -158,6 +158,14 @@ def test_a_document_that_comes_to_too_much_is_refused() -> None:
     assert _told(*[{**_STANDARD, "quantity": "9" * 36}] * 11) == [("/lines", "number_out_of_range")]
 
 
+def test_an_amount_whose_discount_makes_it_too_long_is_shown_as_far_as_it_fits() -> None:
+    """Three times 10^-12 percent off 10^20: 99999999999997000000.0000000299999999999999 has 42 digits. Off 10^29: …029.99999999999999."""
+    tiny = [{"percent": "0.000000000001"}] * 3
+    shown, larger = _preview(*({**_STANDARD, "quantity": f"1{zeros}", "discounts": tiny} for zeros in ("0" * 20, "0" * 29)))["lines"]
+    assert shown["amount_unrounded"] == "99999999999997000000.00000003"
+    assert larger["amount_unrounded"] == "99999999999997000000000000030"  # nine places of it
+
+
 @pytest.mark.parametrize("code", ["usd", "XXX", "US", "", "ZZZ"])
 def test_a_currency_that_is_none_is_told_with_the_rest(code: str) -> None:
     assert _told({**_STANDARD, "quantity": "x"}, currency=code) == [

@@ -36,17 +36,17 @@ def rounded(amount: Fraction, minor_digits: int) -> Decimal:
 
 
 def shown(amount: Fraction) -> Decimal:
-    """Return an amount as a decimal: exactly where it ends within 38 digits, else rounded half up to ``SHOWN_PLACES``.
-
-    Raises ``NumberOutOfRange`` where that is too long as well.
+    """Return an amount as a decimal: exactly where it ends within 38 digits, else rounded half up to ``SHOWN_PLACES``, or to as many places
+    as fit. Raises ``NumberOutOfRange`` where its whole part alone is too long.
     """
     places = _places(amount.denominator)
     if places is not None:
         try:
             return rounded(amount, places)
         except decimals.NumberOutOfRange:  # exact, and too long to be kept: less of it is shown
-            return rounded(amount, SHOWN_PLACES)
-    return rounded(amount, SHOWN_PLACES)
+            pass
+    whole_digits = len(str(abs(units(amount, 0))))
+    return rounded(amount, max(min(SHOWN_PLACES, decimals.DIGITS_MAX - whole_digits), 0))
 
 
 def _places(denominator: int) -> int | None:

@@ -238,6 +238,9 @@ def test_amounts_are_rounded_half_up_at_the_minor_unit(amount: Fraction, digits:
         (F(-2, 3), "-0.666666666667"),
         (F("0.000000000001") * F("0.000000000001"), "0.000000000000000000000001"),
         (F(10**20) + F(1, 10**20), "100000000000000000000"),  # 41 digits: twelve places of it
+        (F(10**30 - 1) + F(1, 3), "999999999999999999999999999999.33333333"),  # eight places fit
+        (F(10**30 - 1) + F(2**100 - 1, 2**100), "1000000000000000000000000000000"),
+        (F(10**37) + F(2, 3), "10000000000000000000000000000000000001"),
     ],
 )
 def test_an_exact_amount_is_shown_as_it_is_or_rounded_where_it_does_not_end(amount: Fraction, expected: str) -> None:
