@@ -161,6 +161,7 @@ _LINES = _table(
     "amount numeric NOT NULL",
     "discount numeric NOT NULL",
     "tax numeric NOT NULL",
+    "tax_included numeric NOT NULL",
     "tax_codes jsonb NOT NULL",
     "rated jsonb NOT NULL",
     "meter_id uuid",

@@ -17,7 +17,7 @@ import standardwebhooks
 
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import entitlements, links
-from carbonledger.domains.invoices.service import printing
+from carbonledger.domains.invoices.service import billing, printing
 from carbonledger.domains.projects import service as project_service
 from carbonledger.domains.receipts.service import log
 from carbonledger.domains.receipts.service import periods as period_service
@@ -213,6 +213,33 @@ async def an_invoices_line(world: World) -> dict[str, str]:
     place = await an_issued_invoice(world)
     lines = (await world.key.send("GET", f"/v1/invoices/{place['invoice_id']}/lines")).json()["data"]
     return {**place, "line_id": lines[0]["id"]}
+
+
+async def a_line_of_usage(world: World) -> dict[str, str]:
+    """A line that counts three events."""
+    meter = {"code": _code("meter"), "name": "Pages", "aggregation": "sum", "event": "pages", "measure": "quantity"}
+    await world.post("/v1/meters", meter)
+    account = await world.post("/v1/accounts", {"name": worlds.a_name("customer"), "external_id": worlds.a_name("external")})
+    charge = {"code": "pages", "name": "Pages", "charge_model": "standard", "unit_price": "0.10", "meter_code": meter["code"]}
+    plan = await world.post("/v1/plans", {"code": _code("plan"), "name": "Pages", "currency": "EUR", "charges": [charge]})
+    now = clock.now()
+    used = {"occurred_at": (now - timedelta(days=40)).isoformat(), "event": "pages", "quantity": "1", "account": account["external_id"]}
+    await world.post("/v1/telemetry/events", {"events": [{**used, "idempotency_key": str(uuid4())} for _ in range(3)]})
+    terms = {"account_id": account["id"], "plan_id": plan["id"], "start_at": (now - timedelta(days=41)).isoformat()}
+    await world.post("/v1/subscriptions", terms)
+    now = clock.now()
+    async with world.ledger.services.database.transaction(world.organization_id) as uow:
+        await billing.run(
+            uow,
+            actor=actor.system(world.organization_id),
+            now=now,
+            at=now,
+            organization_id=world.organization_id,
+            account_ids=[UUID(account["id"])],
+        )
+    found = (await world.key.send("GET", "/v1/invoices", params={"account_id": account["id"]})).json()["data"]
+    lines = (await world.key.send("GET", f"/v1/invoices/{found[0]['id']}/lines")).json()["data"]
+    return {"invoice_id": found[0]["id"], "line_id": lines[0]["id"]}
 
 
 async def an_invoice_of_many_lines(world: World) -> dict[str, str]:
@@ -554,6 +581,8 @@ RECIPES: dict[str, Recipe] = {
     "getInvoice": Recipe(place=a_draft),
     "deleteInvoice": Recipe(place=a_draft),
     "listInvoiceLines": Recipe(place=an_invoice_of_many_lines),
+    "explainInvoiceLine": Recipe(place=an_invoices_line),
+    "listInvoiceLineEvents": Recipe(place=a_line_of_usage),
     "getInvoicePdf": Recipe(place=a_printed_invoice),
     "finalizeInvoice": Recipe(place=a_draft),
     "voidInvoice": Recipe(place=an_issued_invoice),

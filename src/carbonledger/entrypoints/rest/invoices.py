@@ -179,6 +179,7 @@ class LineOut(shapes.Out):
     amount_unrounded: str = Field(pattern=quantities.DECIMAL)
     discount: str = Field(pattern=quantities.DECIMAL, description="Its part of the invoice's discount.")
     tax: str = Field(pattern=quantities.DECIMAL, description="Its part of the tax on top.")
+    tax_included: str = Field(pattern=quantities.DECIMAL, description="Tax that the amount holds already.")
     tax_rate_codes: list[str]
     meter: str | None = Field(description="The meter's code, for a line of usage.")
     events: int | None = Field(description="How many events were counted.")
@@ -247,6 +248,7 @@ LINE_EXAMPLE: Final[dict[str, Any]] = {
     "amount_unrounded": "8.5",
     "discount": "0.00",
     "tax": "1.62",
+    "tax_included": "0.00",
     "tax_rate_codes": ["vat"],
     "meter": "calls",
     "events": 2500,
@@ -356,6 +358,7 @@ def line_fields(line: Line, invoice: Invoice) -> dict[str, Any]:
         "amount_unrounded": decimals.to_api_decimal(line.unrounded),
         "discount": amount(line.discount, invoice),
         "tax": amount(line.tax, invoice),
+        "tax_included": amount(line.tax_included, invoice),
         "tax_rate_codes": list(line.tax_codes),
         "meter": explained.meter_code,
         "events": explained.events,

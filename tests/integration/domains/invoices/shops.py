@@ -67,21 +67,8 @@ class Shop(Office):
 
     async def meter(self, code: str = "pages", **fields: Any) -> None:
         """Make a meter that sums the quantity of metered events of its name."""
-        meter = Meter(
-            **(
-                {
-                    "id": UUID(int=0),
-                    "code": code,
-                    "name": code.title(),
-                    "aggregation": Aggregation.SUM,
-                    "event": code,
-                    "measure": Measure.QUANTITY,
-                    "created_at": START,
-                    "updated_at": START,
-                }
-                | fields
-            )
-        )
+        known: dict[str, Any] = {"aggregation": Aggregation.SUM, "event": code, "measure": Measure.QUANTITY}
+        meter = Meter(id=UUID(int=0), code=code, name=code.title(), created_at=START, updated_at=START, **(known | fields))
         async with self.database.transaction(self.organization_id) as uow:
             await catalog.create_meter(uow, actor=self.actor, now=START, at=clock.now(), organization_id=self.organization_id, meter=meter)
 

@@ -67,7 +67,7 @@ async def test_the_first_invoice(shop: Shop) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_any_change_at_any_time(shop: Shop, seed: int) -> None:
-    dice = random.Random(seed)  # noqa: S311 - the seed replays it
+    dice = random.Random(seed)
     discounts = dice.choice([(), (PercentDiscount(Decimal("12.5")),), (AmountDiscount(Decimal("7.00")), PercentDiscount(Decimal(10)))])
     proration = dice.choice(list(Proration))
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from carbonledger.domains.catalog.types import Charge
 from carbonledger.domains.catalog.types.charges import Bound, Carbon, CostPlus
-from carbonledger.domains.invoices.service import checking
+from carbonledger.domains.invoices.service import checking, explaining
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Invoice, LineKind, Origin, State
 from carbonledger.domains.invoices.types.sellers import LateUsage
 from carbonledger.infra import db
 from carbonledger.kernel import currency
+from carbonledger.kernel import page as pages
 from tests.integration.domains.invoices import shops
 from tests.integration.domains.invoices.shops import PAGES, PLATFORM, START, Shop
 from tests.integration.domains.telemetry import kit as ledger
@@ -61,7 +63,7 @@ async def test_usage_is_that_of_its_period(shop: Shop) -> None:
 async def test_a_period_without_usage_is_billed_with_nothing(shop: Shop) -> None:
     await shop.bill(END)
     _, lines = await last(shop)
-    assert (lines["pages"].quantity, lines["pages"].amount, lines["pages"].explained.events) == (0, 0, 0)
+    assert (lines["pages"].quantity, lines["pages"].amount, lines["pages"].explained.events) == (Decimal(0), Decimal(0), 0)
 
 
 async def test_a_draft_waits_for_late_usage_and_counts_it(shop: Shop) -> None:
@@ -175,3 +177,34 @@ async def test_provider_cost_with_a_margin_and_its_carbon(database: db.Database)
     assert lines["carbon"].quantity > 0
     assert invoice.currency.code == "USD"
     await whole(shop)
+
+
+async def test_a_line_is_explained_down_to_its_events(shop: Shop) -> None:
+    await shop.use("acme", "100", at=WITHIN)
+    await shop.use("acme", "20", at=WITHIN + timedelta(days=2))
+    await shop.use("acme", "7", at=WITHIN, event="other")
+    await shop.bill(END)
+    invoice, lines = await last(shop)
+    names: dict[str, Any] = {"organization_id": shop.organization_id, "invoice_id": invoice.id, "line_id": lines["pages"].id}
+    async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
+        found = await explaining.explain(uow, now=END, **names)
+        events = await explaining.events(uow, page=pages.PageRequest(limit=50), **names)
+        plain = await explaining.explain(uow, now=END, **{**names, "line_id": lines["platform"].id})
+        with pytest.raises(types.LineNotFound):
+            await explaining.explain(uow, now=END, **{**names, "line_id": invoice.id})
+    assert found.charge == PAGES
+    assert found.version is not None
+    assert found.version.charge("pages") == PAGES
+    assert found.usage is not None
+    assert found.usage.digest == found.line.explained.digest
+    assert [(str(day.date), day.quantity, day.events) for day in found.usage.days] == [
+        ("2026-02-10", Decimal(100), 1),
+        ("2026-02-12", Decimal(20), 1),
+    ]
+    assert [one.event.quantity for one in events.data] == [Decimal(20), Decimal(100)]
+    assert plain.usage is None
+    await shop.use("acme", "1", at=WITHIN)
+    async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
+        changed = await explaining.explain(uow, now=END, **names)
+    assert changed.usage is not None
+    assert changed.usage.digest != changed.line.explained.digest

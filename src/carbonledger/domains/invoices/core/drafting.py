@@ -183,6 +183,7 @@ def _line(piece: Piece, total: LineTotal, *, position: int, line_id: UUID) -> Li
         amount=total.amount,
         discount=total.discount,
         tax=total.tax,
+        tax_included=total.tax_included,
         tax_codes=piece.tax_codes,
         explained=piece.explained,
     )

@@ -14,7 +14,6 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service as accounts_service
-from carbonledger.domains.accounts.types import Account
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog.service import metering
 from carbonledger.domains.catalog.types import Charge, Meter, PlanVersion, documents
@@ -46,13 +45,12 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a line of usage rests on. ``digest``: that of what the ledger says now. ``events``: a page of those that were counted."""
+    """What a line of usage rests on. ``digest``: that of what the ledger says now; the line has its own."""
 
     meter: Meter
     stretches: tuple[Period, ...]
     digest: str | None
     days: tuple[Day, ...]
-    events: pages.Page[Listed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +69,9 @@ class Explanation:
     usage: Usage | None
 
 
-async def explain(
-    uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, invoice_id: UUID, line_id: UUID, page: pages.PageRequest
-) -> Explanation:
-    """Explain a line; ``page`` is of its events. Raises ``InvoiceNotFound``, ``LineNotFound``."""
-    invoice = await standing.find(uow, organization_id=organization_id, invoice_id=invoice_id)
-    line = await reading.line(uow, organization_id=organization_id, invoice_id=invoice_id, line_id=line_id)
-    if line is None:
-        raise types.LineNotFound(f"There is no line {line_id} on invoice {invoice_id}.")
+async def explain(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, invoice_id: UUID, line_id: UUID) -> Explanation:
+    """Explain a line. Raises ``InvoiceNotFound``, ``LineNotFound``."""
+    invoice, line = await _found(uow, organization_id=organization_id, invoice_id=invoice_id, line_id=line_id)
     version = None
     if line.plan_version_id is not None:
         found = await catalog.find_versions(uow, organization_id=organization_id, version_ids=[line.plan_version_id])
@@ -92,8 +85,42 @@ async def explain(
         version=version,
         version_digest=None if version is None else documents.digest(version).hex(),
         undone=undone.get(line.undoes or ""),
-        usage=await _usage(uow, now=now, organization_id=organization_id, invoice=invoice, line=line, charge=charge, page=page),
+        usage=await _usage(uow, now=now, organization_id=organization_id, invoice=invoice, line=line, charge=charge),
     )
+
+
+async def events(
+    uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, line_id: UUID, page: pages.PageRequest
+) -> pages.Page[Listed]:
+    """Return the events that a line of usage counted, the latest first; none for another line. A page may have fewer than asked for.
+
+    Raises ``InvoiceNotFound``, ``LineNotFound``, ``CursorUnreadable``.
+    """
+    invoice, line = await _found(uow, organization_id=organization_id, invoice_id=invoice_id, line_id=line_id)
+    charge, stretches = pieces.details(line.explained), pieces.stretches(line.explained)
+    account = await accounts_service.find(uow, organization_id=organization_id, account_id=invoice.account_id)
+    if charge is None or not stretches or account.external_id is None:
+        return pages.Page((), None)
+    meters = await catalog.charge_meters(uow, organization_id=organization_id, charges=[charge])
+    found = await ledger.list_events(
+        uow,
+        organization_id=organization_id,
+        asked=Asked(period=Period(stretches[0].start, stretches[-1].end), time_zone=account.time_zone, is_default=False),
+        filters=Filters(account=account.external_id),
+        facts=None,
+        page=page,
+    )
+    meter = meters[charge.meter_code]
+    counted = tuple(one for one in found.data if counting.is_counted(one.event, meter, stretches))
+    return pages.Page(counted, found.next_cursor)
+
+
+async def _found(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, line_id: UUID) -> tuple[Invoice, Line]:
+    invoice = await standing.find(uow, organization_id=organization_id, invoice_id=invoice_id)
+    line = await reading.line(uow, organization_id=organization_id, invoice_id=invoice_id, line_id=line_id)
+    if line is None:
+        raise types.LineNotFound(f"There is no line {line_id} on invoice {invoice_id}.")
+    return invoice, line
 
 
 async def _usage(
@@ -104,7 +131,6 @@ async def _usage(
     invoice: Invoice,
     line: Line,
     charge: Charge | None,
-    page: pages.PageRequest,
 ) -> Usage | None:
     stretches = pieces.stretches(line.explained)
     if charge is None or not pieces.is_usage(charge) or not stretches:
@@ -119,7 +145,6 @@ async def _usage(
         stretches=stretches,
         digest=measured[line.cause].digest,
         days=await _days(uow, organization_id=organization_id, wanted=wanted, meter=meter, zone=invoice.zone),
-        events=await _events(uow, organization_id=organization_id, account=account, meter=meter, stretches=stretches, page=page),
     )
 
 
@@ -153,28 +178,3 @@ def _split(stretches: Sequence[Period], zone: str) -> list[tuple[date, Period]]:
             parts.append((day, Period(start, end)))
             start = end
     return parts
-
-
-async def _events(
-    uow: db.UnitOfWork,
-    *,
-    organization_id: UUID,
-    account: Account,
-    meter: Meter,
-    stretches: Sequence[Period],
-    page: pages.PageRequest,
-) -> pages.Page[Listed]:
-    """Return the events that were counted among the next ones of the account, the latest first; a page may have fewer than asked for."""
-    if account.external_id is None:
-        return pages.Page((), None)
-    period = Period(stretches[0].start, stretches[-1].end)
-    found = await ledger.list_events(
-        uow,
-        organization_id=organization_id,
-        asked=Asked(period=period, time_zone=account.time_zone, is_default=False),
-        filters=Filters(account=account.external_id),
-        facts=None,
-        page=page,
-    )
-    counted = tuple(one for one in found.data if counting.is_counted(one.event, meter, stretches))
-    return pages.Page(counted, found.next_cursor)

@@ -91,6 +91,7 @@ LINE: Final[Mapping[str, str]] = MappingProxyType(
         "amount": "numeric",
         "discount": "numeric",
         "tax": "numeric",
+        "tax_included": "numeric",
         "tax_codes": "jsonb",
         "rated": "jsonb",
         "meter_id": "uuid",
@@ -229,6 +230,7 @@ def line_row(invoice_id: UUID, line: Line) -> tuple[Any, ...]:
         line.amount,
         line.discount,
         line.tax,
+        line.tax_included,
         to_json(list(line.tax_codes)),
         to_json(dict(explained.rated)),
         explained.meter_id,
@@ -263,6 +265,7 @@ def line_from_row(row: asyncpg.Record) -> Line:
         amount=row["amount"],
         discount=row["discount"],
         tax=row["tax"],
+        tax_included=row["tax_included"],
         tax_codes=tuple(row["tax_codes"]),
         explained=Explained(
             rated=MappingProxyType(row["rated"]),

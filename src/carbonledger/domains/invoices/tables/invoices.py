@@ -119,6 +119,7 @@ lines = columns.tenant_table(
     columns.decimal("amount"),
     columns.decimal("discount"),
     columns.decimal("tax"),
+    columns.decimal("tax_included"),
     columns.json("tax_codes"),
     columns.json("rated"),
     Column("meter_id", Uuid),

@@ -144,8 +144,9 @@ class Line:
     """One line. ``cause`` names what is billed, once for ever in its organization, so that nothing is billed twice.
 
     ``amount`` is rounded to the currency's minor unit, once; ``unrounded`` is what it was rounded from. ``discount`` (0 or more) and
-    ``tax`` are the line's parts of the document's. ``[service_start, service_end)`` is what is paid for, ``[part_start, part_end)`` the
-    stretch of it that is charged. ``undoes``: the cause that a credit gives back, or late usage adds to.
+    ``tax`` (on top) are the line's parts of the document's; ``tax_included`` is inside the amount. ``[service_start, service_end)`` is what
+    is paid for, ``[part_start, part_end)`` the stretch of it that is charged. ``undoes``: the cause that a credit gives back, or late usage
+    adds to.
     """
 
     id: UUID
@@ -167,6 +168,7 @@ class Line:
     amount: Decimal
     discount: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
+    tax_included: Decimal = Decimal(0)
     tax_codes: tuple[str, ...] = ()
     explained: Explained = UNEXPLAINED
 
