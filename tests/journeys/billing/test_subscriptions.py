@@ -1,4 +1,4 @@
-"""A year of subscriptions on the clock of a sandbox: a trial, changes of plan, a pause, a cancellation and a return, as customers live them."""
+"""A year of a subscription on a sandbox's clock: a trial, changes of plan, a pause, a cancellation and a return, as customers live them."""
 
 from __future__ import annotations
 
