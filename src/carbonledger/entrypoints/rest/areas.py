@@ -19,6 +19,7 @@ from carbonledger.entrypoints.rest import (
     exports,
     health,
     invitations,
+    invoice_previews,
     llm_keys,
     members,
     meters,
@@ -83,6 +84,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     credit_lots.router,
     receipts.router,
     receipts.public,
+    invoice_previews.router,
 )
 
 

@@ -208,7 +208,7 @@ def _version(body: VersionIn, values: dict[str, Any]) -> drafts.VersionDraft:
     if body.interval is not None and (interval := _interval(problems, body.interval)) is not None:
         values["interval"] = interval
     if body.discounts is not None:
-        found = [_discount(problems, f"/discounts/{place}", one) for place, one in enumerate(body.discounts)]
+        found = [from_api_discount(problems, f"/discounts/{place}", one) for place, one in enumerate(body.discounts)]
         values["discounts"] = tuple(one for one in found if one is not None)
     charges = None
     if body.charges is not None:
@@ -224,7 +224,8 @@ def _interval(problems: list[Problem], body: IntervalIn) -> Interval | None:
         return None
 
 
-def _discount(problems: list[Problem], at: str, body: DiscountIn) -> plans.Discount | None:
+def from_api_discount(problems: list[Problem], at: str, body: DiscountIn) -> plans.Discount | None:
+    """Return the discount of an object at the pointer ``at``; None where it can't be read, and problems are added."""
     reader = price_models.Reader(problems, at)
     percent, amount = reader.decimal("percent", body.percent), reader.decimal("amount", body.amount)
     if (body.percent is None) is (body.amount is None):
@@ -242,7 +243,7 @@ def _charge(problems: list[Problem], at: str, body: ChargeIn) -> types.Charge | 
     reader = price_models.Reader(found, at)
     numbers = {name: reader.decimal(name, getattr(body, name)) for name in ("included", "minimum", "maximum")}
     free = None if is_package else reader.decimal("free_units", body.free_units)
-    discount = None if body.discount is None else _discount(found, f"{at}/discount", body.discount)
+    discount = None if body.discount is None else from_api_discount(found, f"{at}/discount", body.discount)
     problems += found
     if model is None or found:
         return None

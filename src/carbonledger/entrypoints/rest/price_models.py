@@ -213,6 +213,8 @@ def _markup(reader: Reader, body: ModelIn, values: dict[str, Any]) -> None:
         reader.required("markup_percent")
     elif body.markup_percent is not None and body.multiplier is not None:
         reader.problems.append(Problem(f"{reader.at}/multiplier", "given_twice", "Give markup_percent or multiplier."))
+    elif factor is not None and factor < 0:
+        reader.problems.append(Problem(f"{reader.at}/multiplier", "too_small", "Give 0 or more."))
     elif factor is not None:
         try:
             values["markup_percent"] = decimals.multiply(decimals.subtract(factor, Decimal(1)), _HUNDRED)

@@ -70,6 +70,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope("telemetry:write", "Send usage, and erase properties of events.", _KEEPERS),
     Scope("credits:read", "Read the inventory of retired credits (house organization only).", _KEEPERS),
     Scope("credits:write", "Import retired credits (house organization only).", _KEEPERS),
+    Scope("invoices:read", "Read invoices, and preview what would be billed.", _EVERYBODY),
     Scope("receipts:read", "Read carbon receipts and what proves them.", _EVERYBODY),
     Scope("accounts:read", "Read accounts, the customers that are billed.", _BILLERS),
     Scope("accounts:write", "Make, change, delete and erase accounts.", _BILLERS),
