@@ -143,7 +143,7 @@ def _steps(found: Explanation) -> Iterable[tuple[str, str]]:
     yield "Unrounded", f"{shown.number(line.unrounded)} {currency.code}"
     yield "On the document, rounded half up once", f"{shown.money(line.amount, currency)} {currency.code}"
     if line.discount:
-        yield "Its part of the document’s discount", f"{shown.money(line.discount, currency)} {currency.code}"
+        yield "Its part of the discount on the document", f"{shown.money(line.discount, currency)} {currency.code}"
     if line.tax:
         yield "Its part of the tax", f"{shown.money(line.tax, currency)} {currency.code}"
     if line.tax_included:
