@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests import installation, standins, until
-from tests.browser import granting
+from tests.browser import granting, selling
 from tests.unit.domains.receipts import credit_files
 
 KEY = "cl_live_" + "b" * 40
@@ -44,6 +44,7 @@ def seeded(**settings: str) -> Iterator[installation.Installation]:
     with started(**settings) as running:
         seed(running)
         issue(running)
+        sell(running)
         yield running
 
 
@@ -99,16 +100,19 @@ def issue(running: installation.Installation) -> None:
     }
     status, answer = running.request("POST", "/v1/credit-lots", headers=HEADERS, body=lots)
     assert status == 201, answer
-    done = subprocess.run(
-        [sys.executable, "-P", granting.__file__],
-        env=installation.environment(running.home, {}),
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    _run(running, granting.__file__)
     until.holds_now(lambda: _are_proven(receipts(running)), deadline_s=240)
+
+
+def sell(running: installation.Installation) -> None:
+    """Have the house sell to customers for some months."""
+    _run(running, selling.__file__)
+
+
+def _run(running: installation.Installation, program: str) -> None:
+    environment = installation.environment(running.home, {"PYTHONPATH": str(installation.ROOT)})
+    done = subprocess.run([sys.executable, "-P", program], env=environment, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def _are_proven(found: list[dict[str, Any]]) -> bool:

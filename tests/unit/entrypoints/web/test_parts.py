@@ -121,6 +121,8 @@ def test_the_navigation_leads_to_pages_that_are_there_and_shows_a_viewer_what_a_
         "connections",
         "projects",
         "models",
+        "meters",
+        "plans",
         "receipts",
         "settings",
     ]

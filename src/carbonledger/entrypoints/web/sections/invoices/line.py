@@ -128,7 +128,7 @@ def _steps(found: Explanation) -> Iterable[tuple[str, str]]:
     kept, line, currency = found.line.explained.rated, found.line, found.invoice.currency
     rated = kept.get("rated")
     if rated is not None:
-        unit = shown.row(found.invoice, line).unit
+        unit = shown.row(found.invoice, line).quantity.unit
         yield "Measured" if found.usage else "Quantity", f"{shown.number(rated['quantity'])} {unit}".strip()
         if rated["billable"] != rated["quantity"] and found.usage:
             yield "Left after what is free or included", f"{shown.number(rated['billable'])} {unit}".strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -78,8 +78,13 @@ async def _change(call: routing.Call, uow: Any, values: Mapping[str, object]) ->
 
 
 def _tax_ids(fields: forms.Fields, known: SellerSettings) -> tuple[TaxId, ...]:
-    pairs = [(fields.given(f"tax_kind_{place}"), fields.given(f"tax_value_{place}")) for place in range(_TAX_IDS)]
-    return (*(TaxId(kind or "", value or "") for kind, value in pairs if value), *known.tax_ids[_TAX_IDS:])
+    given = [TaxId(fields.text(f"tax_kind_{place}").strip(), fields.text(f"tax_value_{place}")) for place in _filled(fields)]
+    return (*given, *known.tax_ids[_TAX_IDS:])
+
+
+def _filled(fields: forms.Fields) -> list[int]:
+    """Return which of the tax ids in the form are filled in, by their places there."""
+    return [place for place in range(_TAX_IDS) if fields.given(f"tax_value_{place}") is not None]
 
 
 def _logo(sent: uploads.Sent, known: SellerSettings) -> Logo | None:
@@ -124,17 +129,17 @@ def _one_of(fields: forms.Fields, name: str, words: Any) -> Any:  # noqa: ANN401
 async def _refused(call: routing.Call, fault: errors.Fault, fields: forms.Fields) -> exchange.Answer:
     if fault.kind not in (errors.Kind.INVALID, errors.Kind.CONFLICT, errors.Kind.NOT_FOUND):
         raise fault
-    beside = {_field(problem.pointer): problem.detail for problem in reversed(fault.problems)}
+    beside = {_field(problem.pointer, _filled(fields)): problem.detail for problem in reversed(fault.problems)}
     return await _show(call, forms.Refused(fields, pages.words_of(fault), beside), status=problems.status_of(fault))
 
 
-def _field(pointer: str) -> str:
-    """Return the field that a problem stands beside."""
+def _field(pointer: str, filled: Sequence[int]) -> str:
+    """Return the field that a problem stands beside. ``filled``: the places in the form of the tax ids that it names."""
     parts = pointer.strip("/").split("/")
     if parts[0] == "address" and len(parts) > 1:
         return parts[1]
-    if parts[0] == "tax_ids" and len(parts) > 2:  # noqa: PLR2004 - the list, a place, a member
-        return f"tax_{parts[2]}_{parts[1]}"
+    if parts[0] == "tax_ids" and len(parts) > 2 and int(parts[1]) < len(filled):  # noqa: PLR2004 - the list, a place, a member
+        return f"tax_{parts[2]}_{filled[int(parts[1])]}"
     return parts[0]
 
 

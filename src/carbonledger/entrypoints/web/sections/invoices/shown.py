@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts.types import Address
-from carbonledger.domains.catalog.types.charges import Usage
+from carbonledger.domains.catalog.types.charges import Carbon, Usage
 from carbonledger.domains.invoices.types.invoices import Invoice, Line, LineKind, Party
 from carbonledger.entrypoints.web.sections.invoices import wording
 from carbonledger.kernel import decimals, humane
@@ -48,8 +48,7 @@ class Row:
     name: str
     kind: str
     period: str
-    quantity: str
-    unit: str
+    quantity: Shown
     price: str
     amount: str
     notes: tuple[str, ...]
@@ -85,6 +84,13 @@ def number(value: Decimal | str) -> str:
     return humane.grouped(value if isinstance(value, str) else decimals.to_api_decimal(value))
 
 
+def quantity(value: Decimal, model: str) -> Shown:
+    """Return how much was measured, in the unit of a charge model: all digits of what is counted, three of what is estimated."""
+    unit = UNITS.get(model, "")
+    digits = humane.significant(value) if model == Carbon.name else number(value)
+    return Shown(digits, unit, f"{number(value)} {unit}".rstrip())
+
+
 def groups(invoice: Invoice, lines: Sequence[Line], names: Mapping[UUID, str]) -> list[Group]:
     """Return lines as they stand, those of a subscription together. ``names``: of subscriptions."""
     found = []
@@ -102,8 +108,7 @@ def row(invoice: Invoice, line: Line) -> Row:
         name=line.description,
         kind="" if line.kind in (LineKind.CHARGE, LineKind.ITEM) else wording.KINDS[line.kind],
         period=_period(invoice, line),
-        quantity=number(line.quantity),
-        unit=UNITS.get(_model(rated), ""),
+        quantity=quantity(line.quantity, _model(rated)),
         price="" if line.unit_price is None else money(line.unit_price, invoice.currency),
         amount=money(line.amount, invoice.currency),
         notes=tuple(notes(invoice, line)),

@@ -69,10 +69,9 @@ class Used:
 
     name: str
     model: str
-    unit: str
-    used: str
+    used: Shown
     allowance: str
-    billable: str
+    billable: Shown
     amount: str
     share: Decimal
     co2e: Shown | None
@@ -205,14 +204,12 @@ async def _money(call: routing.Call, uow: db.UnitOfWork, subscription_id: UUID) 
 
 
 def _used(one: Consumed) -> Used:
-    unit = shown.UNITS.get(one.charge.model.name, "")
     return Used(
         name=one.charge.name,
         model=invoice_words.MODELS.get(one.charge.model.name, one.charge.model.name),
-        unit=unit,
-        used=shown.number(one.used),
+        used=shown.quantity(one.used, one.charge.model.name),
         allowance=shown.number(one.allowance) if one.allowance else "",
-        billable=shown.number(one.billable),
+        billable=shown.quantity(one.billable, one.charge.model.name),
         amount=f"{shown.money(one.amount, one.currency)} {one.currency.code}",
         share=min(humane.share(one.used, one.allowance), Decimal(1)),
         co2e=shown.co2e(one.usage),
