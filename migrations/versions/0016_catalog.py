@@ -1,4 +1,4 @@
-"""The catalog: plans with their versions, meters, tax rates, and what a version needs of the latter two."""
+"""The catalog: plans with their versions, meters, tax rates, what a version needs of the latter two; and indexes to meter accounts by."""
 
 from __future__ import annotations
 
@@ -104,7 +104,15 @@ _KEPT = """
     END
     $body$
 """
+# An account's usage is found by its series. Of single events only those that meters read one by one are told apart by series.
+_METERING: tuple[str, ...] = (
+    "CREATE INDEX telemetry_series_organization_id_account_idx ON telemetry_series (organization_id, account) WHERE account IS NOT NULL",
+    "CREATE INDEX telemetry_daily_organization_id_series_id_day_idx ON telemetry_daily (organization_id, series_id, day)",
+    "CREATE INDEX telemetry_events_organization_id_series_id_occurred_at_idx ON telemetry_events (organization_id, series_id, occurred_at)"
+    " WHERE properties IS NOT NULL OR quantity IS NOT NULL",
+)
 _STATEMENTS: tuple[str, ...] = (
+    *_METERING,
     _PLANS,
     "CREATE UNIQUE INDEX plans_code_idx ON plans (organization_id, code) WHERE deleted_at IS NULL",
     *ddl.tenant_policy("plans"),

@@ -13,7 +13,7 @@ import pytest
 from carbonledger.domains.catalog import types
 from carbonledger.domains.catalog.core import versions as core
 from carbonledger.domains.catalog.types import charges as models
-from carbonledger.domains.catalog.types.meters import Aggregation, Measure, Meter
+from carbonledger.domains.catalog.types.meters import Aggregation, Dimension, Field, Filter, Measure, Meter
 from carbonledger.domains.catalog.types.plans import AmountDiscount, AnchorKind, Charge, PercentDiscount, PlanVersion
 from carbonledger.kernel import currency
 from carbonledger.kernel.errors import Problem
@@ -23,7 +23,8 @@ D = Decimal
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 METER = Meter(id=UUID(int=9), code="calls", name="Calls", aggregation=Aggregation.COUNT, created_at=NOW, updated_at=NOW)
 METERED = replace(METER, code="jobs", event="job", aggregation=Aggregation.SUM, measure=Measure.QUANTITY)
-KNOWN = core.Known(meters={"calls": METER, "jobs": METERED}, tax_rates=frozenset({"vat"}))
+TEAM = replace(METER, code="team", filters=(Filter(Dimension(Field.PROPERTY, "team"), ("a",)),))
+KNOWN = core.Known(meters={"calls": METER, "jobs": METERED, "team": TEAM}, tax_rates=frozenset({"vat"}))
 SEAT = Charge(code="seat", name="Seat", timing=models.Timing.ADVANCE, model=models.Flat(D(20)))
 CALLS = Charge(code="calls", name="Calls", model=models.Standard(D("0.1")), meter_code="calls")
 VERSION = PlanVersion(
@@ -68,6 +69,10 @@ def problems(version: PlanVersion, **given: Any) -> list[tuple[str, str]]:
         (replace(SEAT, discount=AmountDiscount(D("0.005"))), [("/charges/0/discount/amount", "minor_unit_fraction")]),
         (replace(SEAT, discount=AmountDiscount(D(5), "x\0")), [("/charges/0/discount/name", "characters")]),
         (replace(CALLS, model=models.Carbon(D(1)), meter_code="jobs"), [("/charges/0/meter_code", "meter_without_cost")]),
+        (
+            replace(CALLS, model=models.CostPlus(D(20), {models.TokenKind.OUTPUT: D(5)}), meter_code="team"),
+            [("/charges/0/by_token_kind", "meter_by_properties")],
+        ),
         (replace(CALLS, model=models.CostPlus(D(20)), meter_code="jobs"), [("/charges/0/meter_code", "meter_without_cost")]),
     ],
 )

@@ -16,7 +16,7 @@ from carbonledger.domains.catalog.core import naming
 from carbonledger.domains.catalog.types import charges as models
 from carbonledger.domains.catalog.types import faults, plans
 from carbonledger.domains.catalog.types.charges import Terms
-from carbonledger.domains.catalog.types.meters import Meter
+from carbonledger.domains.catalog.types.meters import Field, Meter
 from carbonledger.domains.catalog.types.plans import AmountDiscount, AnchorKind, Charge, Discount, PlanVersion
 from carbonledger.kernel import decimals, instant
 from carbonledger.kernel.currency import Currency
@@ -98,10 +98,17 @@ def _meter(charge: Charge, currency: Currency, known: Known, at: str) -> Iterato
     meter = known.meters.get(charge.meter_code)
     if meter is None:
         yield Problem(f"{at}/meter_code", "meter_unknown", "There is no meter of this code.")
+    elif isinstance(charge.model, models.CostPlus) and charge.model.by_token_kind and _looks_at_properties(meter):
+        said = "Costs by kind of token are known for whole models only; this meter looks at properties."
+        yield Problem(f"{at}/by_token_kind", "meter_by_properties", said)
     elif meter.event is not None and isinstance(charge.model, _USAGE_OF_MODELS):
         yield Problem(
             f"{at}/meter_code", "meter_without_cost", "A meter of events that are no calls of models knows neither cost nor CO2e."
         )
+
+
+def _looks_at_properties(meter: Meter) -> bool:
+    return any(one.dimension.field is Field.PROPERTY for one in meter.filters)
 
 
 def _taxes(charge: Charge, known: Known, at: str) -> Iterator[Problem]:
