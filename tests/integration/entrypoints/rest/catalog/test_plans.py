@@ -198,6 +198,26 @@ async def test_the_life_of_a_meter(ledger: Installation) -> None:
     ]
 
 
+async def test_a_meter_is_read_for_an_account(ledger: Installation) -> None:
+    _, client = await ledger.open_organization()
+    meter = await make(
+        client, "/v1/meters", code="pages", name="Pages", aggregation="sum", event="page", measure="quantity", group_by=["properties.size"]
+    )
+    at = clock.now().isoformat()
+    events = [
+        {"idempotency_key": str(n), "occurred_at": at, "event": "page", "quantity": quantity, "account": "c", "properties": {"size": size}}
+        for n, (quantity, size) in enumerate((("2", "a4"), ("0.5", "a3"), ("1", "a4")))
+    ]
+    assert (await client.post("/v1/telemetry/events", json={"events": events})).status_code == 202
+    found = (await client.get(f"/v1/meters/{meter['id']}/usage", params={"account": "c"})).json()
+    assert (found["quantity"], found["events"], found["account"]) == ("3.5", 3, "c")
+    assert found["groups"] == [
+        {"values": {"properties.size": "a4"}, "quantity": "3", "events": 2},
+        {"values": {"properties.size": "a3"}, "quantity": "0.5", "events": 1},
+    ]
+    assert (await client.get(f"/v1/meters/{meter['id']}/usage", params={"account": "d"})).json()["quantity"] == "0"
+
+
 async def test_the_life_of_a_tax_rate(ledger: Installation) -> None:
     _, client = await ledger.open_organization()
     made = await make(client, "/v1/tax-rates", code="vat", name="VAT", percent="19.0")
