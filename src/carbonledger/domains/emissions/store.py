@@ -76,6 +76,30 @@ async def kept_rates(uow: db.UnitOfWork, *, ids: Sequence[int]) -> dict[int, typ
     }
 
 
+async def rate_names(uow: db.UnitOfWork, *, ids: Sequence[int]) -> list[types.RateNames]:
+    """Return what rates were made for, by the order of their ids, those of them that are there."""
+    asked = literal(list(ids), ARRAY(Integer))
+    columns = tables.emission_rates.c
+    rows = await uow.fetch(
+        select(
+            columns.id,
+            columns.digest,
+            columns.factor_version.label("version"),
+            columns.model_tier.label("tier"),
+            columns.is_fallback,
+            columns.host,
+            columns.grid,
+            columns.market_grid.label("market"),
+            columns.is_batch,
+            columns.context_low,
+            columns.context_high,
+        )
+        .where(columns.id == any_(asked))
+        .order_by(columns.id)
+    )
+    return [types.RateNames(**dict(row)) for row in rows]
+
+
 def _quanta(amounts: Sequence[Decimal]) -> types.PerToken:
     return tuple(int(decimals.shifted(amount, types.PLACES)) for amount in amounts)  # type: ignore[return-value]  # nine, by a check of the table
 

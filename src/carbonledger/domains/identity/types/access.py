@@ -70,6 +70,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("credits:read", "Read the inventory of retired credits (house organization only).", _KEEPERS),
     Scope("credits:write", "Import retired credits (house organization only).", _KEEPERS),
     Scope("receipts:read", "Read carbon receipts and what proves them.", _EVERYBODY),
+    Scope("audit_packs:read", "List and download audit packs.", _EVERYBODY),
+    Scope("audit_packs:write", "Order audit packs.", _KEEPERS | {Role.BILLING}),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}
