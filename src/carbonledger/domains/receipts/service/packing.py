@@ -130,7 +130,7 @@ async def gather(uow: db.UnitOfWork, *, organization_id: UUID, pack_id: UUID, sa
         ("credits.csv", tracing.table(_CREDITS, map(_credit, held))),
         ("esrs-e1.json", esrs.document(closed, [one for one in held if one.receipt_id == standing])),
         ("README.txt", guide.readme(unsealed, closed.period)),
-        (data.RECOMPUTE, data.recompute()),
+        (data.RECOMPUTE, data.program()),
     ]
     basis = rules.basis(closed.root, (f"{one.id} {one.state.value}" for one in receipts))
     return Gathered(unsealed=unsealed, basis=basis, checkpoint_size=checkpoint.size, files=tuple(files))
