@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from carbonledger.domains.identity.service import entitlements, house
+from carbonledger.domains.receipts.data import recompute
 from carbonledger.domains.receipts.service import closing, issuing, log, packing, packs, proving
 from carbonledger.domains.receipts.service import credits as inventory
 from carbonledger.domains.receipts.store import packs as store
@@ -232,3 +233,62 @@ async def test_a_pack_says_of_a_receipt_that_ended_that_it_did(bench: Bench, off
     report = proof.in_memory(await is_whole(bench, pack.id, tmp_path / "pack"))
     assert report.manifest is not None
     assert sorted(one.state.value for one in report.manifest.receipts) == ["superseded", "valid"]
+
+
+async def test_a_byte_changed_in_any_file_of_a_pack_is_found_by_both_programs(bench: Bench, office: Office, tmp_path: Path) -> None:
+    folder = tmp_path / "pack"
+    pack = await order(bench)
+    await run_to_the_end(bench)
+    data = await content(bench, await found(bench, pack.id))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(folder)
+        inside = {info.filename: (info.header_offset + 30 + len(info.filename), info.file_size) for info in archive.infolist()}
+    assert recompute.recompute(folder)
+    for name, (start, size) in inside.items():
+        for place in (0, size // 2, size - 1):
+            changed = bytearray(data)
+            changed[start + place] ^= 1 << place % 8
+            assert not proof.in_memory(bytes(changed)).ok, name
+            file = folder / name
+            file.write_bytes(changed[start : start + size])
+            with pytest.raises((recompute.Wrong, ValueError, KeyError, TypeError)):
+                recompute.recompute(folder)
+            file.write_bytes(data[start : start + size])
+    assert recompute.recompute(folder)
+    (folder / "strange.txt").write_text("hello")
+    with pytest.raises(recompute.Wrong, match=r"strange\.txt"):
+        recompute.recompute(folder)
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("events.csv", b"1000000", b"1000001"),
+        ("events.csv", b"counted", b"duplicate"),
+        ("trace/lines.csv", b"1000000", b"1000001"),
+        ("trace/totals.json", b'"requests": "1"', b'"requests": "2"'),
+        ("trace/rates.json", b'"tier": "medium"', b'"tier": "large"'),
+        ("factors/1.0.json", b'"proposed"', b'"final"'),
+        ("receipts/SERIAL/receipt.json", b'"share_bp":10000', b'"share_bp":9999'),
+    ],
+)
+async def test_figures_that_were_changed_before_the_pack_was_sealed_are_found_too(
+    bench: Bench, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, old: bytes, new: bytes
+) -> None:
+    """The manifest's hashes fit: whoever made the pack changed it. What is computed again still differs."""
+    folder = tmp_path / "pack"
+    pack = await order(bench)
+    await run_to_the_end(bench)
+    with zipfile.ZipFile(io.BytesIO(await content(bench, await found(bench, pack.id)))) as archive:
+        archive.extractall(folder)
+    manifest = recompute.checked_manifest(folder)
+    monkeypatch.setattr(recompute, "checked_manifest", lambda _: manifest)
+    assert recompute.recompute(folder)
+    (receipt,) = await office.every(bench.organization_id)
+    assert receipt.signed is not None
+    file = folder / name.replace("SERIAL", receipt.signed.serial)
+    before = file.read_bytes()
+    file.write_bytes(before.replace(old, new, 1))
+    assert file.read_bytes() != before
+    with pytest.raises(recompute.Wrong):
+        recompute.recompute(folder)
