@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from carbonledger.domains.emissions import types as emission_types
+from carbonledger.domains.receipts.types.log import MONITOR_PATH
 from carbonledger.domains.receipts.types.periods import Period
 from carbonledger_proof import manifest
 
@@ -78,7 +79,6 @@ What no published measurement stands behind:
 
 def readme(said: manifest.Manifest, period: Period) -> bytes:
     """Return the README of a pack. ``said`` is not sealed yet."""
-    scheme_free = said.issuer.partition("/")[0]
     names = ", ".join(f"{one['provider']} {one['connection_id']}" for one in period.unread)
     told = _README.format(
         kind="TEST" if said.test else "CARBON LEDGER",
@@ -87,7 +87,7 @@ def readme(said: manifest.Manifest, period: Period) -> bytes:
         zone=said.period.zone,
         start=said.period.start,
         end=said.period.end,
-        jwks=f"{scheme_free}/.well-known/jwks.json",
+        jwks=f"{said.issuer.removesuffix(MONITOR_PATH)}/.well-known/jwks.json",
         unread=_UNREAD.format(names=names) if names else "",
     )
     return ((_TEST if said.test else "") + told).encode()

@@ -92,6 +92,11 @@ async def origin(uow: db.UnitOfWork) -> str | None:
     return (await store.head(uow)).origin
 
 
+def origin_of(address: str) -> str:
+    """Return the name that the log would get at this public address."""
+    return core.origin_of(address)
+
+
 async def latest(uow: db.UnitOfWork) -> types.Checkpoint:
     """Return the newest checkpoint. Raises ``CheckpointNotFound``."""
     found = await store.latest_checkpoint(uow)
