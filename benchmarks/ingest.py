@@ -2,8 +2,8 @@
 
 `dev.py bench ingest [--rows 1000000] [--processes 2]` prints events a second while the ledger grows, what COPY (as owner, the same rows
 as text over the socket, the same partitions and primary key) does with them, their ratio (the limit is 0.5) and the rate beside its limit
-of 40,000, and the memory of the API at the start and at the end. Everything runs in a folder of its own: database, API processes on one
-listener, one loading process.
+of 40,000, and the memory of the API at the start and at the end. Everything runs in a folder of its own: database, API processes
+with a listener each, one loading process.
 """
 
 from __future__ import annotations
@@ -88,14 +88,17 @@ def filled(body: bytes, number: int, hour: datetime) -> bytes:
 # --- the loading process: threads that block, so that it takes as little as it can of the processors it shares with what is measured
 
 
-def load(port: int, token: str, first: int, batches: int) -> dict[str, float]:
-    """Send so many bodies over a few connections; returns seconds, CPU seconds, and how many events were accepted."""
+def load(ports: list[int], token: str, first: int, batches: int) -> dict[str, float]:
+    """Send so many bodies over a few connections, dealt out to the API processes in turn as a balancer does.
+
+    Returns seconds, CPU seconds, and how many events were accepted.
+    """
     body, numbers = template(), iter(range(first, first + batches))
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
     now = datetime.now(UTC)
     started, cpu = time.perf_counter(), time.process_time()
 
-    def connection() -> int:
+    def connection(port: int) -> int:
         accepted = 0
         with socket.create_connection(("127.0.0.1", port)) as sock, sock.makefile("rb") as answers:
             for number in numbers:
@@ -106,7 +109,7 @@ def load(port: int, token: str, first: int, batches: int) -> dict[str, float]:
         return accepted
 
     with futures.ThreadPoolExecutor(CONNECTIONS) as threads:
-        counts = [threads.submit(connection) for _ in range(CONNECTIONS)]
+        counts = [threads.submit(connection, ports[number % len(ports)]) for number in range(CONNECTIONS)]
     return {
         "accepted": sum(count.result() for count in counts),
         "seconds": time.perf_counter() - started,
@@ -158,10 +161,11 @@ def cpu_s(found: Iterable[psutil.Process]) -> float:
     return sum(times)
 
 
-def loaded(port: int, token: str, first: int, batches: int, *, apis: list[psutil.Process], database: psutil.Process) -> Stretch:
+def loaded(ports: list[int], token: str, first: int, batches: int, *, apis: list[psutil.Process], database: psutil.Process) -> Stretch:
     """Return what a stretch took, loaded by a process of its own."""
     before = cpu_s(apis), cpu_s([database])
-    command = [sys.executable, "-m", "benchmarks.ingest", "load", "--port", str(port), "--first", str(first), "--batches", str(batches)]
+    command = [sys.executable, "-m", "benchmarks.ingest", "load", "--first", str(first), "--batches", str(batches)]
+    command += [part for port in ports for part in ("--port", str(port))]
     done = subprocess.run(command, input=token, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr.strip().splitlines()[-1])
@@ -217,9 +221,14 @@ async def _superuser(dsn: str) -> AsyncIterator[Any]:
 
 
 @contextlib.contextmanager
-def processes(command: list[str], count: int, log: Path, **options: Any) -> Iterator[list[psutil.Process]]:
+def processes(command: list[str], listeners: list[socket.socket], log: Path, **options: Any) -> Iterator[list[psutil.Process]]:
+    """Run one process a listener: of one that they shared, a process may take every connection."""
     with log.open("ab") as stream, contextlib.ExitStack() as stack:
-        children = [stack.enter_context(subprocess.Popen(command, stdout=stream, stderr=stream, **options)) for _ in range(count)]
+        children = []
+        for listener in listeners:
+            fd = listener.fileno()
+            child = subprocess.Popen([*command, "--fd", str(fd)], stdout=stream, stderr=stream, pass_fds=[fd], **options)
+            children.append(stack.enter_context(child))
         try:
             yield [psutil.Process(child.pid) for child in children]
         finally:
@@ -239,28 +248,29 @@ def main(rows: int, count: int) -> None:
             "CARBONLEDGER_LOG_LEVEL": "warning",
         }
         command = [sys.executable, "-m", "carbonledger.entrypoints.cli.main"]
-        with reach.reached(settings.load(home=home), wait=True) as reached, socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        with reach.reached(settings.load(home=home), wait=True) as reached, contextlib.ExitStack() as stack:
+            listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64)) for _ in range(count)]
             with log.open("ab") as stream:
                 subprocess.run([*command, "migrate"], env=environ, stdout=stream, stderr=stream, check=True)
-            port, fd = listener.getsockname()[1], listener.fileno()
+            ports = [listener.getsockname()[1] for listener in listeners]
             lease = reached.lease
             assert lease is not None
-            with processes([*command, "api", "--fd", str(fd)], count, log, env=environ, pass_fds=[fd]) as apis:
-                for api in apis:
+            with processes([*command, "api"], listeners, log, env=environ) as apis:
+                for port, api in zip(ports, apis, strict=True):
                     wait_until_it_answers(port, api, log)
-                report(port, token, rows=rows, apis=apis, dsn=lease.dsn(role="superuser", database="carbonledger"), folder=folder)
+                report(ports, token, rows=rows, apis=apis, dsn=lease.dsn(role="superuser", database="carbonledger"), folder=folder)
 
 
-def report(port: int, token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path) -> None:
+def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path) -> None:
     print(f"{os.cpu_count()} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events", flush=True)
     database = psutil.Process(_postmaster(folder))
-    loaded(port, token, 10_000_000, 8, apis=apis, database=database)  # warm
+    loaded(ports, token, 10_000_000, 8, apis=apis, database=database)  # warm
     for api in apis:
         print(f"memory at the start {memory_mb(api)}")
     stretch = min(rows // BATCH, 100)
     found: list[Stretch] = []
     for first in range(0, rows // BATCH, stretch):
-        found.append(loaded(port, token, first, min(stretch, rows // BATCH - first), apis=apis, database=database))
+        found.append(loaded(ports, token, first, min(stretch, rows // BATCH - first), apis=apis, database=database))
         print(f"after {(first + stretch) * BATCH:12,} rows: {found[-1]}", flush=True)
     for api in apis:
         print(f"memory at the end   {memory_mb(api)}")
@@ -288,7 +298,7 @@ if __name__ == "__main__":
     parser.add_argument("part", nargs="?", default="run", choices=["run", "load", "copy"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--port", type=int, action="append")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--batches", type=int, default=1)
     parser.add_argument("--rows-from", type=Path)

@@ -224,7 +224,7 @@ def _checked_keys(shown: keys.KeySet, walk: _Walk) -> list[Finding]:
 
 
 def _told_otherwise(shown: keys.Key, told: keys.Key, ended: int | None) -> bool:
-    """Say whether a key differs from how the log tells of it. Its end may be behind the checkpoint, so only one that is told is compared."""
+    """Say whether a key differs from how the log tells of it. Its end may be told behind the checkpoint: then it is not compared."""
     same = (shown.purpose, shown.nbf) == (told.purpose, told.nbf)
     return not same or (ended is not None and shown.exp != ended)
 

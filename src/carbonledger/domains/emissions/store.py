@@ -79,23 +79,22 @@ async def kept_rates(uow: db.UnitOfWork, *, ids: Sequence[int]) -> dict[int, typ
 async def rate_names(uow: db.UnitOfWork, *, ids: Sequence[int]) -> list[types.RateNames]:
     """Return what rates were made for, by the order of their ids, those of them that are there."""
     asked = literal(list(ids), ARRAY(Integer))
-    columns = tables.emission_rates.c
     rows = await uow.fetch(
         select(
-            columns.id,
-            columns.digest,
-            columns.factor_version.label("version"),
-            columns.model_tier.label("tier"),
-            columns.is_fallback,
-            columns.host,
-            columns.grid,
-            columns.market_grid.label("market"),
-            columns.is_batch,
-            columns.context_low,
-            columns.context_high,
+            tables.emission_rates.c.id,
+            tables.emission_rates.c.digest,
+            tables.emission_rates.c.factor_version.label("version"),
+            tables.emission_rates.c.model_tier.label("tier"),
+            tables.emission_rates.c.is_fallback,
+            tables.emission_rates.c.host,
+            tables.emission_rates.c.grid,
+            tables.emission_rates.c.market_grid.label("market"),
+            tables.emission_rates.c.is_batch,
+            tables.emission_rates.c.context_low,
+            tables.emission_rates.c.context_high,
         )
-        .where(columns.id == any_(asked))
-        .order_by(columns.id)
+        .where(tables.emission_rates.c.id == any_(asked))
+        .order_by(tables.emission_rates.c.id)
     )
     return [types.RateNames(**dict(row)) for row in rows]
 

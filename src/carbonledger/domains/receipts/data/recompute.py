@@ -1,3 +1,4 @@
+# house: allow file-length - an auditor runs this one file, and reads it from top to bottom, with nothing of ours beside it
 """Computes the totals of an audit pack again, from its events to the last digit, and compares them with what was signed.
 
     unzip PACK.zip -d pack && python3 pack/recompute.py
@@ -550,10 +551,9 @@ def main() -> int:
     try:
         told = recompute(folder)
     except (Wrong, OSError, ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
-        print(f"WRONG: {error if isinstance(error, Wrong) else repr(error)}", file=sys.stderr)
+        print(f"WRONG: {error if isinstance(error, Wrong) else repr(error)}", file=sys.stderr)  # house: allow print - it is a program
         return 1
-    print("\n".join(told))
-    print("RECOMPUTED: all of it holds, to the digit.")
+    print("\n".join([*told, "RECOMPUTED: all of it holds, to the digit."]))  # house: allow print - it is a program
     return 0
 
 

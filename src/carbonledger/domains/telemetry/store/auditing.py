@@ -28,7 +28,8 @@ x.id, x.revision, to_char(x.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:M
 s.project_id AS project, s.provider, s.model, s.event, x.requests, {", ".join(f"x.{name}" for name in _TOKENS)},
 trim_scale(x.quantity)::text AS quantity, (x.cost_amount * 1000000000000)::numeric(38, 0) AS cost_pico_usd,
 b.version AS price_book, encode(r.digest, 'hex') AS emission_rate,
-CASE WHEN x.facts & {int(Fact.DUPLICATE)} = 0 THEN 'counted' ELSE 'duplicate' END AS standing, left({leaves.HMAC}, 32) AS salt
+CASE WHEN x.facts & {int(Fact.DUPLICATE)} = 0 THEN 'counted' ELSE 'duplicate' END AS standing,
+encode(substr({leaves.HMAC}, 1, 16), 'hex') AS salt
 """
 _NAMED: Final = f"""
 JOIN telemetry_series s ON s.organization_id = $1 AND s.id = x.series_id
