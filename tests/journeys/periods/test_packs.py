@@ -113,4 +113,4 @@ async def unpacked(client: httpx2.AsyncClient, pack: dict[str, Any], keys: Path,
     assert done.stdout.endswith("VERIFIED as a TEST pack: all checks hold, and it stands for nothing real.\n")
     with zipfile.ZipFile(file) as archive:
         archive.extractall(place / pack["month"])
-    return place / pack["month"]
+    return place / str(pack["month"])
