@@ -91,7 +91,7 @@ def become(made: environment.Environment, arguments: Sequence[str]) -> NoReturn:
 
 
 def workers(arguments: Sequence[str]) -> list[str]:
-    """Half as many test processes again as cores, as many tests wait for programs; none if arguments say how many, debug, or name a test."""
+    """Half as many test processes again as cores, as many tests wait for programs; none if told how many, to debug, or one test."""
     mine = {"--pdb", "--trace", "--collect-only", "--co"}
     if any(
         argument in mine or argument.startswith(("-n", "--numprocesses")) or "::" in argument or "no:xdist" in argument
