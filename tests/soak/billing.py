@@ -2,7 +2,7 @@
 
 Accounts in five time zones begin, change, pause, resume, cancel and pay; usage comes in time and late; runs of bills die after a step that
 the seed chooses and are run again. Every night: no line twice, no number missing, every invoice the sum of its lines, nothing that was
-issued ever changed, and no preview finds anything that should have been billed. Exit code 1 on any violation, with the seed that replays it.
+issued ever changed, and no preview finds anything that should have been billed. Exit code 1 on any violation, with the seed to replay it.
 """
 
 from __future__ import annotations
