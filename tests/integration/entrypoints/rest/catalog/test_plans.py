@@ -121,7 +121,7 @@ def tiers(*bounds: str | None) -> dict[str, Any]:
         (priced({"charge_model": "package", "package_size": "0", "package_price": "1"}), [("/charges/0/package_size", "too_small")]),
         (priced({"charge_model": "cost_plus"}), [("/charges/0/markup_percent", "required")]),
         (priced({"charge_model": "cost_plus", "markup_percent": "20", "multiplier": "1.2"}), [("/charges/0/multiplier", "given_twice")]),
-        (priced({"charge_model": "cost_plus", "multiplier": "-1"}), [("/charges/0/markup_percent", "too_small")]),
+        (priced({"charge_model": "cost_plus", "multiplier": "-1"}), [("/charges/0/multiplier", "too_small")]),
         (
             priced({"charge_model": "graduated_percentage", "tiers": [{"unit_price": "1"}]}),
             [("/charges/0/tiers/0/unit_price", "not_of_this_model"), ("/charges/0/tiers/0/rate_percent", "required")],
