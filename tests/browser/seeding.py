@@ -35,6 +35,7 @@ MODELS = (
 )
 BATCH = 1_000
 MONTHS = 2  # that are over at least, of ninety days
+INVOICE_LINES = 5  # of one that has usage and the next period on it
 LOTS = ((1, 1), (2, 40), (41, 90))  # in tonnes
 
 
@@ -122,6 +123,25 @@ def _are_proven(found: list[dict[str, Any]]) -> bool:
 def receipts(running: installation.Installation) -> list[dict[str, Any]]:
     """Return the receipts, the newest first."""
     return list(running.request("GET", "/v1/receipts", headers=HEADERS)[1]["data"])
+
+
+def sold(running: installation.Installation) -> dict[str, str]:
+    """Return the ids of what the house sells: an invoice of five lines with the one of its usage, its account, subscription, plan, meter."""
+
+    def every(path: str) -> list[dict[str, Any]]:
+        return list(running.request("GET", path, headers=HEADERS)[1]["data"])
+
+    invoice = next(one for one in every("/v1/invoices?limit=100") if one["lines"] == INVOICE_LINES and one["state"] == "issued")
+    line = next(one for one in every(f"/v1/invoices/{invoice['id']}/lines") if one["charge"] == "pages")
+    subscription = running.request("GET", f"/v1/subscriptions/{line['subscription_id']}", headers=HEADERS)[1]
+    return {
+        "invoice_id": invoice["id"],
+        "line_id": line["id"],
+        "account_id": invoice["account_id"],
+        "subscription_id": subscription["id"],
+        "plan_id": subscription["plan_id"],
+        "meter_id": every("/v1/meters")[0]["id"],
+    }
 
 
 def usage(now: datetime, projects: list[str]) -> Iterator[dict[str, Any]]:

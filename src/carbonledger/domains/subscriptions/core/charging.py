@@ -15,40 +15,22 @@ seats are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
-from carbonledger.domains.catalog.types import Charge, PlanVersion, Proration, overridden
+from carbonledger.domains.catalog.types import Charge, Proration
 from carbonledger.domains.catalog.types.charges import Timing
 from carbonledger.domains.subscriptions.core import coverage as cover
 from carbonledger.domains.subscriptions.core import eras as eras_
-from carbonledger.domains.subscriptions.core import story
+from carbonledger.domains.subscriptions.core import story, writing
 from carbonledger.domains.subscriptions.core.coverage import Coverage, Stretch, Terms
 from carbonledger.domains.subscriptions.core.eras import Era, Span
 from carbonledger.domains.subscriptions.core.story import Turn
-from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind
-from carbonledger.kernel import instant
+from carbonledger.domains.subscriptions.core.writing import Books
+from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind, is_usage
 from carbonledger.kernel.period import Period
-
-SETUP_CODE: Final = "setup_fee"
-COMMITMENT_CODE: Final = "minimum_commitment"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """Whose charges are counted, and by which versions (each that the facts name, by id)."""
-
-    subscription_id: UUID
-    account_id: UUID
-    versions: Mapping[UUID, PlanVersion]
-
-    def charges(self, terms: Terms) -> tuple[Charge, ...]:
-        """Return what is charged under ``terms``, this customer's own charges in their places."""
-        version = self.versions[terms.plan_version_id]
-        return overridden(version, terms.overrides).charges if terms.overrides else version.charges
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +84,17 @@ def netted(charges: Sequence[DueCharge]) -> tuple[DueCharge, ...]:
 
 
 def _of_cycle(books: Books, era: Era, span: Span, *, until: datetime) -> Iterator[DueCharge]:
+    cycle, opening = _opened(books, era, span)
+    for later in _turns_within(era, span, opening):
+        _follow(cycle, later)
+    end = _end(era, span)
+    if end <= until:
+        _close(cycle, _last(era, span), end)
+    return iter(cycle.due)
+
+
+def _opened(books: Books, era: Era, span: Span) -> tuple[_Cycle, int]:
+    """Return a cycle as it begins, with what is due then; and the index of the turn after which it does."""
     first = span.start <= era.since
     opening = era.opened if first else _opening(era, span)
     state = era.turns[opening].after
@@ -118,12 +111,20 @@ def _of_cycle(books: Books, era: Era, span: Span, *, until: datetime) -> Iterato
     if first and era.is_first:
         _setup(cycle, turn, at)
     _advance(cycle, turn.fact, at, proration=_of_opening(cycle, turn))
-    for later in _turns_within(era, span, opening):
+    return cycle, opening
+
+
+def usage_so_far(facts: Sequence[Fact], books: Books, *, at: datetime) -> tuple[tuple[Charge, tuple[Period, ...]], ...]:
+    """Return each usage charge of the period that holds ``at`` with the stretches until then in which it counts; none where none runs."""
+    found = eras_.eras(story.tell(facts, until=at), books.versions)
+    span = eras_.span_at(found[-1], at) if found and found[-1].closed is None else None
+    if span is None:
+        return ()
+    cycle, opening = _opened(books, found[-1], span)
+    for later in _turns_within(found[-1], span, opening):
         _follow(cycle, later)
-    end = _end(era, span)
-    if end <= until:
-        _close(cycle, _last(era, span), end)
-    return iter(cycle.due)
+    past = tuple(replace(part, end=min(part.end, at)) for part in cycle.metered if part.start < at)
+    return tuple((charge, writing.periods_of(stretches)) for charge, stretches in _grouped(cycle, past, metered=True))
 
 
 def _opening(era: Era, span: Span) -> int:
@@ -222,7 +223,7 @@ def _advance(cycle: _Cycle, fact: Fact, at: datetime, *, proration: Proration) -
         if not part.terms.billed:
             continue
         for charge in cycle.books.charges(part.terms):
-            if charge.timing is not Timing.ADVANCE or charge.meter_code is not None:
+            if charge.timing is not Timing.ADVANCE or is_usage(charge):
                 continue
             if charge.prorated:
                 _debit(cycle, fact, at, charge, part, proration=proration)
@@ -289,7 +290,7 @@ def _grouped(cycle: _Cycle, coverage: Coverage, *, metered: bool) -> Iterator[tu
         if not part.terms.billed:
             continue
         for charge in cycle.books.charges(part.terms):
-            if (charge.meter_code is not None) is not metered or (not metered and charge.timing is not Timing.ARREARS):
+            if is_usage(charge) is not metered or (not metered and charge.timing is not Timing.ARREARS):
                 continue
             seats = part.terms.quantity if charge.per_seat and not metered else 0
             key = (part.terms.plan_version_id, part.terms.overrides, charge.code, seats)
@@ -321,73 +322,14 @@ def _commitments(cycle: _Cycle, fact: Fact, at: datetime) -> None:
 def _credited(cycle: _Cycle, fact: Fact, debit: _Debit, lost: tuple[datetime, datetime], proration: Proration) -> DueCharge:
     stretch = replace(debit.stretch, start=lost[0], end=lost[1])
     unit = Proration.DAY if proration is Proration.NONE else proration
-    if not _fraction(cycle, (debit.whole,), unit)[0]:
+    if not writing.fraction(cycle.span, (debit.whole,), unit)[0]:
         unit = Proration.SECOND  # it was debited for less than a day
     due = _due(cycle, fact, fact.effective_at, kind=DueKind.CREDIT, charge=debit.charge, stretches=(stretch,), proration=unit)
-    whole, _ = _fraction(cycle, (debit.whole,), unit)
+    whole, _ = writing.fraction(cycle.span, (debit.whole,), unit)
     return replace(due, credits=debit.cause, debited=whole)
 
 
 def _due(
-    cycle: _Cycle,
-    fact: Fact,
-    at: datetime,
-    *,
-    kind: DueKind,
-    charge: Charge | None,
-    stretches: tuple[Stretch, ...],
-    proration: Proration,
+    cycle: _Cycle, fact: Fact, at: datetime, *, kind: DueKind, charge: Charge | None, stretches: tuple[Stretch, ...], proration: Proration
 ) -> DueCharge:
-    terms = stretches[-1].terms
-    numerator, denominator = _fraction(cycle, stretches, proration)
-    service = Period(cycle.span.start, cycle.span.end)
-    part = Period(stretches[0].start, stretches[-1].end)
-    code = charge.code if charge is not None else SETUP_CODE if kind is DueKind.SETUP else f"{COMMITMENT_CODE}/{terms.plan_version_id}"
-    names = (str(cycle.books.subscription_id), code, _spelt(service.start), _spelt(part.start), kind.value, str(fact.number))
-    return DueCharge(
-        cause="/".join(names),
-        kind=kind,
-        subscription_id=cycle.books.subscription_id,
-        account_id=cycle.books.account_id,
-        plan_version_id=terms.plan_version_id,
-        charge=charge,
-        service=service,
-        part=part,
-        stretches=_periods(stretches),
-        proration=proration,
-        numerator=numerator,
-        denominator=denominator,
-        quantity=terms.quantity if charge is not None and charge.per_seat else 1,
-        billable_at=max(at, fact.effective_at) if kind is DueKind.CREDIT else at,
-        fact=fact.number,
-    )
-
-
-def _spelt(at: datetime) -> str:
-    return instant.to_api_instant(at)
-
-
-def _periods(stretches: Sequence[Stretch]) -> tuple[Period, ...]:
-    """Return the stretches as periods, those that meet as one."""
-    merged: list[Period] = []
-    for stretch in stretches:
-        if merged and merged[-1].end == stretch.start:
-            merged[-1] = Period(merged[-1].start, stretch.end)
-        else:
-            merged.append(Period(stretch.start, stretch.end))
-    return tuple(merged)
-
-
-def _fraction(cycle: _Cycle, stretches: Sequence[Stretch], proration: Proration) -> tuple[int, int]:
-    """Return the part that ``stretches`` are of the cycle: local days, whole seconds, or 1 of 1."""
-    span = cycle.span
-    if proration is Proration.NONE:
-        return 1, 1
-    if proration is Proration.SECOND:
-        return sum(_seconds(stretch.start, stretch.end) for stretch in stretches), _seconds(span.start, span.end)
-    days = sum((span.day(stretch.end) - span.day(stretch.start)).days for stretch in stretches)
-    return days, (span.after - span.first).days
-
-
-def _seconds(start: datetime, end: datetime) -> int:
-    return int(end.timestamp()) - int(start.timestamp())
+    return writing.written(cycle.books, cycle.span, fact, at, kind=kind, charge=charge, stretches=stretches, proration=proration)

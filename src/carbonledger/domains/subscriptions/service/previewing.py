@@ -10,7 +10,7 @@ from uuid import UUID
 from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.catalog.types import PlanVersion, Proration
 from carbonledger.domains.identity.service import organizations
-from carbonledger.domains.subscriptions.core import charging, commands, cycles, standing
+from carbonledger.domains.subscriptions.core import charging, commands, cycles, standing, writing
 from carbonledger.domains.subscriptions.service import beginning, recording
 from carbonledger.domains.subscriptions.service.beginning import Draft
 from carbonledger.domains.subscriptions.store import subscriptions as store
@@ -152,7 +152,7 @@ def _unbilled(desk: commands.Desk, found: Subscription, *, periods: int) -> Prev
 
 def _seen(desk: commands.Desk, *, zone: str, subscription_id: UUID, account_id: UUID, periods: int, since: datetime | None) -> Preview:
     found = cycles.cycles(desk.facts, desk.versions, since=since, limit=periods)
-    books = charging.Books(subscription_id=subscription_id, account_id=account_id, versions=desk.versions)
+    books = writing.Books(subscription_id=subscription_id, account_id=account_id, versions=desk.versions)
     until = found[-1].part.end if found and found[-1].part.end is not None else desk.at
     due = charging.due_charges(desk.facts, books, since=since, until=until)
     shown = {(cycle.service.start, cycle.service.end) for cycle in found}

@@ -58,8 +58,8 @@ def work(form: editor.Form, draft: drafts.VersionDraft, rates: Mapping[str, type
     tried = [charge for charge in form.charges if not charge.is_blank]
     wanting: list[str] = [problem.detail for problem in draft.problems]
     lines, names = [], []
-    for charge, fields in zip(draft.charges or (), tried, strict=False):
-        if charge is None:
+    for place, (charge, fields) in enumerate(zip(draft.charges or (), tried, strict=False)):
+        if place in draft.unread:
             continue
         try:
             lines.append(_line(charge, fields.values.get("tried", ""), rates))
