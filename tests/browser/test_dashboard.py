@@ -51,6 +51,7 @@ PAGES = (
     "/receipts/{receipt_id}",
     "/receipts/periods/{period_id}",
     "/receipts/credits",
+    "/receipts/packs",
     "/receipts/verify",
     "/receipts/verify?serial=nonsense",
     "/receipts/verify/{serial}",
@@ -76,6 +77,7 @@ ELSEWHERE = {
     "/explore/table.csv": "no page",
     "/receipts/{receipt_id}/pdf": "no page",
     "/receipts/{receipt_id}/bundle": "no page",
+    "/receipts/packs/{month}/{number}": "no page",
 }
 
 

@@ -76,6 +76,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("accounts:write", "Make, change, delete and erase accounts.", _BILLERS),
     Scope("catalog:read", "Read plans, meters and tax rates, and what a meter says.", _EVERYBODY),
     Scope("catalog:write", "Make and change plans, meters and tax rates.", _BILLERS),
+    Scope("audit_packs:read", "List and download audit packs.", _EVERYBODY),
+    Scope("audit_packs:write", "Order audit packs.", _KEEPERS | {Role.BILLING}),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}
