@@ -10,10 +10,9 @@ import pytest
 
 from carbonledger.domains.invoices.service import failing
 from carbonledger.domains.invoices.types.failures import Step
-from carbonledger.domains.invoices.types.invoices import TaxUnknown
+from carbonledger.domains.invoices.types.invoices import Origin, TaxUnknown
 from carbonledger.infra import clock
 from carbonledger.kernel import currency, humane
-from tests.integration.domains.invoices import offices
 from tests.integration.entrypoints.rest.identity import conftest as kit
 from tests.integration.entrypoints.web import selling, usage
 from tests.integration.entrypoints.web.conftest import Person
@@ -106,7 +105,7 @@ def shown(page: str, *some: Any) -> list[Any]:
 
 async def test_a_draft_is_a_preview_until_it_is_finalized_and_then_paid_once(owner: Person) -> None:
     shop = await selling.opened(owner)
-    draft = await shop.draft(await shop.account(), "1200.00", "80.50", origin=offices.types.Origin.ONE_OFF)
+    draft = await shop.draft(await shop.account(), "1200.00", "80.50", origin=Origin.ONE_OFF)
     page = await owner.read(f"/invoices/{draft.id}")
     assert "<strong>Preview.</strong>" in page
     assert said("1280.50") in page
@@ -151,9 +150,7 @@ async def test_an_issued_invoice_is_given_up_and_made_void(owner: Person) -> Non
 async def test_a_draft_by_hand_is_dropped_and_one_of_a_run_is_not(owner: Person) -> None:
     shop = await selling.opened(owner)
     account_id = await shop.account()
-    by_hand, of_run = [
-        await shop.draft(account_id, "5.00", origin=origin) for origin in (offices.types.Origin.ONE_OFF, offices.types.Origin.SUBSCRIPTION)
-    ]
+    by_hand, of_run = [await shop.draft(account_id, "5.00", origin=origin) for origin in (Origin.ONE_OFF, Origin.SUBSCRIPTION)]
     assert "Drop this draft" not in await owner.read(f"/invoices/{of_run.id}")
     assert (await owner.send(f"/invoices/{of_run.id}/drop")).status_code == 409
     assert (await owner.send(f"/invoices/{by_hand.id}/drop")).headers["location"] == "/invoices?done=dropped"
@@ -215,7 +212,13 @@ async def upload(owner: Person, fields: dict[str, str], logo: bytes) -> Any:
 
 
 async def test_the_rules_of_the_seller_are_changed_without_touching_who_it_is(owner: Person) -> None:
-    rules = {"payment_terms_days": "14", "grace_hours": "6", "late_usage": "correction", "tax_rounding": "line", "series": "main"}
+    rules: dict[str, Any] = {
+        "payment_terms_days": "14",
+        "grace_hours": "6",
+        "late_usage": "correction",
+        "tax_rounding": "line",
+        "series": "main",
+    }
     assert (await owner.send("/invoices/seller/rules", **rules)).status_code == 303
     api = (await owner.key.get("/v1/seller")).json()
     assert (api["payment_terms_days"], api["grace_hours"], api["late_usage"], api["tax_rounding"]) == (14, 6, "correction", "line")

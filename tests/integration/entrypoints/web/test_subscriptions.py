@@ -1,4 +1,4 @@
-"""Subscriptions on pages: their story, what they used, what is billed next; changes are shown before they are made, and are what was shown."""
+"""Subscriptions on pages: their story, usage and next invoice; a change is shown before it is made, and is what was shown."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def test_a_change_at_renewal_is_planned_and_stands_on_the_timeline(owner: 
 
 
 @pytest.mark.parametrize(
-    ("fields", "field"),
+    "fields, field",
     [
         ({"quantity": "2"}, "plan"),  # what it has
         ({"quantity": "-1"}, "quantity"),
@@ -115,7 +115,7 @@ async def test_a_change_at_renewal_is_planned_and_stands_on_the_timeline(owner: 
         ({"quantity": "9" * 40}, "quantity"),
     ],
 )
-async def test_what_is_wrong_with_a_change_stands_beside_its_field(owner: Person, fields: dict[str, str], field: str) -> None:
+async def test_what_is_wrong_with_a_change_stands_beside_its_field(owner: Person, fields: dict[str, Any], field: str) -> None:
     sold = await running(owner)
     path = f"/subscriptions/{sold.subscription_id}/change"
     for answer in (await owner.open(path, params=fields), await owner.send(path, **fields)):
@@ -153,7 +153,7 @@ async def test_one_is_begun(owner: Person) -> None:
     shop = await selling.opened(owner)
     plan_id = await shop.plan("pro", PLATFORM, now=selling.START)
     account_id = await shop.account(name="Acme Robotics", external_id="acme", currency="EUR")
-    fields = {"account": "acme", "plan": str(plan_id), "quantity": "3", "start": "", "name": "Production"}
+    fields: dict[str, Any] = {"account": "acme", "plan": str(plan_id), "quantity": "3", "start": "", "name": "Production"}
     for name, value in (("account", "nobody"), ("plan", ""), ("quantity", "x"), ("start", "soon")):
         wrong = await owner.send("/subscriptions", **{**fields, name: value})
         assert wrong.status_code == 422, name
