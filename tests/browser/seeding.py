@@ -126,7 +126,7 @@ def receipts(running: installation.Installation) -> list[dict[str, Any]]:
 
 
 def sold(running: installation.Installation) -> dict[str, str]:
-    """Return the ids of what the house sells: an invoice of five lines with the one of its usage, its account, subscription, plan, meter."""
+    """Return the ids of what the house sells: an invoice of five lines with the one of its usage, and whose and what it is."""
 
     def every(path: str) -> list[dict[str, Any]]:
         return list(running.request("GET", path, headers=HEADERS)[1]["data"])

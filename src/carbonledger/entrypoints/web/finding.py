@@ -1,4 +1,4 @@
-"""Jumping by name or id: sections, receipts, invoices, projects, connections, models whose name holds the words; anything by its whole id."""
+"""Jumping by name or id: sections, receipts, invoices, projects, connections, models whose name holds the words; anything by its id."""
 
 from __future__ import annotations
 

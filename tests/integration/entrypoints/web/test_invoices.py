@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import httpx2
 import pytest
 
 from carbonledger.domains.invoices.service import failing
@@ -202,7 +203,7 @@ async def test_the_seller_is_changed_and_wrong_fields_are_told_beside_them(owner
     assert (await owner.key.get("/v1/seller")).json() == api, "nothing of it is saved"
 
 
-async def upload(owner: Person, fields: dict[str, str], logo: bytes) -> Any:
+async def upload(owner: Person, fields: dict[str, str], logo: bytes) -> httpx2.Response:
     return await owner.client.post(
         "/invoices/seller",
         data={"csrf_token": await owner.token(), **fields},

@@ -30,7 +30,8 @@ class Consumed:
     """The usage of one charge until now.
 
     ``allowance``: what costs nothing, free units and what is included, for the part of the period that is charged. ``used`` and
-    ``billable`` (what is left after the allowance) are in the charge's unit: units, an amount, what providers charged in USD, kilograms of CO2e.
+    ``billable`` (what is left after the allowance) are in the charge's unit: units, an amount, what providers charged in USD, kilograms
+    of CO2e.
     ``amount``: what it comes to so far, rounded to the minor unit, before discounts and tax.
     """
 
