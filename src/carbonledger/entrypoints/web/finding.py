@@ -105,20 +105,21 @@ async def _by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hi
 
 async def _sold_by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hit]:
     organization_id = call.caller.organization_id
+    hits: list[Hit] = []
     if "invoices:read" in call.actor.scopes:
         try:
             found = await invoices.find(uow, organization_id=organization_id, invoice_id=asked)
-            return [_invoice(found, is_exact=True)]
+            hits.append(_invoice(found, is_exact=True))
         except invoice_types.InvoiceNotFound:
-            pass
-    if "subscriptions:read" in call.actor.scopes:
+            hits = []
+    if "subscriptions:read" in call.actor.scopes and not hits:
         try:
             view = await subscriptions.find(uow, organization_id=organization_id, now=call.now, subscription_id=asked)
             name = view.subscription.name or view.subscription.external_id or str(asked)
-            return [Hit("Subscription", name, f"/subscriptions/{asked}", is_exact=True)]
+            hits.append(Hit("Subscription", name, f"/subscriptions/{asked}", is_exact=True))
         except subscription_types.SubscriptionNotFound:
-            pass
-    return []
+            hits = []
+    return hits
 
 
 async def _invoices(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:

@@ -137,7 +137,7 @@ async def test_it_is_paused_resumed_canceled_and_reactivated(owner: Person) -> N
     assert (await owner.send(f"{path}/resume")).status_code == 303
     assert (await owner.send(f"{path}/resume")).status_code == 409
     assert (await owner.send(f"{path}/cancel", when="renewal", cancel_reason="Too dear")).headers["location"].endswith("?done=planned")
-    assert "It is canceled with" in await owner.read(path)
+    assert "It is canceled as of" in await owner.read(path)
     assert (await owner.send(f"{path}/reactivate")).status_code == 303
     assert (await read(owner, sold))["cancels_at"] is None
     assert (await owner.send(f"{path}/cancel", when="now", credit="yes")).headers["location"].endswith("?done=canceled")

@@ -109,7 +109,8 @@ async def show(call: routing.Call, subscription_id: UUID, refused: forms.Refused
             seats=wording.seats(view.standing.quantity),
             every=wording.every(view.version.interval),
             standing=wording.STATUSES[view.standing.status],
-            lead=wording.lead(view, zone=zones.named(call.caller.time_zone)),
+            lead=wording.lead(view, zone=zones.named(view.standing.zone)),
+            story_zone=zones.named(view.standing.zone),
             period="" if view.period is None else wording.days(view.period),
             timeline=await timeline(call, uow, story),
             left_out=max(len(story.told) - FACTS_SHOWN, 0),
@@ -245,7 +246,7 @@ async def preview(
 
 async def _shown(call: routing.Call, uow: db.UnitOfWork, document: Document) -> dict[str, Any]:
     known = await documents.names(call, uow, document.lines)
-    zone = zones.named(call.caller.time_zone)
+    zone = zones.named(document.invoice.zone)
     billed_at = document.invoice.billed_at
     return {
         **documents.document(document.invoice, document.lines, known),

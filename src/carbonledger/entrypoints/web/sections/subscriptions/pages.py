@@ -110,7 +110,6 @@ async def _rows(call: routing.Call, uow: db.UnitOfWork, found: Sequence[View]) -
         uow, organization_id=call.caller.organization_id, account_ids=[view.subscription.account_id for view in found]
     )
     plans = await plan_names(call, uow, [view.version.plan_id for view in found])
-    zone = zones.named(call.caller.time_zone)
     return [
         Row(
             view=view,
@@ -120,7 +119,7 @@ async def _rows(call: routing.Call, uow: db.UnitOfWork, found: Sequence[View]) -
             status=wording.STATUSES[view.standing.status],
             seats=f"{view.standing.quantity:,}",
             period="" if view.period is None else wording.days(view.period),
-            next=wording.lead(view, zone=zone),
+            next=wording.lead(view, zone=zones.named(view.standing.zone)),
         )
         for view in found
     ]

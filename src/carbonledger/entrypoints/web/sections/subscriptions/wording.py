@@ -150,7 +150,7 @@ def lead(view: View, *, zone: ZoneInfo) -> str:
     if stands.over_at is not None:
         return f"It is over since {invoices.when(stands.over_at, zone)}. It can be reactivated."
     if stands.cancels_at is not None:
-        return f"It is canceled with {_on(stands.cancels_at, zone)}, and goes on until then."
+        return f"It is canceled as of {_on(stands.cancels_at, zone)}, and goes on until then."
     match stands.status:
         case Status.PAUSED:
             return _paused(view, zone)
