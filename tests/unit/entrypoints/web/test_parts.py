@@ -70,7 +70,7 @@ def test_a_form_is_read_whole_and_nonsense_is_refused() -> None:
     assert fields.text("name") == "שלום 🌍"
     assert fields.every("tick") == ("a", "b")
     assert fields.given("empty") is None
-    for wrong in (b"a=%00", b"&".join(b"a=b" for _ in range(forms.FIELDS_MAX + 1)), b"a=%ff%fe", b"\xff"):
+    for wrong in (b"a=%00", b"&".join(b"a=b" for _ in range(1001)), b"a=%ff%fe", b"\xff"):
         with pytest.raises(errors.Malformed):
             forms.read(wrong)
 
