@@ -31,8 +31,8 @@ class Draft:
     """A subscription to begin.
 
     ``version``: the number of the plan's version (None: the one in force when it starts, or now if that is past). ``start_at`` None: now.
-    ``overrides``: charges of this customer's own in place of the version's with the same codes. ``zone`` is for previews without an account;
-    an account has its own.
+    ``overrides``: charges of this customer's own in place of the version's with the same codes. ``zone`` is for previews without an
+    account; an account has its own.
     """
 
     plan_id: UUID
