@@ -37,6 +37,7 @@ PAGES: Final = {
     "receipts": "/receipts",
     "receipt": "/receipts/{receipt}",
     "credits": "/receipts/credits",
+    "packs": "/receipts/packs",
     "verify": "/receipts/verify/{serial}",
     "activity": "/activity",
     "settings": "/settings",

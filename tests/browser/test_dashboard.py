@@ -40,6 +40,7 @@ PAGES = (
     "/receipts/{receipt_id}",
     "/receipts/periods/{period_id}",
     "/receipts/credits",
+    "/receipts/packs",
     "/receipts/verify",
     "/receipts/verify?serial=nonsense",
     "/receipts/verify/{serial}",
@@ -65,6 +66,7 @@ ELSEWHERE = {
     "/explore/table.csv": "no page",
     "/receipts/{receipt_id}/pdf": "no page",
     "/receipts/{receipt_id}/bundle": "no page",
+    "/receipts/packs/{month}/{number}": "no page",
 }
 
 

@@ -31,6 +31,7 @@ READ = (
     "/models",
     "/models/estimate",
     "/receipts",
+    "/receipts/packs",
     "/settings",
     "/settings/people",
     "/settings/you",
