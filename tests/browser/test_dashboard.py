@@ -41,6 +41,17 @@ PAGES = (
     "/invoices",
     "/invoices/{invoice_id}",
     "/invoices/{invoice_id}/lines/{line_id}",
+    "/accounts",
+    "/accounts/new",
+    "/accounts/{account_id}",
+    "/accounts/{account_id}/edit",
+    "/meters",
+    "/meters/new",
+    "/meters/{meter_id}",
+    "/plans",
+    "/plans/new",
+    "/plans/{plan_id}",
+    "/plans/{plan_id}/edit",
     "/receipts",
     "/receipts/{receipt_id}",
     "/receipts/periods/{period_id}",
@@ -95,6 +106,8 @@ def addresses(running: installation.Installation) -> list[str]:
     invoice = seeding.invoice(running) | seeding.subscription(running)
     known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"], **invoice}
     known |= {"period_id": receipt["period_id"], "serial": receipt["serial"]}
+    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"]}
+    known |= {"period_id": receipt["period_id"], "serial": receipt["serial"], **seeding.sold(running)}
     return [f"{running.address}{path.format(**known)}" for path in PAGES]
 
 

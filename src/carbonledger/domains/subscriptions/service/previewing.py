@@ -68,7 +68,9 @@ async def preview(
     version = await beginning.plan_version(
         uow, organization_id=organization_id, plan_id=draft.plan_id, number=draft.version, now=now, at=draft.start_at
     )
-    facts, _ = beginning.begun(draft, version, actor=actor, now=min(now, draft.start_at or now), zone=zone)
+    own, told = await beginning.own_charges(uow, organization_id=organization_id, now=now, version=version, draft=draft.overrides)
+    began = min(now, draft.start_at or now)
+    facts, _ = beginning.begun(draft, version, actor=actor, now=began, zone=zone, overrides=own, told=told)
     desk = commands.Desk(facts=facts, versions={version.id: version}, actor=actor, at=now)
     for change in sorted(changes, key=lambda one: one.at):
         desk = await _changed(uow, desk, change, organization_id=organization_id, now=now)
