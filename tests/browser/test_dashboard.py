@@ -36,6 +36,9 @@ PAGES = (
     "/models/one?provider=openai&model=gpt-5",
     "/models/one?provider=openai&model=o3",
     "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "/invoices",
+    "/invoices/{invoice_id}",
+    "/invoices/{invoice_id}/lines/{line_id}",
     "/receipts",
     "/receipts/{receipt_id}",
     "/receipts/periods/{period_id}",
@@ -65,6 +68,7 @@ ELSEWHERE = {
     "/static/{name}": "no page",
     "/explore/table.csv": "no page",
     "/receipts/{receipt_id}/pdf": "no page",
+    "/invoices/{invoice_id}/pdf": "no page",
     "/receipts/{receipt_id}/bundle": "no page",
     "/receipts/packs/{month}/{number}": "no page",
 }
@@ -86,7 +90,8 @@ def addresses(running: installation.Installation) -> list[str]:
     """Return the addresses of all pages."""
     [event] = running.request("GET", "/v1/telemetry/events?limit=1", headers=seeding.HEADERS)[1]["data"]
     receipt = seeding.receipts(running)[0]
-    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"]}
+    invoice = seeding.invoice(running)
+    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"], **invoice}
     known |= {"period_id": receipt["period_id"], "serial": receipt["serial"]}
     return [f"{running.address}{path.format(**known)}" for path in PAGES]
 

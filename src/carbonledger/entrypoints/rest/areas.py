@@ -20,7 +20,9 @@ from carbonledger.entrypoints.rest import (
     exports,
     health,
     invitations,
+    invoice_explanations,
     invoice_previews,
+    invoices,
     llm_keys,
     members,
     meters,
@@ -34,6 +36,7 @@ from carbonledger.entrypoints.rest import (
     public_log,
     receipts,
     routing,
+    sellers,
     subscription_changes,
     subscription_preview,
     subscriptions,
@@ -87,6 +90,12 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     receipts.router,
     receipts.public,
     invoice_previews.router,
+    invoices.router,
+    invoice_explanations.router,
+    sellers.router,
+    sellers.series,
+    sellers.trouble,
+    sellers.late_usage,
 )
 
 

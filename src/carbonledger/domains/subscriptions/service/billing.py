@@ -82,6 +82,13 @@ async def accounts_due(
     return await store.accounts(uow, organization_id=organization_id, until=until, after=after, limit=limit)
 
 
+async def awaiting_payment(uow: db.UnitOfWork, *, organization_id: UUID, subscription_ids: Sequence[UUID]) -> tuple[UUID, ...]:
+    """Return those of the subscriptions that a payment would change: incomplete until the first one, or past due."""
+    if not subscription_ids:
+        return ()
+    return await store.awaiting_payment(uow, organization_id=organization_id, subscription_ids=subscription_ids)
+
+
 async def next_billable_at(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime) -> datetime | None:
     """Return when something may next be billable, at or before ``until``; None if nothing is. What waits already counts with its time."""
     return await store.next_billable_at(uow, organization_id=organization_id, until=until)

@@ -14,7 +14,7 @@ from carbonledger.domains.subscriptions.core import charging, commands, cycles, 
 from carbonledger.domains.subscriptions.service import beginning, recording
 from carbonledger.domains.subscriptions.service.beginning import Draft
 from carbonledger.domains.subscriptions.store import subscriptions as store
-from carbonledger.domains.subscriptions.types import Cycle, DueCharge, When
+from carbonledger.domains.subscriptions.types import Cycle, DueCharge, Subscription, When
 from carbonledger.infra import db
 from carbonledger.kernel import errors
 from carbonledger.kernel import zone as zones
@@ -90,18 +90,22 @@ async def preview_change(
     versions = await recording.versions_of(uow, organization_id=organization_id, subscriptions=[found])
     desk = commands.Desk(facts=found.facts, versions=versions, actor=actor, at=now)
     desk = await _changed(uow, desk, replace(change, at=max(change.at, now)), organization_id=organization_id, now=now)
-    seen = _seen(
-        desk,
-        zone=desk.standing.zone,
-        subscription_id=found.id,
-        account_id=found.account_id,
-        periods=periods,
-        since=found.billed_until or now,
-    )
-    open_ = [
-        due for due in seen.charges if found.billed_until is None or due.billable_at > found.billed_until or due.fact > found.billed_facts
-    ]
-    return replace(seen, charges=charging.netted(open_))
+    return _unbilled(desk, found, periods=periods)
+
+
+async def preview_upcoming(
+    uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, subscription_id: UUID, periods: int = 2
+) -> Preview:
+    """Return a subscription as it stands: its periods from now on, and what becomes billable that isn't billed.
+
+    Nothing is written. Raises ``SubscriptionNotFound``.
+    """
+    found = await store.find(uow, organization_id=organization_id, subscription_id=subscription_id)
+    if found is None:
+        raise recording.missing(subscription_id)
+    versions = await recording.versions_of(uow, organization_id=organization_id, subscriptions=[found])
+    desk = commands.Desk(facts=found.facts, versions=versions, actor=actor, at=now)
+    return _unbilled(desk, found, periods=periods)
 
 
 async def _zone(uow: db.UnitOfWork, *, organization_id: UUID, draft: Draft) -> str:
@@ -130,6 +134,22 @@ async def _changed(uow: db.UnitOfWork, desk: commands.Desk, change: Change, *, o
     else:
         raise errors.invalid("/changes", "change_empty", "Change the plan, the quantity or both.")
     return replace(at, facts=(*at.facts, *new))
+
+
+def _unbilled(desk: commands.Desk, found: Subscription, *, periods: int) -> Preview:
+    """Return what ``desk`` makes of a subscription, with what becomes billable from now on, or is and isn't billed."""
+    seen = _seen(
+        desk,
+        zone=desk.standing.zone,
+        subscription_id=found.id,
+        account_id=found.account_id,
+        periods=periods,
+        since=found.billed_until or desk.at,
+    )
+    open_ = [
+        due for due in seen.charges if found.billed_until is None or due.billable_at > found.billed_until or due.fact > found.billed_facts
+    ]
+    return replace(seen, charges=charging.netted(open_))
 
 
 def _seen(desk: commands.Desk, *, zone: str, subscription_id: UUID, account_id: UUID, periods: int, since: datetime | None) -> Preview:

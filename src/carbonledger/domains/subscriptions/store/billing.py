@@ -27,6 +27,10 @@ UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = 
 WHERE organization_id = $1 AND id = ANY ($3::uuid[])
 """
 _NEXT: Final = "SELECT min(billable_at) FROM subscriptions WHERE organization_id = $1 AND billable_at <= $2"
+_AWAITING: Final = """
+SELECT id FROM subscriptions
+WHERE organization_id = $1 AND id = ANY ($2) AND status IN ('incomplete', 'past_due') ORDER BY id
+"""
 _ACCOUNTS: Final = """
 SELECT DISTINCT account_id FROM subscriptions
 WHERE organization_id = $1 AND billable_at <= $2 AND ($3::uuid IS NULL OR account_id > $3) ORDER BY account_id LIMIT $4
@@ -55,6 +59,12 @@ async def next_billable_at(uow: db.UnitOfWork, *, organization_id: UUID, until: 
     """Return when the next thing is billable, at or before ``until``."""
     found: datetime | None = await uow.conn.fetchval(_NEXT, organization_id, until)
     return found
+
+
+async def awaiting_payment(uow: db.UnitOfWork, *, organization_id: UUID, subscription_ids: Sequence[UUID]) -> tuple[UUID, ...]:
+    """Return those of the subscriptions that wait for a payment, by id."""
+    rows = await uow.conn.fetch(_AWAITING, organization_id, list(subscription_ids))
+    return tuple(row["id"] for row in rows)
 
 
 async def accounts(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, after: UUID | None, limit: int) -> tuple[UUID, ...]:
