@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import Field
 
-from carbonledger.domains.catalog.types import AnchorKind, Proration
+from carbonledger.domains.catalog.types import AnchorKind, Proration, drafts
 from carbonledger.domains.subscriptions import types
 from carbonledger.entrypoints.rest import plan_shapes, shapes
-from carbonledger.kernel import decimals
+from carbonledger.kernel import decimals, money
+from carbonledger.kernel.currency import Currency
 from carbonledger.kernel.period import Period
 
 SUBSCRIPTION_ID: Final = "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0f01"
@@ -48,6 +50,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "resumes_at": None,
     "cancels_at": None,
     "over_at": None,
+    "own_charges": [],
     "planned": [],
     "metadata": {"contract": "2026-17"},
     "created_at": "2026-11-01T00:00:00Z",
@@ -75,6 +78,15 @@ Quantity = Annotated[
     Field(ge=-1_000_000, le=10**12, description=f"Seats: a whole number from 0 to {types.QUANTITY_MAX:,}, for charges that are per seat."),
 ]
 Cut = Annotated[Proration, Field(description="How a part of a period is charged. Not given: as the plan says.")]
+
+
+OwnCharges = Annotated[
+    list[plan_shapes.ChargeIn],
+    Field(
+        max_length=100,
+        description="Charges of this customer's own, in place of the plan's with the same codes. They name its meters and tax rates only.",
+    ),
+]
 
 
 class StretchOut(shapes.Out):
@@ -144,6 +156,7 @@ class SubscriptionOut(shapes.Out):
     resumes_at: datetime | None
     cancels_at: datetime | None = Field(description="When a planned cancellation takes effect.")
     over_at: datetime | None = Field(description="When it was canceled or ended.")
+    own_charges: list[plan_shapes.ChargeOut] = Field(description="In place of the plan's with the same codes.")
     planned: list[FactOut] = Field(description="What takes effect later, in order.")
     metadata: dict[str, str]
     created_at: datetime
@@ -151,7 +164,7 @@ class SubscriptionOut(shapes.Out):
 
 
 class DueChargeOut(shapes.Out):
-    """One thing that is due: what for, when, and which part of its price. Its amount is the invoice's."""
+    """One thing that is due: what for, when, which part of its price, and what it comes to."""
 
     cause: str = Field(description="Unique for ever; the line of an invoice carries it.")
     kind: types.DueKind
@@ -167,6 +180,15 @@ class DueChargeOut(shapes.Out):
     price: str | None = Field(description="The plan's figure of a setup fee or a commitment.")
     billable_at: datetime
     credits: str | None = Field(description="The cause that a credit gives back.")
+    amount: str | None = Field(description="After the line's own discounts, before tax. Null where it rests on usage.")
+
+
+def from_api_charges(charges: list[plan_shapes.ChargeIn]) -> drafts.VersionDraft | None:
+    """Return a customer's own charges as they were sent, to be checked; None of none."""
+    if not charges:
+        return None
+    _, draft = plan_shapes.from_api_change(plan_shapes.PlanChangeIn(charges=charges))
+    return draft
 
 
 def to_api_stretch(period: Period) -> StretchOut:
@@ -230,6 +252,7 @@ def to_api_subscription(view: types.View) -> SubscriptionOut:
         resumes_at=stands.resumes_at,
         cancels_at=stands.cancels_at,
         over_at=stands.over_at,
+        own_charges=[plan_shapes.to_api_charge(charge) for charge in stands.overrides],
         planned=[to_api_fact(fact) for fact in stands.pending],
         metadata=dict(one.metadata),
         created_at=one.created_at,
@@ -237,8 +260,8 @@ def to_api_subscription(view: types.View) -> SubscriptionOut:
     )
 
 
-def to_api_due_charge(due: types.DueCharge) -> DueChargeOut:
-    """Return a due charge."""
+def to_api_due_charge(due: types.DueCharge, amount: Decimal | None, currency: Currency) -> DueChargeOut:
+    """Return a due charge with what it comes to."""
     charge = due.charge
     return DueChargeOut(
         cause=due.cause,
@@ -255,4 +278,5 @@ def to_api_due_charge(due: types.DueCharge) -> DueChargeOut:
         price=None if due.amount is None else decimals.to_api_decimal(due.amount),
         billable_at=due.billable_at,
         credits=due.credits,
+        amount=None if amount is None else money.to_api_amount(money.Money(amount, currency)),
     )

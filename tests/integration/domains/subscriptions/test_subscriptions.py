@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import asyncpg
 import pytest
@@ -11,6 +12,8 @@ from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.accounts import types as account_types
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog import types as catalog_types
+from carbonledger.domains.catalog.types import Charge
+from carbonledger.domains.catalog.types.charges import Standard
 from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.domains.subscriptions import service, types
 from carbonledger.domains.subscriptions.service import previewing
@@ -125,7 +128,7 @@ async def test_subscriptions_are_found_by_what_they_are(desk: Desk) -> None:
 
 async def test_a_new_version_takes_along_whom_it_says(desk: Desk) -> None:
     now, later = await desk.begin("now"), await desk.begin("later")
-    stay, own = await desk.begin("stay"), await desk.begin("now", overrides=(flat("5"),))
+    stay, own = await desk.begin("stay"), await desk.begin("now", overrides=VersionDraft(charges=(flat("5"),)))
     leaving = await desk.begin("now")
     desk.now = at("2026-06-10")
     await desk.do(service.change_plan, subscription_id=leaving.subscription.id, plan_id=desk.plans["stay"].id, when=When.RENEWAL)
@@ -155,6 +158,28 @@ async def test_subscriptions_follow_their_account_to_another_zone(desk: Desk) ->
     assert (found.period.service.start, found.period.service.end) == (at("2026-07-01"), at("2026-08-01T04:00:00Z"))
 
 
+async def test_a_customers_own_charges_are_charged_in_the_plans_place(desk: Desk) -> None:
+    made = await desk.begin(overrides=VersionDraft(charges=(flat("5"),)))
+    assert made.version.charges == (flat("5"),)
+    assert [due.charge for due in await desk.bill()] == [flat("5")]
+    again = await desk.do(service.change_plan, subscription_id=made.subscription.id, plan_id=desk.plans["basic"].id, when=When.NOW)
+    assert again.version.charges == (flat("30"),)
+
+
+async def test_what_is_wrong_with_own_charges_is_told_with_the_rest(desk: Desk) -> None:
+    stray = Charge(code="calls", name="Calls", model=Standard(Decimal(1)), meter_code="calls", tax_rate_codes=("vat",))
+    with pytest.raises(errors.Invalid) as caught:
+        await desk.begin(quantity=-1, overrides=VersionDraft(charges=(flat("0.001"), stray)))
+    pointers = {problem.pointer for problem in caught.value.problems}
+    assert pointers == {
+        "/quantity",
+        "/charges/0/amount",
+        "/charges/1/meter_code",
+        "/charges/1/tax_rate_codes",
+        "/charges/1/tax_rate_codes/0",
+    }
+
+
 async def test_nobody_changes_a_fact(desk: Desk) -> None:
     await desk.begin()
     for statement in ("UPDATE subscription_facts SET quantity = 2", "DELETE FROM subscription_facts"):
@@ -180,6 +205,15 @@ async def test_a_preview_is_what_then_happens_and_writes_nothing(desk: Desk) -> 
     bare = [(due.kind, due.service, due.part, due.numerator, due.denominator, due.billable_at) for due in happened]
     assert bare == [(due.kind, due.service, due.part, due.numerator, due.denominator, due.billable_at) for due in seen.charges]
     assert seen.trial_ends_at == at("2026-06-07T22:00:00Z")
+
+
+async def test_a_preview_of_one_that_was_never_billed_has_all_that_is_open(desk: Desk) -> None:
+    made = await desk.begin()
+    desk.now = at("2026-08-15")  # June, July and August are open
+    change = previewing.Change(at=desk.now, quantity=2, when=When.NOW)
+    seen = await desk.do(previewing.preview_change, subscription_id=made.subscription.id, change=change, periods=1)
+    assert [f"{due.billable_at:%m-%d}" for due in seen.charges] == ["06-01", "07-01", "08-01"]
+    assert [cycle.first for cycle in seen.periods] == [date(2026, 8, 1)]
 
 
 async def test_a_change_is_previewed_against_what_was_billed(desk: Desk) -> None:
