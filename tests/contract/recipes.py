@@ -329,6 +329,58 @@ async def another_project(world: World) -> Body:
     return await a_project(world)
 
 
+async def a_customer(world: World) -> dict[str, str]:
+    body = {"name": worlds.a_name("customer"), "external_id": worlds.a_name("external")}
+    return {"account_id": (await world.post("/v1/accounts", body))["id"]}
+
+
+async def a_former_customer(world: World) -> dict[str, str]:
+    place = await a_customer(world)
+    assert (await world.key.send("DELETE", f"/v1/accounts/{place['account_id']}")).status_code == 204
+    return place
+
+
+async def a_plan(world: World) -> dict[str, str]:
+    return {"plan_id": (await world.post("/v1/plans", await a_plans_body(world)))["id"]}
+
+
+async def a_first_version(world: World) -> dict[str, str]:
+    return {**await a_plan(world), "number": "1"}
+
+
+async def a_meter(world: World) -> dict[str, str]:
+    return {"meter_id": (await world.post("/v1/meters", await a_meters_body(world)))["id"]}
+
+
+async def a_tax_rate(world: World) -> dict[str, str]:
+    return {"tax_rate_id": (await world.post("/v1/tax-rates", await a_tax_rates_body(world)))["id"]}
+
+
+async def a_plans_body(world: World) -> Body:
+    del world
+    charge = {"code": "seat", "name": "Seat", "charge_model": "flat", "amount": "20.00", "per_seat": True}
+    return {"code": _code("plan"), "name": "Team", "currency": "EUR", "charges": [charge]}
+
+
+async def a_meters_body(world: World) -> Body:
+    del world
+    return {"code": _code("meter"), "name": "Calls", "aggregation": "count"}
+
+
+async def a_tax_rates_body(world: World) -> Body:
+    del world
+    return {"code": _code("tax"), "name": "VAT", "percent": "19"}
+
+
+def _code(kind: str) -> str:
+    return f"{kind}-{next(_units)}"
+
+
+async def a_customers_body(world: World) -> Body:
+    del world
+    return {"name": worlds.a_name("customer"), "external_id": worlds.a_name("external")}
+
+
 async def a_new_value(world: World) -> Body:
     del world
     return {"api_key": f"sk-proj-{uuid4().hex}{uuid4().hex}"}
@@ -401,6 +453,25 @@ RECIPES: dict[str, Recipe] = {
     "rotateLlmKey": Recipe(place=an_llm_key, body=a_new_value),
     "deleteLlmKey": Recipe(place=an_llm_key),
     "createProject": Recipe(body=a_name),
+    "createAccount": Recipe(body=a_customers_body),
+    "getAccount": Recipe(place=a_customer),
+    "changeAccount": Recipe(place=a_customer),
+    "deleteAccount": Recipe(place=a_customer),
+    "eraseAccount": Recipe(place=a_former_customer),
+    "createPlan": Recipe(body=a_plans_body),
+    "getPlan": Recipe(place=a_plan),
+    "changePlan": Recipe(place=a_plan),
+    "deletePlan": Recipe(place=a_plan),
+    "listPlanVersions": Recipe(place=a_plan),
+    "getPlanVersion": Recipe(place=a_first_version),
+    "createMeter": Recipe(body=a_meters_body),
+    "getMeter": Recipe(place=a_meter),
+    "changeMeter": Recipe(place=a_meter),
+    "deleteMeter": Recipe(place=a_meter),
+    "createTaxRate": Recipe(body=a_tax_rates_body),
+    "getTaxRate": Recipe(place=a_tax_rate),
+    "changeTaxRate": Recipe(place=a_tax_rate),
+    "deleteTaxRate": Recipe(place=a_tax_rate),
     "getProject": Recipe(place=a_project),
     "changeProject": Recipe(place=a_project, body=a_name),
     "deleteProject": Recipe(place=a_project),

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.schema import Index, SchemaItem
 
@@ -117,6 +118,12 @@ series = columns.tenant_table(
     ),
 )
 Index("telemetry_series_organization_id_idx", series.c.organization_id, postgresql_where=series.c.broad_id.is_(None))
+Index(
+    "telemetry_series_organization_id_account_idx",
+    series.c.organization_id,
+    series.c.account,
+    postgresql_where=series.c.account.is_not(None),
+)
 
 events = _bare_tenant_table(
     "telemetry_events",
@@ -133,6 +140,13 @@ events = _bare_tenant_table(
     CheckConstraint("duration_s >= 0", name="duration_s"),
     CheckConstraint("octet_length(properties::text) <= 8192", name="properties"),
     Index("telemetry_events_organization_id_occurred_at_id_idx", "organization_id", "occurred_at", "id"),
+    Index(
+        "telemetry_events_organization_id_series_id_occurred_at_idx",
+        "organization_id",
+        "series_id",
+        "occurred_at",
+        postgresql_where=text("properties IS NOT NULL OR quantity IS NOT NULL"),
+    ),
     partition_by="HASH (id)",
 )
 
@@ -165,6 +179,7 @@ def _rollup(name: str, *slot: Column[object]) -> Table:
 
 hourly = _rollup("telemetry_hourly", columns.instant("hour"))
 daily = _rollup("telemetry_daily", Column("day", Date, nullable=False))
+Index("telemetry_daily_organization_id_series_id_day_idx", daily.c.organization_id, daily.c.series_id, daily.c.day)
 broad = _rollup("telemetry_broad", Column("grain", SmallInteger, nullable=False), columns.instant("starts"))
 
 authorities = columns.tenant_table(

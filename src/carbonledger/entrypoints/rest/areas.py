@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from carbonledger.entrypoints.rest import (
+    accounts,
     activity,
     agents,
     api_keys,
@@ -19,17 +20,21 @@ from carbonledger.entrypoints.rest import (
     exports,
     health,
     invitations,
+    invoice_previews,
     llm_keys,
     members,
+    meters,
     methodology,
     organizations,
     otlp,
     periods,
+    plans,
     prices,
     projects,
     public_log,
     receipts,
     routing,
+    tax_rates,
     telemetry,
     telemetry_events,
     telemetry_ingest,
@@ -51,6 +56,10 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     llm_keys.router,
     connections.router,
     connection_costs.router,
+    accounts.router,
+    plans.router,
+    meters.router,
+    tax_rates.router,
     projects.router,
     agents.router,
     telemetry_ingest.router,
@@ -71,6 +80,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     credit_lots.router,
     receipts.router,
     receipts.public,
+    invoice_previews.router,
 )
 
 

@@ -20,6 +20,7 @@ EVERY_SCOPE = "*"
 
 _EVERYBODY = frozenset(Role)
 _KEEPERS = frozenset({Role.OWNER, Role.ADMIN})
+_BILLERS = _KEEPERS | {Role.BILLING}
 
 
 class Tier(enum.Enum):
@@ -69,7 +70,12 @@ SCOPES: tuple[Scope, ...] = (
     Scope("telemetry:write", "Send usage, and erase properties of events.", _KEEPERS),
     Scope("credits:read", "Read the inventory of retired credits (house organization only).", _KEEPERS),
     Scope("credits:write", "Import retired credits (house organization only).", _KEEPERS),
+    Scope("invoices:read", "Read invoices, and preview what would be billed.", _EVERYBODY),
     Scope("receipts:read", "Read carbon receipts and what proves them.", _EVERYBODY),
+    Scope("accounts:read", "Read accounts, the customers that are billed.", _BILLERS),
+    Scope("accounts:write", "Make, change, delete and erase accounts.", _BILLERS),
+    Scope("catalog:read", "Read plans, meters and tax rates, and what a meter says.", _EVERYBODY),
+    Scope("catalog:write", "Make and change plans, meters and tax rates.", _BILLERS),
     Scope("audit_packs:read", "List and download audit packs.", _EVERYBODY),
     Scope("audit_packs:write", "Order audit packs.", _KEEPERS | {Role.BILLING}),
 )

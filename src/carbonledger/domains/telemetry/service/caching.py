@@ -7,6 +7,7 @@ process. So figures follow the book, not the costs that events keep; no event is
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -88,13 +89,7 @@ async def _sums(
     served = await store.served(
         uow, organization_id=organization_id, first=first, last=last, filters=filters, only_cached=only_cached, is_broad=is_broad
     )
-    rates: dict[Served, _Rates] = {}  # series of one model differ in project, account and the like: their prices are the same
-    found = []
-    for one in served:
-        alike = one._replace(series_id=0)
-        if alike not in rates:
-            rates[alike] = _rates(one, start - _MARGIN, end + _MARGIN)
-        found.append(caching.stretches(one.series_id, rates[alike]))
+    found = stretches_of(served, start, end)
     if not found:
         return [], [], []
     has_hourly = any(one.is_hourly for one in found)
@@ -107,6 +102,18 @@ async def _sums(
         is_broad=is_broad,
     )
     return found, priced, rated
+
+
+def stretches_of(served: Sequence[Served], start: datetime, end: datetime) -> list[Stretches]:
+    """Return from when on each price of the series holds between two instants, and beyond them as far as a plan reads."""
+    rates: dict[Served, _Rates] = {}  # series of one model differ in project, account and the like: their prices are the same
+    found = []
+    for one in served:
+        alike = one._replace(series_id=0)
+        if alike not in rates:
+            rates[alike] = _rates(one, start - _MARGIN, end + _MARGIN)
+        found.append(caching.stretches(one.series_id, rates[alike]))
+    return found
 
 
 def _rates(one: Served, start: datetime, end: datetime) -> _Rates:

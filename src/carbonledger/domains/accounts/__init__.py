@@ -1,0 +1,1 @@
+"""The customers that an organization bills."""

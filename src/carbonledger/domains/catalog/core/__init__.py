@@ -1,0 +1,1 @@
+"""Decisions of the catalog: what a plan, a meter and a tax rate may be. Pure."""

@@ -1,0 +1,1 @@
+"""Words of invoices, by subject: ``invoices``, ``sellers``, ``failures``, ``printing``."""

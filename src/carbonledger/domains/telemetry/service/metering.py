@@ -1,0 +1,199 @@
+"""Metering: what queries say of accounts, for many accounts and queries at once, in a few statements whatever their number.
+
+What is a sum over whole events is read from roll-ups, and at the bounds of the time from single events, so it is exact whatever the bounds
+(``core.slots``). The largest, the last, how many different properties, running sums over time, and whatever looks at properties is read
+from the events themselves. Queries that look at the same events share a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from carbonledger.domains.telemetry.core import slots
+from carbonledger.domains.telemetry.core.slots import Part
+from carbonledger.domains.telemetry.service import kinds
+from carbonledger.domains.telemetry.store import aggregating
+from carbonledger.domains.telemetry.store import metering as store
+from carbonledger.domains.telemetry.types.metering import ESTIMATES, Aggregation, Answer, Asked, Detail, Field, Group, Measure, Query
+from carbonledger.infra import db
+from carbonledger.kernel import decimals
+from carbonledger.kernel.decimals import Rounding
+from carbonledger.kernel.quantity import Co2eG
+
+WEIGHTED_PLACES: Final = 12
+"""Of a weighted sum, which is a quotient: as many as a metered quantity has."""
+_NOTHING: Final = Decimal(0)
+
+
+async def answer(uow: db.UnitOfWork, *, organization_id: UUID, asked: Sequence[Asked]) -> list[Answer]:
+    """Return what each query says of its account and time, in the order asked."""
+    answers: dict[int, Answer] = {}
+    rolled: dict[_Shape, list[int]] = {}
+    single: dict[tuple[Query, frozenset[Detail]], list[int]] = {}
+    for place, one in enumerate(asked):
+        if _is_rolled(one):
+            rolled.setdefault(_shape(one), []).append(place)
+        else:
+            single.setdefault((one.query, one.details), []).append(place)
+    for shape, places in rolled.items():
+        answers |= await _rolled(uow, organization_id, shape, {place: asked[place] for place in places})
+    for (query, details), places in single.items():
+        answers |= await _single(uow, organization_id, query, details, {place: asked[place] for place in places})
+    by_kind = {place: one for place, one in enumerate(asked) if Detail.COST_BY_KIND in one.details}
+    for place, costs in (await kinds.costs(uow, organization_id=organization_id, asked=by_kind)).items():
+        answers[place] = replace(answers[place], cost_by_kind=kinds.within(costs, answers[place].cost_usd or _NOTHING))
+    return [answers[place] for place in range(len(asked))]
+
+
+class _Shape(NamedTuple):
+    """Which events queries look at, and what they tell apart: those that agree in it share a statement."""
+
+    query: Query
+    has_estimates: bool
+
+
+def _is_rolled(asked: Asked) -> bool:
+    query = asked.query
+    told = [*query.group_by, *(one.dimension for one in query.filters), *([query.unique] if query.unique is not None else [])]
+    if query.measure is Measure.PROPERTY or any(one.field is Field.PROPERTY for one in told) or Detail.EVENT_AMOUNTS in asked.details:
+        return False
+    return query.aggregation in {Aggregation.COUNT, Aggregation.SUM, Aggregation.UNIQUE}
+
+
+def _shape(asked: Asked) -> _Shape:
+    """Return the events that a query looks at, as a query that counts them."""
+    query = asked.query
+    # How many different values of a field there are is how many groups it makes.
+    groups = query.group_by if query.unique is None else (*query.group_by, query.unique)
+    has_estimates = query.measure in ESTIMATES or Detail.CO2E in asked.details
+    return _Shape(Query(aggregation=Aggregation.COUNT, event=query.event, filters=query.filters, group_by=groups), has_estimates)
+
+
+def _utc(asked: Asked) -> tuple[datetime, datetime]:
+    return asked.start.astimezone(UTC), asked.end.astimezone(UTC)
+
+
+async def _rolled(uow: db.UnitOfWork, organization_id: UUID, shape: _Shape, asked: Mapping[int, Asked]) -> dict[int, Answer]:
+    plans: dict[tuple[datetime, datetime], Sequence[Part]] = {}
+    windows: dict[tuple[str, datetime, datetime], int] = {}
+    for one in asked.values():
+        windows.setdefault((one.account, *_utc(one)), len(windows))
+    for _, start, end in windows:
+        if (start, end) not in plans:
+            plans[start, end] = slots.plan((start, end))
+    rows = await store.sums(
+        uow,
+        organization_id=organization_id,
+        query=shape.query,
+        dimensions=shape.query.group_by,
+        windows=[(account, plans[start, end]) for account, start, end in windows],
+        estimates=shape.has_estimates,
+    )
+    by_window: dict[int, list[store.Sums]] = {}
+    for row in rows:
+        by_window.setdefault(row.window, []).append(row)
+    return {place: _summed(one, by_window.get(windows[one.account, *_utc(one)], [])) for place, one in asked.items()}
+
+
+def _summed(asked: Asked, rows: Sequence[store.Sums]) -> Answer:
+    query = asked.query
+    width = len(query.group_by)
+    groups: dict[tuple[str | None, ...], list[store.Sums]] = {}
+    for row in rows:
+        groups.setdefault(row.labels[:width], []).append(row)
+    told = [Group(labels, _value(query, found), sum(row.events for row in found)) for labels, found in groups.items()] if width else []
+    return Answer(
+        quantity=_value(query, rows),
+        events=sum(row.events for row in rows),
+        groups=_largest(told),
+        cost_usd=_total(row.cost for row in rows) if Detail.COST in asked.details else None,
+        co2e_g=_co2e([row.estimates[:3] for row in rows if row.estimates is not None]) if Detail.CO2E in asked.details else None,
+        without_cost=sum(row.without_cost for row in rows),
+        without_co2e=sum(row.without_co2e for row in rows),
+    )
+
+
+def _value(query: Query, rows: Sequence[store.Sums]) -> Decimal:
+    if query.aggregation is Aggregation.UNIQUE:
+        return Decimal(len({row.labels[-1] for row in rows} - {None}))
+    if query.aggregation is Aggregation.COUNT or query.measure is None:
+        return Decimal(sum(row.events for row in rows))
+    return _total(row.of(query.measure) for row in rows)
+
+
+def _total(amounts: Iterable[Decimal]) -> Decimal:
+    total = _NOTHING
+    for amount in amounts:
+        total = decimals.add(total, decimals.checked(amount))
+    return total
+
+
+def _co2e(bounds: Sequence[tuple[Decimal, ...]]) -> Co2eG:
+    low, mid, high = (_total(one[place] for one in bounds) for place in range(3))
+    return Co2eG(low, mid, high)
+
+
+def _largest(groups: Iterable[Group]) -> tuple[Group, ...]:
+    return tuple(sorted(groups, key=lambda group: (-group.quantity, tuple((value is not None, value or "") for value in group.values))))
+
+
+async def _single(
+    uow: db.UnitOfWork, organization_id: UUID, query: Query, details: frozenset[Detail], asked: Mapping[int, Asked]
+) -> dict[int, Answer]:
+    windows: dict[aggregating.Window, int] = {}
+    for one in asked.values():
+        windows.setdefault(aggregating.Window(one.account, *_utc(one)), len(windows))
+    rows = await aggregating.aggregates(
+        uow,
+        organization_id=organization_id,
+        query=query,
+        windows=list(windows),
+        amounts=Detail.EVENT_AMOUNTS in details,
+        co2e=Detail.CO2E in details,
+    )
+    by_window: dict[int, list[aggregating.Aggregate]] = {}
+    for row in rows:
+        by_window.setdefault(row.window, []).append(row)
+    found = {}
+    for place, one in asked.items():
+        window = aggregating.Window(one.account, *_utc(one))
+        found[place] = _aggregated(query, details, window, by_window.get(windows[window], []))
+    return found
+
+
+def _aggregated(query: Query, details: frozenset[Detail], window: aggregating.Window, rows: Sequence[aggregating.Aggregate]) -> Answer:
+    whole = next((row for row in rows if row.labels is None), None)
+    groups = [Group(row.labels, _value_of(query, row.value, window), row.events) for row in rows if row.labels is not None]
+    if whole is None:
+        empty = () if Detail.EVENT_AMOUNTS in details else None
+        cost = _NOTHING if Detail.COST in details else None
+        return Answer(quantity=_NOTHING, events=0, amounts=empty, cost_usd=cost, co2e_g=Co2eG.zero() if Detail.CO2E in details else None)
+    amounts = tuple(decimals.checked(amount) for amount in whole.amounts or ())
+    return Answer(
+        quantity=_value_of(query, whole.value, window),
+        events=whole.events,
+        skipped=whole.skipped,
+        groups=_largest(groups),
+        amounts=amounts if Detail.EVENT_AMOUNTS in details else None,
+        cost_usd=decimals.checked(whole.cost) if Detail.COST in details else None,
+        co2e_g=None if whole.co2e is None else _co2e([whole.co2e]),
+        without_cost=whole.without_cost,
+        without_co2e=whole.without_co2e,
+    )
+
+
+def _value_of(query: Query, value: Decimal | None, window: aggregating.Window) -> Decimal:
+    """Return what an aggregate comes to: of a weighted sum its units times seconds over the seconds of the time."""
+    if value is None:
+        return _NOTHING
+    exact = decimals.checked(value)
+    if query.aggregation is not Aggregation.WEIGHTED_SUM:
+        return exact
+    passed = window.end - window.start
+    micros = decimals.of(passed.days * 86_400_000_000 + passed.seconds * 1_000_000 + passed.microseconds)
+    return decimals.quotient(exact, Decimal(1_000_000), micros, places=WEIGHTED_PLACES, mode=Rounding.HALF_UP)

@@ -1,0 +1,213 @@
+"""Previews of invoices: what lines would come to, worked out by the very functions that bill. Nothing is read and nothing is stored."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from carbonledger.domains.invoices.service import previewing
+from carbonledger.domains.invoices.types import previews
+from carbonledger.domains.invoices.types.rating import Rated, TierPart
+from carbonledger.domains.invoices.types.totals import DocumentTotals, LineTotal, TaxTotal
+from carbonledger.entrypoints.rest import invoice_preview_lines, quantities, routing, shapes
+from carbonledger.entrypoints.shared import access
+from carbonledger.kernel import decimals, money
+from carbonledger.kernel.money import Money
+
+router = routing.Router(prefix="/v1/invoices/preview", tag="Invoices")
+
+
+class TierOut(shapes.Out):
+    """What fell into a tier."""
+
+    above: str = Field(pattern=quantities.DECIMAL, description="The bound of the tier before it; outside.")
+    up_to: str | None = Field(pattern=quantities.DECIMAL)
+    quantity: str = Field(pattern=quantities.DECIMAL)
+    unit_price: str | None = Field(pattern=quantities.DECIMAL)
+    rate_percent: str | None = Field(pattern=quantities.DECIMAL)
+    flat_price: str = Field(pattern=quantities.DECIMAL)
+    amount: str = Field(pattern=quantities.DECIMAL, description="Unrounded, the flat price included.")
+
+
+class LineOut(shapes.Out):
+    """A line as it would stand on the invoice."""
+
+    amount: str = Field(pattern=quantities.DECIMAL, description="Rounded half up to the minor unit, after the line's own discounts.")
+    amount_unrounded: str = Field(
+        pattern=quantities.DECIMAL, description="What was rounded; where it does not end as a decimal, 12 places of it."
+    )
+    quantity: str = Field(pattern=quantities.DECIMAL, description="What was priced: units, an amount, a cost, kilograms of CO2e.")
+    billable_quantity: str = Field(pattern=quantities.DECIMAL, description="Of it, after free units and the allowance.")
+    bounded_by: Literal["minimum", "maximum"] | None = Field(description="What took the place of the price's own result.")
+    tiers: list[TierOut] = Field(description="Those that something fell into; empty for models without tiers.")
+    discount: str = Field(pattern=quantities.DECIMAL, description="The line's share of the document's discount.")
+    tax: str = Field(pattern=quantities.DECIMAL, description="On top of the amount.")
+    tax_included: str = Field(pattern=quantities.DECIMAL, description="Inside the amount.")
+
+
+class TaxOut(shapes.Out):
+    """What a tax rate comes to on the whole document."""
+
+    percent: str = Field(pattern=quantities.DECIMAL)
+    inclusive: bool
+    taxable: str = Field(pattern=quantities.DECIMAL, description="What it is of: after discounts, without tax.")
+    amount: str = Field(pattern=quantities.DECIMAL)
+
+
+class PreviewOut(shapes.Out):
+    """What the document would come to: total = subtotal - discount + tax."""
+
+    currency: str = Field(max_length=3)
+    lines: list[LineOut]
+    subtotal: str = Field(pattern=quantities.DECIMAL, description="Sum of the lines' amounts.")
+    discount: str = Field(pattern=quantities.DECIMAL, description="What the document's discounts take off.")
+    discounts: list[str] = Field(description="What each of them takes off, in their order.")
+    tax: str = Field(pattern=quantities.DECIMAL, description="On top of prices.")
+    tax_included: str = Field(pattern=quantities.DECIMAL, description="Inside prices, and so inside the subtotal.")
+    taxes: list[TaxOut]
+    total: str = Field(pattern=quantities.DECIMAL)
+
+
+def to_api_preview(preview: previews.Preview) -> PreviewOut:
+    """Return what a document would come to as callers see it."""
+    totals = preview.totals
+    return PreviewOut(
+        currency=totals.currency.code,
+        lines=[_line_out(rated, line, totals) for rated, line in zip(preview.rated, totals.lines, strict=True)],
+        subtotal=_amount(totals.subtotal, totals),
+        discount=_amount(totals.discount, totals),
+        discounts=[_amount(one, totals) for one in totals.discounts],
+        tax=_amount(totals.tax, totals),
+        tax_included=_amount(totals.tax_included, totals),
+        taxes=[_tax_out(one, totals) for one in totals.taxes],
+        total=_amount(totals.total, totals),
+    )
+
+
+def _amount(amount: Decimal, totals: DocumentTotals) -> str:
+    return money.to_api_amount(Money(amount, totals.currency))
+
+
+def _line_out(rated: Rated, line: LineTotal, totals: DocumentTotals) -> LineOut:
+    return LineOut(
+        amount=_amount(line.amount, totals),
+        amount_unrounded=decimals.to_api_decimal(previewing.shown(line.unrounded)),
+        quantity=decimals.to_api_decimal(rated.quantity),
+        billable_quantity=decimals.to_api_decimal(rated.billable),
+        bounded_by=None if rated.bounded is None else rated.bounded.value,
+        tiers=[_tier_out(part) for part in rated.tiers],
+        discount=_amount(line.discount, totals),
+        tax=_amount(line.tax, totals),
+        tax_included=_amount(line.tax_included, totals),
+    )
+
+
+def _tier_out(part: TierPart) -> TierOut:
+    optional = {
+        name: None if value is None else decimals.to_api_decimal(value)
+        for name, value in (("up_to", part.up_to), ("unit_price", part.unit_price), ("rate_percent", part.rate_percent))
+    }
+    plain = {name: decimals.to_api_decimal(getattr(part, name)) for name in ("above", "quantity", "flat_price", "amount")}
+    return TierOut(**plain, **optional)
+
+
+def _tax_out(one: TaxTotal, totals: DocumentTotals) -> TaxOut:
+    return TaxOut(
+        percent=decimals.to_api_decimal(one.tax.percent),
+        inclusive=one.tax.inclusive,
+        taxable=_amount(one.taxable, totals),
+        amount=_amount(one.amount, totals),
+    )
+
+
+_REQUEST: Final[dict[str, Any]] = {
+    "currency": "USD",
+    "lines": [
+        {
+            "charge_model": "graduated",
+            "quantity": "12000",
+            "tiers": [
+                {"up_to": "1000", "unit_price": "0", "flat_price": "5"},
+                {"up_to": None, "unit_price": "0.0012341"},
+            ],
+            "tax_rate_percent": "19",
+        },
+        {"charge_model": "cost_plus", "metered_cost": "40.125", "multiplier": "1.2", "tax_rate_percent": "19"},
+    ],
+    "discounts": [{"percent": "10"}],
+    "tax_rounding": "document",
+}
+_RESPONSE: Final[dict[str, Any]] = {
+    "currency": "USD",
+    "lines": [
+        {
+            "amount": "18.58",
+            "amount_unrounded": "18.5751",
+            "quantity": "12000",
+            "billable_quantity": "12000",
+            "bounded_by": None,
+            "tiers": [
+                {
+                    "above": "0",
+                    "up_to": "1000",
+                    "quantity": "1000",
+                    "unit_price": "0",
+                    "rate_percent": None,
+                    "flat_price": "5",
+                    "amount": "5",
+                },
+                {
+                    "above": "1000",
+                    "up_to": None,
+                    "quantity": "11000",
+                    "unit_price": "0.0012341",
+                    "rate_percent": None,
+                    "flat_price": "0",
+                    "amount": "13.5751",
+                },
+            ],
+            "discount": "1.86",
+            "tax": "3.18",
+            "tax_included": "0.00",
+        },
+        {
+            "amount": "48.15",
+            "amount_unrounded": "48.15",
+            "quantity": "40.125",
+            "billable_quantity": "40.125",
+            "bounded_by": None,
+            "tiers": [],
+            "discount": "4.81",
+            "tax": "8.23",
+            "tax_included": "0.00",
+        },
+    ],
+    "subtotal": "66.73",
+    "discount": "6.67",
+    "discounts": ["6.67"],
+    "tax": "11.41",
+    "tax_included": "0.00",
+    "taxes": [{"percent": "19", "inclusive": False, "taxable": "60.06", "amount": "11.41"}],
+    "total": "71.47",
+}
+
+
+@router.post(
+    "",
+    access=access.scope("invoices:read"),
+    summary="Preview lines of an invoice",
+    operation_id="previewInvoice",
+    examples={"request": _REQUEST, "response": _RESPONSE},
+    errors=(previews.PreviewInvalid,),
+)
+async def preview_invoice(call: routing.CallDep, body: invoice_preview_lines.PreviewIn) -> PreviewOut:
+    """Say what lines would come to, as a bill run would charge them. Nothing is stored.
+
+    Each line: free units, the allowance, the model, minimum and maximum, its discounts, and then it is rounded half up, once. The
+    document: the lines' sum, its discounts, and tax on what is left. At zero usage a first tier's flat price is charged unless
+    `flat_at_zero` is false.
+    """
+    del call
+    return to_api_preview(previewing.preview(invoice_preview_lines.from_api_preview(body)))

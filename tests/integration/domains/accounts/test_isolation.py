@@ -1,0 +1,91 @@
+"""Attacks on the tables of accounts as the running role, with raw SQL: another organization's rows, and nobody's."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import asyncpg
+import pytest
+
+from carbonledger.domains.accounts import service, types
+from carbonledger.infra import clock, db
+from tests import conftest
+from tests.integration.domains.accounts.conftest import Desk
+from tests.integration.domains.projects.test_isolation import rows
+
+TABLES = ("accounts", "account_uses")
+
+
+async def populate(desk: Desk) -> types.Account:
+    """Make a row in every table, and return the account."""
+    made = await desk.account(external_id="same")
+    await desk.see(service.set_uses, kind="subscriptions", live={made.id: 1})
+    return made
+
+
+@pytest.fixture
+async def victim(desk: Desk) -> Desk:
+    return dataclasses.replace(desk, organization_id=await conftest.make_organization(desk.database))
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_without_a_tenant_no_row_is_seen(desk: Desk, database: db.Database, table: str) -> None:
+    await populate(desk)
+    async with database.transaction() as uow:
+        assert await uow.conn.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_of_another_organization_no_row_is_seen_changed_or_deleted(
+    desk: Desk, victim: Desk, worker_database: conftest.TestDatabase, table: str
+) -> None:
+    await populate(desk)
+    await populate(victim)
+    mine, theirs = desk.organization_id, victim.organization_id
+    async with desk.database.transaction(mine) as uow:
+        seen = await uow.conn.fetch(f"SELECT organization_id FROM {table}")
+    assert {row[0] for row in seen} == {mine}
+    before = await rows(worker_database, table, theirs)
+    assert before
+    for statement in (
+        f"UPDATE {table} SET organization_id = '{mine}' WHERE organization_id = '{theirs}'",
+        f"UPDATE {table} SET organization_id = '{theirs}' WHERE organization_id = '{mine}'",  # planting one's own rows there
+        f"DELETE FROM {table} WHERE organization_id = '{theirs}'",
+        f"DELETE FROM {table}",
+    ):
+        try:
+            async with desk.database.transaction(mine) as uow:
+                await uow.conn.execute(statement)
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.IntegrityConstraintViolationError):
+            continue  # refused, which is as good as done nothing
+    assert await rows(worker_database, table, theirs) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO accounts (organization_id, id, name, currency, time_zone, locale, address, tax_ids, tax_treatment, payment_terms_days,"
+        " metadata, created_at, updated_at)"
+        " SELECT $1, gen_random_uuid(), $2::uuid::text, 'EUR', 'UTC', 'en', '{}', '[]', 'standard', 0, '{}', $3, $3",
+        "INSERT INTO account_uses (organization_id, account_id, kind, live) SELECT $1, $2, 'x', 1 WHERE $3::timestamptz IS NOT NULL",
+    ],
+)
+async def test_no_row_is_planted_in_another_organization(desk: Desk, victim: Desk, statement: str) -> None:
+    account = await populate(victim)
+    for organization_id in (desk.organization_id, None):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            async with desk.database.transaction(organization_id) as uow:
+                await uow.conn.execute(statement, victim.organization_id, account.id, clock.now())
+
+
+async def test_another_organizations_accounts_are_not_there_for_any_use_case(desk: Desk, victim: Desk) -> None:
+    theirs = await populate(victim)
+    for use_case, given in ((service.change, {"values": {"name": "x"}}), (service.delete, {}), (service.erase, {})):
+        with pytest.raises(types.AccountNotFound):
+            await desk.do(use_case, account_id=theirs.id, **given)
+    with pytest.raises(types.AccountNotFound):
+        await desk.see(service.hold, account_ids=[theirs.id])
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await desk.see(service.set_uses, kind="x", live={theirs.id: 1})
+    assert await desk.see(service.find_by_external_id, external_id="same") is None
+    assert await desk.see(service.find_many, account_ids=[theirs.id]) == {}
