@@ -218,7 +218,7 @@ async def a_pack(world: World) -> dict[str, str]:
     answer = await world.key.send("POST", "/v1/exports/audit-packs", json=asked)
     assert answer.is_success, answer.text
     await world.ledger.run_jobs()
-    year, month = str(asked["month"]).split("-")  # type: ignore[index]  # it is an object
+    year, month = str(asked["month"]).split("-")
     return {"year": year, "month": str(int(month))}
 
 
