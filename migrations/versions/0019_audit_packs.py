@@ -7,7 +7,7 @@ from alembic import op
 from carbonledger.infra import ddl
 
 revision = "0019"
-down_revision = "0016"
+down_revision = "0018"
 
 _PACKS = """
     CREATE TABLE audit_packs (

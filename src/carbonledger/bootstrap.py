@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from carbonledger.adapters import anthropic, aws, clerk, email, jwks, openai, openrouter, parquet, pdf, stripe_climate
+from carbonledger.adapters import anthropic, aws, clerk, email, invoice_pdf, jwks, openai, openrouter, parquet, pdf, stripe_climate
 from carbonledger.domains.connections import types as connections_types
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.identity import types as identity_types
+from carbonledger.domains.invoices.types import printing as invoice_printing
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.receipts.types import ports as receipts_ports
 from carbonledger.domains.receipts.types import printing
@@ -48,6 +49,7 @@ class Services:
     parquet: export_types.Tables
     """Who writes Parquet tables."""
     printer: printing.ReceiptPrinter
+    invoice_printer: invoice_printing.InvoicePrinter
     credit_seller: receipts_ports.CreditSeller | None
     """Who sells carbon removal ahead; None: nobody is set up."""
 
@@ -103,6 +105,7 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             connectors=_connectors(configuration, stack),
             parquet=parquet.Parquet(),
             printer=pdf.TypstPrinter(),
+            invoice_printer=invoice_pdf.TypstInvoicePrinter(),
             credit_seller=credit_seller(configuration, stack),
         )
 

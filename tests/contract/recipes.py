@@ -17,6 +17,7 @@ import standardwebhooks
 
 from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import entitlements, links
+from carbonledger.domains.invoices.service import billing, printing
 from carbonledger.domains.projects import service as project_service
 from carbonledger.domains.receipts.service import log
 from carbonledger.domains.receipts.service import periods as period_service
@@ -229,7 +230,82 @@ async def a_receipt_and_its_event(world: World) -> dict[str, str]:
     return {**place, "event_id": events[0]["id"]}
 
 
+async def a_draft(world: World) -> dict[str, str]:
+    """An invoice that was written by hand, of one line."""
+    return {"invoice_id": (await world.post("/v1/invoices", await an_invoices_body(world)))["id"]}
+
+
+async def an_issued_invoice(world: World) -> dict[str, str]:
+    place = await a_draft(world)
+    await world.post(f"/v1/invoices/{place['invoice_id']}/finalize", {})
+    return place
+
+
+async def a_printed_invoice(world: World) -> dict[str, str]:
+    place = await an_issued_invoice(world)
+    await world.ledger.run_jobs()
+    return place
+
+
+async def an_invoices_line(world: World) -> dict[str, str]:
+    place = await an_issued_invoice(world)
+    lines = (await world.key.send("GET", f"/v1/invoices/{place['invoice_id']}/lines")).json()["data"]
+    return {**place, "line_id": lines[0]["id"]}
+
+
+async def a_line_of_usage(world: World) -> dict[str, str]:
+    """A line that counts three events."""
+    meter = {"code": _code("meter"), "name": "Pages", "aggregation": "sum", "event": "pages", "measure": "quantity"}
+    await world.post("/v1/meters", meter)
+    account = await world.post("/v1/accounts", {"name": worlds.a_name("customer"), "external_id": worlds.a_name("external")})
+    charge = {"code": "pages", "name": "Pages", "charge_model": "standard", "unit_price": "0.10", "meter_code": meter["code"]}
+    plan = await world.post("/v1/plans", {"code": _code("plan"), "name": "Pages", "currency": "EUR", "charges": [charge]})
+    now = clock.now()
+    used = {"occurred_at": (now - timedelta(days=40)).isoformat(), "event": "pages", "quantity": "1", "account": account["external_id"]}
+    await world.post("/v1/telemetry/events", {"events": [{**used, "idempotency_key": str(uuid4())} for _ in range(3)]})
+    terms = {"account_id": account["id"], "plan_id": plan["id"], "start_at": (now - timedelta(days=41)).isoformat()}
+    await world.post("/v1/subscriptions", terms)
+    now = clock.now()
+    async with world.ledger.services.database.transaction(world.organization_id) as uow:
+        await billing.run(
+            uow,
+            actor=actor.system(world.organization_id),
+            now=now,
+            at=now,
+            organization_id=world.organization_id,
+            account_ids=[UUID(account["id"])],
+        )
+    found = (await world.key.send("GET", "/v1/invoices", params={"account_id": account["id"]})).json()["data"]
+    lines = (await world.key.send("GET", f"/v1/invoices/{found[0]['id']}/lines")).json()["data"]
+    return {"invoice_id": found[0]["id"], "line_id": lines[0]["id"]}
+
+
+async def an_invoice_of_many_lines(world: World) -> dict[str, str]:
+    body = await an_invoices_body(world)
+    return {"invoice_id": (await world.post("/v1/invoices", {**body, "lines": body["lines"] * 3}))["id"]}
+
+
+async def a_billing_failure(world: World) -> dict[str, str]:
+    """An invoice of which no PDF could be made."""
+    place, now = await an_issued_invoice(world), clock.now()
+    invoice_id = UUID(place["invoice_id"])
+    async with world.ledger.services.database.transaction(world.organization_id) as uow:
+        (prepared,) = await printing.unprinted(uow, organization_id=world.organization_id, invoice_ids=[invoice_id])
+        await printing.failed(uow, now=now, at=now, organization_id=world.organization_id, prepared=prepared, detail="TypstError")
+    failures = (await world.key.send("GET", "/v1/billing-failures")).json()["data"]
+    return {"failure_id": next(one["id"] for one in failures if one["invoice_id"] == place["invoice_id"])}
+
+
 # --- what is sent
+
+
+async def an_invoices_body(world: World) -> Body:
+    return {**await a_customer(world), "currency": "EUR", "lines": [{"description": "Work", "unit_price": "120.00"}]}
+
+
+async def a_series_body(world: World) -> Body:
+    del world
+    return {"code": _code("series"), "prefix": f"S{next(_units)}-"}
 
 
 async def a_file_of_lots(world: World) -> Body:
@@ -356,6 +432,34 @@ async def a_tax_rate(world: World) -> dict[str, str]:
     return {"tax_rate_id": (await world.post("/v1/tax-rates", await a_tax_rates_body(world)))["id"]}
 
 
+async def a_subscription(world: World) -> dict[str, str]:
+    return {"subscription_id": (await world.post("/v1/subscriptions", await a_subscriptions_body(world)))["id"]}
+
+
+async def a_paused_subscription(world: World) -> dict[str, str]:
+    place = await a_subscription(world)
+    await world.post(f"/v1/subscriptions/{place['subscription_id']}/pause", {})
+    return place
+
+
+async def a_canceled_subscription(world: World) -> dict[str, str]:
+    place = await a_subscription(world)
+    await world.post(f"/v1/subscriptions/{place['subscription_id']}/cancel", {})
+    return place
+
+
+async def a_subscriptions_body(world: World) -> Body:
+    return {**await a_customer(world), **await a_plan(world), "quantity": 2}
+
+
+async def a_subscription_that_might_be(world: World) -> Body:
+    return {**await a_plan(world), "periods": 2}
+
+
+async def another_plan(world: World) -> Body:
+    return dict(await a_plan(world))
+
+
 async def a_plans_body(world: World) -> Body:
     del world
     charge = {"code": "seat", "name": "Seat", "charge_model": "flat", "amount": "20.00", "per_seat": True}
@@ -466,12 +570,24 @@ RECIPES: dict[str, Recipe] = {
     "getPlanVersion": Recipe(place=a_first_version),
     "createMeter": Recipe(body=a_meters_body),
     "getMeter": Recipe(place=a_meter),
+    "getMeterUsage": Recipe(place=a_meter, query={"account": "nobody"}),
     "changeMeter": Recipe(place=a_meter),
     "deleteMeter": Recipe(place=a_meter),
     "createTaxRate": Recipe(body=a_tax_rates_body),
     "getTaxRate": Recipe(place=a_tax_rate),
     "changeTaxRate": Recipe(place=a_tax_rate),
     "deleteTaxRate": Recipe(place=a_tax_rate),
+    "previewSubscription": Recipe(body=a_subscription_that_might_be),
+    "createSubscription": Recipe(body=a_subscriptions_body),
+    "getSubscription": Recipe(place=a_subscription),
+    "getSubscriptionHistory": Recipe(place=a_subscription),
+    "getSubscriptionUsage": Recipe(place=a_subscription),
+    "changeSubscriptionPlan": Recipe(place=a_subscription, body=another_plan),
+    "changeSubscriptionQuantity": Recipe(place=a_subscription),
+    "pauseSubscription": Recipe(place=a_subscription),
+    "resumeSubscription": Recipe(place=a_paused_subscription),
+    "cancelSubscription": Recipe(place=a_subscription),
+    "reactivateSubscription": Recipe(place=a_canceled_subscription),
     "getProject": Recipe(place=a_project),
     "changeProject": Recipe(place=a_project, body=a_name),
     "deleteProject": Recipe(place=a_project),
@@ -504,6 +620,19 @@ RECIPES: dict[str, Recipe] = {
     "getReceiptBundle": Recipe(place=a_receipt),
     "getReceiptEventProof": Recipe(place=a_receipt_and_its_event),
     "verifyReceipt": Recipe(place=a_serial, is_everybodys=True),
+    "createInvoice": Recipe(body=an_invoices_body),
+    "getInvoice": Recipe(place=a_draft),
+    "deleteInvoice": Recipe(place=a_draft),
+    "listInvoiceLines": Recipe(place=an_invoice_of_many_lines),
+    "explainInvoiceLine": Recipe(place=an_invoices_line),
+    "listInvoiceLineEvents": Recipe(place=a_line_of_usage),
+    "getInvoicePdf": Recipe(place=a_printed_invoice),
+    "finalizeInvoice": Recipe(place=a_draft),
+    "voidInvoice": Recipe(place=an_issued_invoice),
+    "payInvoice": Recipe(place=an_issued_invoice),
+    "markInvoiceUncollectible": Recipe(place=an_issued_invoice),
+    "createInvoiceSeries": Recipe(body=a_series_body),
+    "retryBillingFailure": Recipe(place=a_billing_failure),
     "getTelemetryEvent": Recipe(place=a_telemetry_event),
     "eraseTelemetryProperties": Recipe(place=a_telemetry_event),
 }

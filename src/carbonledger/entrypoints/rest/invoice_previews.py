@@ -1,19 +1,26 @@
-"""Previews of invoices: what lines would come to, worked out by the very functions that bill. Nothing is read and nothing is stored."""
+"""Previews of invoices: what lines would come to, worked out by the very functions that bill. Nothing is stored."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from pydantic import Field
 
-from carbonledger.domains.invoices.service import previewing
+from carbonledger.domains.catalog.types import Proration
+from carbonledger.domains.invoices.service import billing, previewing, upcoming
+from carbonledger.domains.invoices.types import invoices as invoice_types
 from carbonledger.domains.invoices.types import previews
 from carbonledger.domains.invoices.types.rating import Rated, TierPart
 from carbonledger.domains.invoices.types.totals import DocumentTotals, LineTotal, TaxTotal
+from carbonledger.domains.subscriptions import types as subscription_types
+from carbonledger.domains.subscriptions.service.previewing import Change
 from carbonledger.entrypoints.rest import invoice_preview_lines, quantities, routing, shapes
 from carbonledger.entrypoints.shared import access
-from carbonledger.kernel import decimals, money
+from carbonledger.kernel import decimals, errors, money
 from carbonledger.kernel.money import Money
 
 router = routing.Router(prefix="/v1/invoices/preview", tag="Invoices")
@@ -45,6 +52,13 @@ class LineOut(shapes.Out):
     discount: str = Field(pattern=quantities.DECIMAL, description="The line's share of the document's discount.")
     tax: str = Field(pattern=quantities.DECIMAL, description="On top of the amount.")
     tax_included: str = Field(pattern=quantities.DECIMAL, description="Inside the amount.")
+    kind: invoice_types.LineKind | None = Field(default=None, description="Of a subscription's: what the line is.")
+    description: str | None = Field(default=None, description="Of a subscription's.")
+    charge: str | None = Field(default=None, description="Of a subscription's: the charge's code.")
+    service_start: datetime | None = Field(default=None, description="Of a subscription's: what is paid for.")
+    service_end: datetime | None = None
+    part_start: datetime | None = Field(default=None, description="Of a subscription's: the stretch of it that is charged.")
+    part_end: datetime | None = None
 
 
 class TaxOut(shapes.Out):
@@ -68,6 +82,27 @@ class PreviewOut(shapes.Out):
     tax_included: str = Field(pattern=quantities.DECIMAL, description="Inside prices, and so inside the subtotal.")
     taxes: list[TaxOut]
     total: str = Field(pattern=quantities.DECIMAL)
+    billable_at: datetime | None = Field(default=None, description="Of a subscription's next invoice: when it becomes due.")
+
+
+class ChangeIn(shapes.In):
+    """A change of a subscription that nobody has made yet."""
+
+    plan_id: UUID | None = None
+    plan_version: int | None = Field(default=None, ge=1, le=1_000_000)
+    quantity: int | None = Field(default=None, ge=0, le=subscription_types.QUANTITY_MAX)
+    at: datetime | None = Field(default=None, description="Left out: now.")
+    when: subscription_types.When | None = None
+    proration: Proration | None = None
+
+
+class AnyPreviewIn(invoice_preview_lines.PreviewIn):
+    """Lines to rate, with their currency; or a subscription, whose next invoice is worked out, after a change if one is given."""
+
+    currency: str | None = Field(default=None, max_length=3, description="ISO 4217; every amount of the lines is in it.")  # type: ignore[assignment]  # needed with lines only
+    lines: list[invoice_preview_lines.LineIn] = Field(default=[], max_length=previewing.LINES_MAX)
+    subscription_id: UUID | None = None
+    change: ChangeIn | None = Field(default=None, description="Of the subscription.")
 
 
 def to_api_preview(preview: previews.Preview) -> PreviewOut:
@@ -200,14 +235,99 @@ _RESPONSE: Final[dict[str, Any]] = {
     summary="Preview lines of an invoice",
     operation_id="previewInvoice",
     examples={"request": _REQUEST, "response": _RESPONSE},
-    errors=(previews.PreviewInvalid,),
+    errors=(previews.PreviewInvalid, subscription_types.SubscriptionNotFound, invoice_types.NothingUpcoming),
 )
-async def preview_invoice(call: routing.CallDep, body: invoice_preview_lines.PreviewIn) -> PreviewOut:
-    """Say what lines would come to, as a bill run would charge them. Nothing is stored.
+async def preview_invoice(call: routing.CallDep, body: AnyPreviewIn) -> PreviewOut:
+    """Say what lines would come to, or the next invoice of a subscription, by the very functions that bill. Nothing is stored.
 
     Each line: free units, the allowance, the model, minimum and maximum, its discounts, and then it is rounded half up, once. The
     document: the lines' sum, its discounts, and tax on what is left. At zero usage a first tier's flat price is charged unless
     `flat_at_zero` is false.
     """
-    del call
+    if body.subscription_id is not None:
+        return await _upcoming(call, body, body.subscription_id)
+    found = [errors.Problem("/change", "member_unexpected", "Name the subscription_id that changes.")] if body.change is not None else []
+    found += [
+        errors.Problem(f"/{name}", "required", "Give lines and their currency.")
+        for name in ("currency", "lines")
+        if not getattr(body, name)
+    ]
+    if found:
+        raise previews.PreviewInvalid(found)
     return to_api_preview(previewing.preview(invoice_preview_lines.from_api_preview(body)))
+
+
+async def _upcoming(call: routing.Call, body: AnyPreviewIn, subscription_id: UUID) -> PreviewOut:
+    """Return the next invoice of a subscription."""
+    others = sorted(body.model_fields_set - {"subscription_id", "change"})
+    if others:
+        raise previews.PreviewInvalid([errors.Problem(f"/{name}", "member_unexpected", "A subscription has its own.") for name in others])
+    change = body.change
+    document = await upcoming.next_invoice(
+        call.uow,
+        actor=call.actor,
+        now=call.now,
+        at=call.at,
+        organization_id=call.caller.organization_id,
+        subscription_id=subscription_id,
+        change=None
+        if change is None
+        else Change(
+            at=change.at or call.now,
+            plan_id=change.plan_id,
+            version=change.plan_version,
+            quantity=change.quantity,
+            when=change.when,
+            proration=change.proration,
+        ),
+    )
+    return _upcoming_out(document)
+
+
+def _upcoming_out(document: billing.Document) -> PreviewOut:
+    invoice, totals = document.invoice, document.invoice.totals
+
+    def shown(amount: Decimal) -> str:
+        return money.to_api_amount(Money(amount, invoice.currency))
+
+    inside = sum((one.amount for one in totals.taxes if one.is_inclusive), Decimal(0))
+    return PreviewOut(
+        currency=invoice.currency.code,
+        lines=[_upcoming_line(line, shown) for line in document.lines],
+        subtotal=shown(totals.subtotal),
+        discount=shown(totals.discount),
+        discounts=[],
+        tax=shown(totals.tax),
+        tax_included=shown(inside),
+        taxes=[
+            TaxOut(
+                percent=decimals.to_api_decimal(one.percent), inclusive=one.is_inclusive, taxable=shown(one.base), amount=shown(one.amount)
+            )
+            for one in totals.taxes
+        ],
+        total=shown(totals.total),
+        billable_at=invoice.billed_at,
+    )
+
+
+def _upcoming_line(line: invoice_types.Line, shown: Callable[[Decimal], str]) -> LineOut:
+    rated = line.explained.rated.get("rated") or {}
+    quantity = decimals.to_api_decimal(line.quantity)
+    return LineOut(
+        amount=shown(line.amount),
+        amount_unrounded=decimals.to_api_decimal(line.unrounded),
+        quantity=quantity,
+        billable_quantity=rated.get("billable", quantity),
+        bounded_by=rated.get("bounded"),
+        tiers=[TierOut(**tier) for tier in line.explained.rated.get("tiers", ())],
+        discount=shown(line.discount),
+        tax=shown(line.tax),
+        tax_included=shown(line.tax_included),
+        kind=line.kind,
+        description=line.description,
+        charge=line.charge_code,
+        service_start=line.service_start,
+        service_end=line.service_end,
+        part_start=line.part_start,
+        part_end=line.part_end,
+    )

@@ -84,7 +84,7 @@ class ModelOut(shapes.Out):
     per_event_minimum: str | None = None
     per_event_maximum: str | None = None
     free_base_amount: str | None = None
-    free_event_count: int | None = None
+    free_event_count: int | None = Field(default=None, ge=0, le=models.COUNT_MAX)
     markup_percent: str | None = None
     by_token_kind: dict[models.TokenKind, str] | None = None
     price_per_kg: str | None = None

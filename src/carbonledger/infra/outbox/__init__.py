@@ -6,8 +6,8 @@ severity and an audience. The package's face; callers write ``outbox.emit(uow, â
 
 from __future__ import annotations
 
-from carbonledger.infra.outbox.emission import emit
+from carbonledger.infra.outbox.emission import emit, emit_many
 from carbonledger.infra.outbox.trail import event, events, notifications
 from carbonledger.infra.outbox.types import OPERATORS, Event, EventMissing, EventRefused, Filters
 
-__all__ = ["OPERATORS", "Event", "EventMissing", "EventRefused", "Filters", "emit", "event", "events", "notifications"]
+__all__ = ["OPERATORS", "Event", "EventMissing", "EventRefused", "Filters", "emit", "emit_many", "event", "events", "notifications"]

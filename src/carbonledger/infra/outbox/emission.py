@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert
 
 from carbonledger.infra import clock, db, queue, tables
 from carbonledger.infra.outbox import contents, types
@@ -64,6 +64,50 @@ async def emit(
         for name in jobs:
             await queue.enqueue(uow, name=name, args={"event_id": str(event_id)}, now=now, actor=actor)
     return event_id
+
+
+async def emit_many(
+    uow: db.UnitOfWork,
+    *,
+    actor: actors.Actor,
+    now: datetime,
+    action: str,
+    target_type: str,
+    changes: Sequence[tuple[UUID | str, Mapping[str, Any]]],
+) -> None:
+    """Write an event of the same action for each target with its ``after``, in one statement, and the jobs of their subscribers.
+
+    For what happens to hundreds of things at once, such as the invoices of a bill run; never an alert. Raises ``EventRefused``.
+    """
+    if not changes:
+        return
+    if uow.organization_id is None:
+        raise types.EventRefused(f"{action} happened outside an organization's transaction.")
+    if not registry.NAME.match(action):
+        raise types.EventRefused(f"{action!r} is not an action: thing.what_happened, in lower case.")
+    at = clock.now()
+    common = {
+        "organization_id": uow.organization_id,
+        "action": action,
+        "actor_kind": actor.kind.value,
+        "actor_id": actor.id,
+        "target_type": target_type,
+        "before": None,
+        "severity": None,
+        "audience": None,
+        "request_id": actor.request_id or structlog.contextvars.get_contextvars().get("request_id"),
+        "occurred_at": now,
+        "recorded_at": at,
+    }
+    rows = [
+        {**common, "id": ids.new_id(at), "target_id": str(target), "after": contents.plain("after", after, target_type=target_type)}
+        for target, after in changes
+    ]
+    jobs = registry.declared.jobs_for(action, is_alert=False)
+    await uow.execute_many(insert(tables.events).values({name: bindparam(name) for name in rows[0]}), rows)
+    for name in jobs:
+        for row in rows:
+            await queue.enqueue(uow, name=name, args={"event_id": str(row["id"])}, now=now, actor=actor)
 
 
 def _audience(severity: str | None, audience: tuple[actors.Role | str, ...] | None) -> list[str] | None:

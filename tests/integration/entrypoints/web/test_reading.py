@@ -30,6 +30,8 @@ READ = (
     "/projects",
     "/models",
     "/models/estimate",
+    "/meters",
+    "/plans",
     "/receipts",
     "/receipts/packs",
     "/settings",
@@ -37,7 +39,7 @@ READ = (
     "/settings/you",
     "/search?q=a",
 )
-KEPT = ("/activity", "/settings/keys", "/connections/new")
+KEPT = ("/activity", "/settings/keys", "/connections/new", "/accounts", "/accounts/new", "/meters/new", "/plans/new")
 
 
 @pytest.mark.parametrize("path", [*READ, *KEPT])

@@ -141,7 +141,7 @@ async def test_what_is_no_price_is_refused(ledger: Installation, charge: dict[st
 async def test_everything_that_is_wrong_is_told_at_once(ledger: Installation) -> None:
     client = await metered(ledger)
     body = a_plan(
-        tiers("100", "50", None),
+        {**tiers("100", "50", None), "meter_code": "other", "name": "", "minimum": "x"},
         {**SEAT, "code": "bad code", "tax_rate_codes": ["none"]},
         {**SEAT, "amount": "0.001"},
         code="no/good",
@@ -152,6 +152,9 @@ async def test_everything_that_is_wrong_is_told_at_once(ledger: Installation) ->
     )
     assert set(await refused(client, body)) == {
         ("/charges/0/tiers/1/up_to", "tier_not_above"),
+        ("/charges/0/meter_code", "meter_unknown"),
+        ("/charges/0/name", "required"),
+        ("/charges/0/minimum", "number_unreadable"),
         ("/charges/1/code", "code_invalid"),
         ("/charges/1/tax_rate_codes/0", "tax_rate_unknown"),
         ("/charges/2/amount", "minor_unit_fraction"),
@@ -196,6 +199,26 @@ async def test_the_life_of_a_meter(ledger: Installation) -> None:
         ("/group_by/0", "field_unknown"),
         ("/group_by/1", "field_unknown"),
     ]
+
+
+async def test_a_meter_is_read_for_an_account(ledger: Installation) -> None:
+    _, client = await ledger.open_organization()
+    meter = await make(
+        client, "/v1/meters", code="pages", name="Pages", aggregation="sum", event="page", measure="quantity", group_by=["properties.size"]
+    )
+    at = clock.now().isoformat()
+    events = [
+        {"idempotency_key": str(n), "occurred_at": at, "event": "page", "quantity": quantity, "account": "c", "properties": {"size": size}}
+        for n, (quantity, size) in enumerate((("2", "a4"), ("0.5", "a3"), ("1", "a4")))
+    ]
+    assert (await client.post("/v1/telemetry/events", json={"events": events})).status_code == 202
+    found = (await client.get(f"/v1/meters/{meter['id']}/usage", params={"account": "c"})).json()
+    assert (found["quantity"], found["events"], found["account"]) == ("3.5", 3, "c")
+    assert found["groups"] == [
+        {"values": {"properties.size": "a4"}, "quantity": "3", "events": 2},
+        {"values": {"properties.size": "a3"}, "quantity": "0.5", "events": 1},
+    ]
+    assert (await client.get(f"/v1/meters/{meter['id']}/usage", params={"account": "d"})).json()["quantity"] == "0"
 
 
 async def test_the_life_of_a_tax_rate(ledger: Installation) -> None:

@@ -1,0 +1,80 @@
+"""What a bill run has to know before it can work anything out, read in as many statements for hundreds of accounts as for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from carbonledger.domains.accounts import service as accounts_service
+from carbonledger.domains.accounts.types import Account
+from carbonledger.domains.catalog import service as catalog
+from carbonledger.domains.catalog.types import PlanVersion, TaxRate
+from carbonledger.domains.invoices.core import drafting
+from carbonledger.domains.invoices.core.pieces import Measured
+from carbonledger.domains.invoices.service import measuring, sellers
+from carbonledger.domains.invoices.store import reading
+from carbonledger.domains.invoices.types.invoices import Line
+from carbonledger.domains.invoices.types.sellers import SellerSettings
+from carbonledger.domains.subscriptions.types import DueCharge, DueKind
+from carbonledger.infra import db
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What ``drafting`` asks for, and whom it is about."""
+
+    settings: SellerSettings
+    accounts: Mapping[UUID, Account]
+    versions: Mapping[UUID, PlanVersion]
+    rates: Mapping[str, TaxRate]
+    measured: Mapping[str, Measured]
+    billed: Mapping[str, Line]
+    served: Mapping[drafting.Service, Sequence[Line]]
+
+
+async def of_due(
+    uow: db.UnitOfWork,
+    *,
+    now: datetime,
+    organization_id: UUID,
+    due: Mapping[UUID, Sequence[DueCharge]],
+    more: Iterable[str] = (),
+) -> Context:
+    """Read what is needed to bill what is due, by account. ``more``: codes of further tax rates."""
+    every = [one for charges in due.values() for one in charges]
+    settings = await sellers.settings(uow, organization_id=organization_id)
+    accounts = await accounts_service.find_many(uow, organization_id=organization_id, account_ids=list(due))
+    versions = await catalog.find_versions(uow, organization_id=organization_id, version_ids=[one.plan_version_id for one in every])
+    codes = {code for one in every if one.charge is not None for code in one.charge.tax_rate_codes}
+    credited = [one.credits for one in every if one.credits is not None]
+    billed = await reading.billed(uow, organization_id=organization_id, causes=credited) if credited else {}
+    codes.update(more, settings.tax_rate_codes, *(line.tax_codes for line in billed.values()))
+    wanted = measuring.of_due(every, accounts=accounts)
+    return Context(
+        settings=settings,
+        accounts=accounts,
+        versions=versions,
+        rates=await rates(uow, organization_id=organization_id, codes=codes),
+        measured=await measuring.measure(uow, now=now, organization_id=organization_id, wanted=wanted),
+        billed=billed,
+        served=await _served(uow, organization_id=organization_id, due=every),
+    )
+
+
+async def rates(uow: db.UnitOfWork, *, organization_id: UUID, codes: Iterable[str]) -> Mapping[str, TaxRate]:
+    """Return tax rates by their codes."""
+    wanted = sorted(codes)
+    return await catalog.tax_rates_by_code(uow, organization_id=organization_id, codes=wanted) if wanted else {}
+
+
+async def _served(uow: db.UnitOfWork, *, organization_id: UUID, due: Iterable[DueCharge]) -> dict[drafting.Service, list[Line]]:
+    commitments = [one for one in due if one.kind is DueKind.COMMITMENT_TRUE_UP]
+    asked = [(one.subscription_id, one.plan_version_id, one.service.start, one.service.end) for one in commitments]
+    services = {(one.subscription_id, one.plan_version_id, one.service.start): drafting.service_of(one) for one in commitments}
+    found: dict[drafting.Service, list[Line]] = {}
+    for line in await reading.served(uow, organization_id=organization_id, services=asked):
+        if line.subscription_id is not None and line.plan_version_id is not None and line.service_start is not None:
+            found.setdefault(services[line.subscription_id, line.plan_version_id, line.service_start], []).append(line)
+    return found

@@ -1,0 +1,310 @@
+"""Usage that comes when its invoice is issued: found by counting again, and then what the seller has decided.
+
+    next invoice: the difference is gathered, and goes on the next one of the account and currency
+    correction: the difference is an invoice of its own, issued at once
+    ignore and report: nothing is charged, and the report says what was not
+
+Whatever is decided, what was found is kept, and only what comes after it is found the next time. Each line is looked at for ``WINDOW``
+after the end of its service period.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+from uuid import UUID
+
+from carbonledger.domains.accounts import service as accounts_service
+from carbonledger.domains.accounts.types import Account
+from carbonledger.domains.invoices.core import drafting, exact, pieces, words
+from carbonledger.domains.invoices.core.pieces import Measured, Piece
+from carbonledger.domains.invoices.service import billing, collecting, issuing, measuring, sellers
+from carbonledger.domains.invoices.service import context as contexts
+from carbonledger.domains.invoices.store import reading, upkeep, writing
+from carbonledger.domains.invoices.types.failures import Late
+from carbonledger.domains.invoices.types.invoices import DESCRIPTION_MAX_CHARS, Invoice, Line, LineKind, Origin, State
+from carbonledger.domains.invoices.types.sellers import LateUsage, SellerSettings
+from carbonledger.infra import db, outbox
+from carbonledger.kernel import ids
+from carbonledger.kernel import page as pages
+from carbonledger.kernel.actor import Actor, Role
+
+FOUND: Final = "invoices.late_usage"
+WINDOW: Final = timedelta(days=62)
+"""Two months: what providers revise, and what a customer's own systems hold back, has come by then."""
+BEGINNING: Final = UUID(int=0)
+"""Before every invoice."""
+_READERS: Final = (Role.OWNER, Role.ADMIN, Role.BILLING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A line whose usage is not what was billed: the difference as a piece, and what is kept of it."""
+
+    invoice: Invoice
+    line: Line
+    piece: Piece
+    late: Late
+
+
+async def settle(
+    uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, after: UUID = BEGINNING, limit: int
+) -> UUID | None:
+    """Count the usage of up to ``limit`` issued lines again, from the invoice after ``after``, and do what was decided about it.
+
+    Return the invoice to go on after, None at the end.
+    """
+    rows = await reading.metered(uow, organization_id=organization_id, since=now - WINDOW, after=after, limit=limit)
+    if not rows:
+        return None
+    last = rows[-1][0]
+    if len(rows) == limit and rows[0][0] != last:  # the last invoice may go on: it is the first of the next stretch
+        rows = [row for row in rows if row[0] != last]
+    settings = await sellers.settings(uow, organization_id=organization_id)
+    found = await _found(uow, now=now, at=at, organization_id=organization_id, rows=rows, settings=settings)
+    for one in found:
+        await upkeep.add_late(uow, organization_id=organization_id, late=one.late)
+    charged = [one for one in found if one.piece.gross]
+    if settings.late_usage is LateUsage.NEXT_INVOICE:
+        await _gather(uow, now=now, at=at, organization_id=organization_id, found=charged, settings=settings)
+    elif settings.late_usage is LateUsage.CORRECTION:
+        await _correct(uow, actor=actor, now=now, at=at, organization_id=organization_id, found=charged, settings=settings)
+    await _tell(uow, actor=actor, now=now, found=charged)
+    return rows[-1][0]
+
+
+async def reports(uow: db.UnitOfWork, *, organization_id: UUID, page: pages.PageRequest) -> pages.Page[Late]:
+    """Return what came late, the newest first."""
+    rows = await upkeep.late(uow, organization_id=organization_id, before=pages.before_id(page), limit=page.limit + 1)
+    return pages.cut(rows, limit=page.limit, key=lambda last: (str(last.id),))
+
+
+async def _found(
+    uow: db.UnitOfWork,
+    *,
+    now: datetime,
+    at: datetime,
+    organization_id: UUID,
+    rows: Sequence[tuple[UUID, Line]],
+    settings: SellerSettings,
+) -> list[_Found]:
+    invoices = {
+        one.id: one
+        for one in await reading.some(uow, organization_id=organization_id, invoice_ids={invoice_id for invoice_id, _ in rows}, lock=True)
+    }
+    accounts = await accounts_service.find_many(
+        uow, organization_id=organization_id, account_ids=[one.account_id for one in invoices.values()]
+    )
+    wanted = [
+        one for invoice_id, line in rows if (one := collecting.wanted_of(line, accounts[invoices[invoice_id].account_id])) is not None
+    ]
+    measured = await measuring.measure(uow, now=now, organization_id=organization_id, wanted=wanted)
+    causes = list(measured)
+    latest = await upkeep.latest(uow, organization_id=organization_id, causes=causes)
+    already = await reading.late_amounts(uow, organization_id=organization_id, causes=causes)
+    made = []
+    for invoice_id, line in rows:
+        usage = measured.get(line.cause)
+        known = latest[line.cause].digest if line.cause in latest else line.explained.digest
+        if usage is None or usage.digest == known:
+            continue
+        invoice = invoices[invoice_id]
+        count, billed = already.get(line.cause, (0, Decimal(0)))
+        made.append(
+            _difference(
+                invoice, line, usage, latest.get(line.cause), count=count, billed=billed, settings=settings, now=now, late_id=ids.new_id(at)
+            )
+        )
+    return made
+
+
+def _difference(
+    invoice: Invoice,
+    line: Line,
+    usage: Measured,
+    before: Late | None,
+    *,
+    count: int,
+    billed: Decimal,
+    settings: SellerSettings,
+    now: datetime,
+    late_id: UUID,
+) -> _Found:
+    """Return what a line would come to now, less what was billed for it: the line itself, and what came late before."""
+    digits = invoice.currency.minor_digits
+    fresh = pieces.again(pieces.of_line(line), usage)
+    amount = exact.rounded(pieces.debited(fresh) - Fraction(line.amount) - Fraction(billed), digits)
+    quantity_before = line.quantity if before is None else before.quantity_after
+    said = words.WORDS[invoice.locale].late.format(name=line.description)
+    kept = {key: value for key, value in fresh.explained.rated.items() if key not in ("gross", "discounts")}
+    piece = replace(
+        fresh,
+        cause=f"late:{count + 1}:{line.cause}",
+        kind=LineKind.LATE,
+        description=said[:DESCRIPTION_MAX_CHARS],
+        undoes=line.cause,
+        quantity=fresh.quantity - quantity_before,
+        unit_price=None,
+        gross=Fraction(amount),
+        discounts=(),
+        explained=replace(fresh.explained, rated={**kept, "gross": str(Fraction(amount)), "discounts": []}),
+    )
+    late = Late(
+        id=late_id,
+        cause=line.cause,
+        invoice_id=invoice.id,
+        account_id=invoice.account_id,
+        decision=settings.late_usage,
+        quantity_before=quantity_before,
+        quantity_after=fresh.quantity,
+        amount=amount,
+        currency=invoice.currency,
+        events=usage.events or 0,
+        digest=usage.digest or "",
+        found_at=now,
+    )
+    return _Found(invoice=invoice, line=line, piece=piece, late=late)
+
+
+async def _gather(
+    uow: db.UnitOfWork, *, now: datetime, at: datetime, organization_id: UUID, found: Sequence[_Found], settings: SellerSettings
+) -> None:
+    """Put differences on what is gathered for their accounts, each currency by itself."""
+    groups: dict[tuple[UUID, str], list[_Found]] = {}
+    for one in found:
+        groups.setdefault((one.invoice.account_id, one.invoice.currency.code), []).append(one)
+    if not groups:
+        return
+    standing = await reading.gathering(uow, organization_id=organization_id, account_ids={account_id for account_id, _ in groups})
+    known = {(one.account_id, one.currency.code): one for one in standing}
+    lines = await reading.lines_of_many(uow, organization_id=organization_id, invoice_ids=[one.id for one in standing])
+    accounts = await accounts_service.find_many(uow, organization_id=organization_id, account_ids=[account_id for account_id, _ in groups])
+    for (account_id, code), members in groups.items():
+        there = known.get((account_id, code))
+        made = [pieces.of_line(line) for line in lines[there.id]] if there is not None else []
+        made += [one.piece for one in members]
+        document = await _document(
+            uow,
+            organization_id=organization_id,
+            made=made,
+            account=accounts[account_id],
+            example=members[0].invoice,
+            state=State.GATHERING,
+            origin=Origin.SUBSCRIPTION,
+            settings=settings,
+            now=now,
+            at=at,
+        )
+        await writing.drop(uow, organization_id=organization_id, invoice_ids=[] if there is None else [there.id])
+        await _write(uow, organization_id=organization_id, document=document)
+
+
+async def _correct(
+    uow: db.UnitOfWork,
+    *,
+    actor: Actor,
+    now: datetime,
+    at: datetime,
+    organization_id: UUID,
+    found: Sequence[_Found],
+    settings: SellerSettings,
+) -> None:
+    """Issue a correction for each invoice of which usage came late."""
+    groups: dict[UUID, list[_Found]] = {}
+    for one in found:
+        groups.setdefault(one.invoice.id, []).append(one)
+    accounts = await accounts_service.find_many(
+        uow, organization_id=organization_id, account_ids=[members[0].invoice.account_id for members in groups.values()]
+    )
+    drafts = []
+    for invoice_id, members in groups.items():
+        document = await _document(
+            uow,
+            organization_id=organization_id,
+            made=[one.piece for one in members],
+            account=accounts[members[0].invoice.account_id],
+            example=members[0].invoice,
+            state=State.DRAFT,
+            origin=Origin.CORRECTION,
+            settings=settings,
+            now=now,
+            at=at,
+            corrects=invoice_id,
+        )
+        await _write(uow, organization_id=organization_id, document=document)
+        drafts.append(document.invoice)
+    await issuing.issue_all(uow, actor=actor, now=now, organization_id=organization_id, drafts=drafts, settings=settings)
+
+
+async def _write(uow: db.UnitOfWork, *, organization_id: UUID, document: billing.Document) -> None:
+    await writing.add(uow, organization_id=organization_id, invoices=[document.invoice])
+    await writing.add_lines(uow, organization_id=organization_id, lines=[(document.invoice.id, line) for line in document.lines])
+
+
+async def _document(
+    uow: db.UnitOfWork,
+    *,
+    organization_id: UUID,
+    made: Sequence[Piece],
+    account: Account,
+    example: Invoice,
+    state: State,
+    origin: Origin,
+    settings: SellerSettings,
+    now: datetime,
+    at: datetime,
+    corrects: UUID | None = None,
+) -> billing.Document:
+    rates = await contexts.rates(uow, organization_id=organization_id, codes={code for piece in made for code in piece.tax_codes})
+    totals, lines = drafting.summed(
+        made,
+        currency=example.currency,
+        discounts=(),
+        treatment=account.tax_treatment,
+        rounding=settings.tax_rounding,
+        rates=rates,
+        ids=billing.new_ids(at),
+    )
+    invoice = billing.drafted(
+        account,
+        totals,
+        lines,
+        currency=example.currency,
+        discounts=(),
+        settings=settings,
+        billed_at=now,
+        now=now,
+        invoice_id=ids.new_id(at),
+    )
+    return billing.Document(replace(invoice, state=state, origin=origin, corrects=corrects), lines)
+
+
+async def _tell(uow: db.UnitOfWork, *, actor: Actor, now: datetime, found: Sequence[_Found]) -> None:
+    """Tell of what came late; of what is not charged people are told."""
+    by_invoice: dict[UUID, list[_Found]] = {}
+    for one in found:
+        by_invoice.setdefault(one.invoice.id, []).append(one)
+    for invoice_id, members in by_invoice.items():
+        decision = members[0].late.decision
+        is_alert = decision is LateUsage.IGNORE_AND_REPORT
+        amount = sum((one.late.amount for one in members), Decimal(0))
+        await outbox.emit(
+            uow,
+            actor=actor,
+            now=now,
+            action=FOUND,
+            target_type=issuing.TARGET,
+            target_id=invoice_id,
+            after={
+                "decision": decision.value,
+                "lines": len(members),
+                "amount": str(amount),
+                "currency": members[0].invoice.currency.code,
+            },
+            severity="info" if is_alert else None,
+            audience=_READERS if is_alert else None,
+        )

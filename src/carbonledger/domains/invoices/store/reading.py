@@ -1,0 +1,197 @@
+"""Reading invoices and their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import exists, func, select
+
+from carbonledger.domains.invoices.store import packing
+from carbonledger.domains.invoices.tables import invoices as tables
+from carbonledger.domains.invoices.types.invoices import Filters, Invoice, Line, State
+from carbonledger.infra import db
+
+_invoices, _lines = tables.invoices, tables.lines
+_METERED: Final = """
+SELECT l.* FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
+WHERE l.organization_id = $1 AND l.meter_id IS NOT NULL AND l.kind = 'charge' AND l.service_end > $2
+  AND i.state IN ('issued', 'uncollectible') AND l.invoice_id > $3
+ORDER BY l.invoice_id, l.position LIMIT $4
+"""
+_STANDS: Final = """
+    AND NOT EXISTS (SELECT FROM invoices i WHERE i.organization_id = l.organization_id AND i.id = l.invoice_id AND i.state = 'void')
+"""
+_BILLED: Final = f"SELECT l.* FROM invoice_lines l WHERE l.organization_id = $1 AND l.cause = ANY ($2) {_STANDS}"
+_SERVED: Final = f"""
+SELECT l.* FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) AS s (subscription_id, plan_version_id, starts, ends)
+JOIN invoice_lines l ON l.organization_id = $1 AND l.subscription_id = s.subscription_id AND l.plan_version_id = s.plan_version_id
+    AND l.service_start = s.starts AND l.service_end = s.ends
+WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit') {_STANDS}
+ORDER BY l.id
+"""
+_SUBSCRIPTIONS: Final = """
+SELECT DISTINCT subscription_id FROM invoice_lines
+WHERE organization_id = $1 AND invoice_id = ANY ($2) AND subscription_id IS NOT NULL ORDER BY subscription_id
+"""
+_FAILED: Final = """
+SELECT DISTINCT l.subscription_id FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
+WHERE l.organization_id = $1 AND l.subscription_id = ANY ($2) AND i.state = 'issued' AND i.payment = 'failed'
+"""
+_LATE: Final = """
+SELECT l.undoes, count(*) AS times, coalesce(sum(l.amount) FILTER (WHERE i.state <> 'void'), 0) AS amount
+FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
+WHERE l.organization_id = $1 AND l.undoes = ANY ($2) AND l.kind = 'late' GROUP BY l.undoes
+"""
+_SUMS: Final = """
+SELECT i.id, i.state, i.subtotal, i.discount, i.tax, i.total, i.lines,
+    count(l.id) AS found_lines, coalesce(sum(l.amount), 0) AS amount, coalesce(sum(l.discount), 0) AS line_discount,
+    coalesce(sum(l.tax), 0) AS line_tax
+FROM invoices i LEFT JOIN invoice_lines l ON l.organization_id = i.organization_id AND l.invoice_id = i.id
+WHERE i.organization_id = $1 AND i.state <> 'gathering' GROUP BY i.organization_id, i.id
+HAVING (count(l.id), coalesce(sum(l.amount), 0), coalesce(sum(l.discount), 0), coalesce(sum(l.tax), 0))
+    IS DISTINCT FROM (i.lines::bigint, i.subtotal, i.discount, i.tax) OR i.total <> i.subtotal - i.discount + i.tax
+ORDER BY i.id
+"""
+
+
+async def find(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, lock: bool = False) -> Invoice | None:
+    """Return an invoice; locked, it stays so until the transaction ends."""
+    asked = select(_invoices).where(_invoices.c.organization_id == organization_id, _invoices.c.id == invoice_id)
+    row = await uow.fetch_one(asked.with_for_update() if lock else asked)
+    return None if row is None else packing.invoice_from_row(row)
+
+
+async def some(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID], lock: bool = False) -> list[Invoice]:
+    """Return the invoices of these ids that there are, by id."""
+    asked = select(_invoices).where(_invoices.c.organization_id == organization_id, _invoices.c.id == func.any(list(invoice_ids)))
+    asked = asked.order_by(_invoices.c.id)
+    return [packing.invoice_from_row(row) for row in await uow.fetch(asked.with_for_update() if lock else asked)]
+
+
+async def listed(uow: db.UnitOfWork, *, organization_id: UUID, filters: Filters, before: UUID | None, limit: int) -> list[Invoice]:
+    """Return invoices, the newest first, below an id."""
+    asked = select(_invoices).where(_invoices.c.organization_id == organization_id)
+    if before is not None:
+        asked = asked.where(_invoices.c.id < before)
+    if filters.account_id is not None:
+        asked = asked.where(_invoices.c.account_id == filters.account_id)
+    if filters.state is not None:
+        asked = asked.where(_invoices.c.state == filters.state.value)
+    if filters.payment is not None:
+        asked = asked.where(_invoices.c.payment == filters.payment.value)
+    if filters.subscription_id is not None:
+        of_it = (
+            _lines.c.organization_id == organization_id,
+            _lines.c.invoice_id == _invoices.c.id,
+            _lines.c.subscription_id == filters.subscription_id,
+        )
+        asked = asked.where(exists().where(*of_it))
+    return [packing.invoice_from_row(row) for row in await uow.fetch(asked.order_by(_invoices.c.id.desc()).limit(limit))]
+
+
+async def lines_of(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, after: int = 0, limit: int | None = None) -> list[Line]:
+    """Return the lines of an invoice by their positions, above one."""
+    asked = select(_lines).where(_lines.c.organization_id == organization_id, _lines.c.invoice_id == invoice_id, _lines.c.position > after)
+    asked = asked.order_by(_lines.c.position)
+    return [packing.line_from_row(row) for row in await uow.fetch(asked if limit is None else asked.limit(limit))]
+
+
+async def lines_of_many(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Sequence[UUID]) -> dict[UUID, list[Line]]:
+    """Return the lines of invoices by their positions, for each invoice."""
+    found: dict[UUID, list[Line]] = {invoice_id: [] for invoice_id in invoice_ids}
+    asked = select(_lines).where(_lines.c.organization_id == organization_id, _lines.c.invoice_id == func.any(list(invoice_ids)))
+    for row in await uow.fetch(asked.order_by(_lines.c.invoice_id, _lines.c.position)):
+        found[row["invoice_id"]].append(packing.line_from_row(row))
+    return found
+
+
+async def line(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, line_id: UUID) -> Line | None:
+    """Return a line of an invoice."""
+    mine = (_lines.c.invoice_id == invoice_id, _lines.c.id == line_id)
+    row = await uow.fetch_one(select(_lines).where(_lines.c.organization_id == organization_id, *mine))
+    return None if row is None else packing.line_from_row(row)
+
+
+async def billed(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, Line]:
+    """Return those of the causes that have a line on an invoice that is not void, with it."""
+    rows = await uow.conn.fetch(_BILLED, organization_id, list(causes))
+    return {row["cause"]: packing.line_from_row(row) for row in rows}
+
+
+async def served(
+    uow: db.UnitOfWork, *, organization_id: UUID, services: Iterable[tuple[UUID, UUID, datetime, datetime | None]]
+) -> list[Line]:
+    """Return the charges and credits for subscriptions, plan versions and service periods on invoices that are not void."""
+    columns = [list(column) for column in zip(*services, strict=True)]
+    if not columns:
+        return []
+    return [packing.line_from_row(row) for row in await uow.conn.fetch(_SERVED, organization_id, *columns)]
+
+
+async def gathering(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Iterable[UUID], lock: bool = True) -> list[Invoice]:
+    """Return what is gathered for accounts, by id; locked, it stays so until the transaction ends."""
+    mine = (
+        _invoices.c.state == State.GATHERING.value,
+        _invoices.c.account_id == func.any(list(account_ids)),
+    )
+    asked = select(_invoices).where(_invoices.c.organization_id == organization_id, *mine).order_by(_invoices.c.id)
+    rows = await uow.fetch(asked.with_for_update() if lock else asked)
+    return [packing.invoice_from_row(row) for row in rows]
+
+
+async def collected(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, limit: int) -> list[Invoice]:
+    """Return drafts whose time to collect is over at ``until``, the earliest first, locked; those that another holds are left out."""
+    mine = (
+        _invoices.c.state == State.DRAFT.value,
+        _invoices.c.collects_until <= until,
+    )
+    asked = (
+        select(_invoices)
+        .where(_invoices.c.organization_id == organization_id, *mine)
+        .order_by(_invoices.c.collects_until, _invoices.c.id)
+        .limit(limit)
+    )
+    return [packing.invoice_from_row(row) for row in await uow.fetch(asked.with_for_update(skip_locked=True))]
+
+
+async def next_collected_at(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime) -> datetime | None:
+    """Return when the time to collect of the next draft is over, at or before ``until``."""
+    mine = (
+        _invoices.c.state == State.DRAFT.value,
+        _invoices.c.collects_until <= until,
+    )
+    found: datetime | None = await uow.fetch_value(
+        select(func.min(_invoices.c.collects_until)).where(_invoices.c.organization_id == organization_id, *mine)
+    )
+    return found
+
+
+async def metered(uow: db.UnitOfWork, *, organization_id: UUID, since: datetime, after: UUID, limit: int) -> list[tuple[UUID, Line]]:
+    """Return usage lines of issued invoices whose service ended after ``since``, with their invoices, by these, above an invoice's id."""
+    rows = await uow.conn.fetch(_METERED, organization_id, since, after, limit)
+    return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
+
+
+async def subscriptions_on(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID]) -> list[UUID]:
+    """Return the subscriptions that have lines on invoices, by id."""
+    return [row["subscription_id"] for row in await uow.conn.fetch(_SUBSCRIPTIONS, organization_id, list(invoice_ids))]
+
+
+async def failed_subscriptions(uow: db.UnitOfWork, *, organization_id: UUID, subscription_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the subscriptions that are on an invoice whose payment failed and which is still owed."""
+    return {row["subscription_id"] for row in await uow.conn.fetch(_FAILED, organization_id, list(subscription_ids))}
+
+
+async def late_amounts(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, tuple[int, Decimal]]:
+    """Return how often usage came late for lines, by their causes, and what was billed for it; void invoices are no bill."""
+    rows = await uow.conn.fetch(_LATE, organization_id, list(causes))
+    return {row["undoes"]: (row["times"], row["amount"]) for row in rows}
+
+
+async def wrong_sums(uow: db.UnitOfWork, *, organization_id: UUID) -> list[UUID]:
+    """Return the invoices whose lines do not add up to what they say."""
+    return [row["id"] for row in await uow.conn.fetch(_SUMS, organization_id)]

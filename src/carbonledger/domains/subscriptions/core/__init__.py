@@ -1,0 +1,1 @@
+"""What follows from facts: standings, cycles, due charges, and what a wish adds to them."""

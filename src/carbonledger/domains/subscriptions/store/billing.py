@@ -1,0 +1,73 @@
+"""What is billable of subscriptions, by account, and the note of how far they are billed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from carbonledger.domains.subscriptions.store import subscriptions
+from carbonledger.domains.subscriptions.types import Subscription
+from carbonledger.infra import db
+
+_OF: Final = "billable_at <= $2 AND ($3::uuid[] IS NULL OR account_id = ANY ($3::uuid[]))"
+# Held in the order of ids, so that two runs wait for each other and don't lock each other out. The claim tells those that were held from
+# others of the same accounts that were committed between the two statements of a bill run.
+_CLAIM: Final = f"""
+WITH held AS (SELECT id FROM subscriptions WHERE organization_id = $1 AND {_OF} ORDER BY id FOR NO KEY UPDATE)
+UPDATE subscriptions s SET claimed_until = $2 FROM held WHERE s.organization_id = $1 AND s.id = held.id RETURNING s.*
+"""
+_BILLED: Final = f"""
+UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL
+WHERE organization_id = $1 AND {_OF} AND claimed_until = $2
+"""
+_SETTLED: Final = """
+UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL
+WHERE organization_id = $1 AND id = ANY ($3::uuid[])
+"""
+_NEXT: Final = "SELECT min(billable_at) FROM subscriptions WHERE organization_id = $1 AND billable_at <= $2"
+_AWAITING: Final = """
+SELECT id FROM subscriptions
+WHERE organization_id = $1 AND id = ANY ($2) AND status IN ('incomplete', 'past_due') ORDER BY id
+"""
+_ACCOUNTS: Final = """
+SELECT DISTINCT account_id FROM subscriptions
+WHERE organization_id = $1 AND billable_at <= $2 AND ($3::uuid IS NULL OR account_id > $3) ORDER BY account_id LIMIT $4
+"""
+
+
+async def claim(
+    uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID] | None, until: datetime
+) -> tuple[Subscription, ...]:
+    """Return subscriptions of which something may be billable by ``until``, by id, held and claimed for this run."""
+    rows = await uow.conn.fetch(_CLAIM, organization_id, until, account_ids)
+    return await subscriptions.whole(uow, sorted(rows, key=lambda row: row["id"]), organization_id=organization_id)
+
+
+async def billed(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID] | None, until: datetime) -> None:
+    """Note that everything billable by ``until`` is billed of what was claimed; it is next billable when it is next due."""
+    await uow.conn.execute(_BILLED, organization_id, until, account_ids)
+
+
+async def settled(uow: db.UnitOfWork, *, organization_id: UUID, subscription_ids: Sequence[UUID], until: datetime) -> None:
+    """Note the same of these subscriptions, which the transaction holds."""
+    await uow.conn.execute(_SETTLED, organization_id, until, subscription_ids)
+
+
+async def next_billable_at(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime) -> datetime | None:
+    """Return when the next thing is billable, at or before ``until``."""
+    found: datetime | None = await uow.conn.fetchval(_NEXT, organization_id, until)
+    return found
+
+
+async def awaiting_payment(uow: db.UnitOfWork, *, organization_id: UUID, subscription_ids: Sequence[UUID]) -> tuple[UUID, ...]:
+    """Return those of the subscriptions that wait for a payment, by id."""
+    rows = await uow.conn.fetch(_AWAITING, organization_id, list(subscription_ids))
+    return tuple(row["id"] for row in rows)
+
+
+async def accounts(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, after: UUID | None, limit: int) -> tuple[UUID, ...]:
+    """Return accounts of which something may be billable by ``until``, by id from the one after ``after``."""
+    rows = await uow.conn.fetch(_ACCOUNTS, organization_id, until, after, limit)
+    return tuple(row["account_id"] for row in rows)

@@ -1,0 +1,210 @@
+"""Usage on invoices: counted for its period, waited for in the grace, and settled afterwards as the seller has decided."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from carbonledger.domains.catalog.types import Charge
+from carbonledger.domains.catalog.types.charges import Bound, Carbon, CostPlus
+from carbonledger.domains.invoices.service import checking, explaining
+from carbonledger.domains.invoices.types import invoices as types
+from carbonledger.domains.invoices.types.invoices import Invoice, LineKind, Origin, State
+from carbonledger.domains.invoices.types.sellers import LateUsage
+from carbonledger.infra import db
+from carbonledger.kernel import currency
+from carbonledger.kernel import page as pages
+from tests.integration.domains.invoices import shops
+from tests.integration.domains.invoices.shops import PAGES, PLATFORM, START, Shop
+from tests.integration.domains.telemetry import kit as ledger
+
+END = datetime(2026, 2, 28, tzinfo=UTC)
+NEXT = datetime(2026, 3, 31, tzinfo=UTC)
+WITHIN = datetime(2026, 2, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def shop(database: db.Database) -> Shop:
+    """A seller with one customer, acme, who pays for pages."""
+    made = await shops.opened(database)
+    await made.meter()
+    await made.subscribe(await made.account(external_id="acme"), await made.plan("pro", PLATFORM, PAGES))
+    await made.bill(START)
+    return made
+
+
+async def last(shop: Shop) -> tuple[Invoice, dict[str | None, types.Line]]:
+    found = (await shop.invoices())[-1]
+    return found, {line.charge_code: line for line in await shop.lines(found)}
+
+
+async def whole(shop: Shop) -> None:
+    async with shop.database.transaction(shop.organization_id) as uow:
+        assert not (await checking.check(uow, organization_id=shop.organization_id)).is_wrong
+
+
+async def test_usage_is_that_of_its_period(shop: Shop) -> None:
+    await shop.use("acme", "120", at=WITHIN)
+    await shop.use("acme", "30", at=END - timedelta(seconds=1))
+    await shop.use("acme", "1000", at=END)  # of the next period
+    await shop.use("other", "1000", at=WITHIN)  # another's
+    await shop.bill(END + timedelta(hours=1))
+    invoice, lines = await last(shop)
+    pages = lines["pages"]
+    # 100 x 0.10 + 50 x 0.05
+    assert (pages.quantity, pages.amount, invoice.totals.total) == (Decimal(150), Decimal("12.50"), Decimal("61.50"))
+    assert (pages.explained.events, pages.explained.meter_code, pages.service_start, pages.service_end) == (2, "pages", START, END)
+    assert pages.explained.digest is not None
+
+
+async def test_a_period_without_usage_is_billed_with_nothing(shop: Shop) -> None:
+    await shop.bill(END)
+    _, lines = await last(shop)
+    assert (lines["pages"].quantity, lines["pages"].amount, lines["pages"].explained.events) == (Decimal(0), Decimal(0), 0)
+
+
+async def test_a_draft_waits_for_late_usage_and_counts_it(shop: Shop) -> None:
+    await shop.settings(grace=timedelta(hours=6))
+    await shop.use("acme", "10", at=WITHIN)
+    ran = await shop.bill(END)
+    assert (ran.issued, ran.drafted) == (0, 1)
+    draft, lines = await last(shop)
+    assert (draft.state, draft.collects_until, lines["pages"].amount) == (State.DRAFT, END + timedelta(hours=6), Decimal("1.00"))
+    await shop.use("acme", "20", at=END - timedelta(minutes=1))
+    assert await shop.collect(END + timedelta(hours=5)) == 0
+    assert await shop.collect(END + timedelta(hours=6)) == 1
+    invoice, lines = await last(shop)
+    assert (invoice.id, invoice.state, lines["pages"].amount, invoice.totals.total) == (
+        draft.id,
+        State.ISSUED,
+        Decimal("3.00"),
+        Decimal("52.00"),
+    )
+    assert lines["pages"].explained.events == 2
+    await whole(shop)
+
+
+async def test_late_usage_goes_on_the_next_invoice_at_the_price_of_its_own_period(shop: Shop) -> None:
+    await shop.use("acme", "90", at=WITHIN)
+    await shop.bill(END)
+    first, lines = await last(shop)
+    assert lines["pages"].amount == Decimal("9.00")
+    await shop.use("acme", "30", at=WITHIN)
+    for _ in range(3):  # however often it is looked at
+        await shop.settle_late(END + timedelta(days=3))
+    (gathering,) = await shop.invoices(state=State.GATHERING)
+    (line,) = await shop.lines(gathering)
+    # 120 pages are 10.00 + 1.00, of which 9.00 was billed.
+    assert (line.kind, line.amount, line.quantity, line.undoes) == (LineKind.LATE, Decimal("2.00"), Decimal(30), lines["pages"].cause)
+    await shop.use("acme", "10", at=WITHIN)
+    await shop.settle_late(END + timedelta(days=4))
+    await shop.bill(NEXT)
+    second, _ = await last(shop)
+    kinds = [(one.kind.value, one.amount) for one in await shop.lines(second)]
+    # And 130 are 11.50. The 30 and the 10 came by themselves.
+    assert sorted(kinds) == [
+        ("charge", Decimal("0.00")),
+        ("charge", Decimal("49.00")),
+        ("late", Decimal("0.50")),
+        ("late", Decimal("2.00")),
+    ]
+    assert second.totals.total == Decimal("51.50")
+    assert await shop.invoices(state=State.GATHERING) == []
+    assert await shop.find(first) == first
+    await whole(shop)
+
+
+async def test_late_usage_is_a_correction_of_its_own(shop: Shop) -> None:
+    await shop.settings(late_usage=LateUsage.CORRECTION)
+    await shop.bill(END)
+    first, _ = await last(shop)
+    await shop.use("acme", "50", at=WITHIN)
+    await shop.settle_late(END + timedelta(days=3))
+    correction, _ = await last(shop)
+    assert (correction.origin, correction.state, correction.corrects) == (Origin.CORRECTION, State.ISSUED, first.id)
+    assert correction.totals.total == Decimal("5.00")
+    await shop.settle_late(END + timedelta(days=4))
+    assert (await last(shop))[0] == correction
+    await whole(shop)
+
+
+async def test_late_usage_is_ignored_and_reported(shop: Shop) -> None:
+    await shop.settings(late_usage=LateUsage.IGNORE_AND_REPORT)
+    await shop.bill(END)
+    await shop.use("acme", "50", at=WITHIN)
+    count = len(await shop.invoices())
+    for _ in range(2):
+        await shop.settle_late(END + timedelta(days=3))
+    assert len(await shop.invoices()) == count
+    (row,) = await shop.fetch("SELECT decision, amount, quantity_after FROM late_usage WHERE organization_id = $1", shop.organization_id)
+    assert tuple(row) == ("ignore_and_report", Decimal("5.00"), Decimal(50))
+    alerts = await shop.fetch(
+        "SELECT severity FROM events WHERE organization_id = $1 AND action = 'invoices.late_usage'", shop.organization_id
+    )
+    assert [alert["severity"] for alert in alerts] == ["info"]
+
+
+async def test_usage_after_two_months_is_left_alone(shop: Shop) -> None:
+    await shop.bill(END)
+    await shop.use("acme", "50", at=WITHIN)
+    await shop.settle_late(END + timedelta(days=63))
+    assert await shop.invoices(state=State.GATHERING) == []
+
+
+async def test_provider_cost_with_a_margin_and_its_carbon(database: db.Database) -> None:
+    """The cost on the invoice is the ledger's, to the last digit."""
+    shop = await shops.opened(database)
+    cost = Charge(code="ai", name="AI", model=CostPlus(markup_percent=Decimal(20)))
+    carbon = Charge(code="carbon", name="Carbon", model=Carbon(price_per_kg=Decimal("0.20"), bound=Bound.HIGH))
+    usd = currency.by_code("USD")
+    await shop.subscribe(await shop.account(external_id="acme", currency="USD"), await shop.plan("ai", cost, carbon, currency=usd))
+    await shop.send(
+        *(
+            ledger.draft(f"call {number}", at=WITHIN, counts=ledger.tokens(uncached=123_457 + number, output=6_789), account="acme")
+            for number in range(20)
+        ),
+        at=WITHIN,
+    )
+    await shop.bill(END)
+    invoice, lines = await last(shop)
+    (row,) = await shop.fetch("SELECT sum(cost_amount) AS cost FROM telemetry_events WHERE organization_id = $1", shop.organization_id)
+    assert row["cost"] > 0
+    assert lines["ai"].quantity == row["cost"]
+    assert lines["ai"].unrounded == row["cost"] * Decimal("1.2")
+    assert lines["carbon"].quantity > 0
+    assert invoice.currency.code == "USD"
+    await whole(shop)
+
+
+async def test_a_line_is_explained_down_to_its_events(shop: Shop) -> None:
+    await shop.use("acme", "100", at=WITHIN)
+    await shop.use("acme", "20", at=WITHIN + timedelta(days=2))
+    await shop.use("acme", "7", at=WITHIN, event="other")
+    await shop.bill(END)
+    invoice, lines = await last(shop)
+    names: dict[str, Any] = {"organization_id": shop.organization_id, "invoice_id": invoice.id, "line_id": lines["pages"].id}
+    async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
+        found = await explaining.explain(uow, now=END, **names)
+        events = await explaining.events(uow, page=pages.PageRequest(limit=50), **names)
+        plain = await explaining.explain(uow, now=END, **{**names, "line_id": lines["platform"].id})
+        with pytest.raises(types.LineNotFound):
+            await explaining.explain(uow, now=END, **{**names, "line_id": invoice.id})
+    assert found.charge == PAGES
+    assert found.version is not None
+    assert found.version.charge("pages") == PAGES
+    assert found.usage is not None
+    assert found.usage.digest == found.line.explained.digest
+    assert [(str(day.date), day.quantity, day.events) for day in found.usage.days] == [
+        ("2026-02-10", Decimal(100), 1),
+        ("2026-02-12", Decimal(20), 1),
+    ]
+    assert [one.event.quantity for one in events.data] == [Decimal(20), Decimal(100)]
+    assert plain.usage is None
+    await shop.use("acme", "1", at=WITHIN)
+    async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
+        changed = await explaining.explain(uow, now=END, **names)
+    assert changed.usage is not None
+    assert changed.usage.digest != changed.line.explained.digest
