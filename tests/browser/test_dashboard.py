@@ -36,6 +36,17 @@ PAGES = (
     "/models/one?provider=openai&model=gpt-5",
     "/models/one?provider=openai&model=o3",
     "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "/accounts",
+    "/accounts/new",
+    "/accounts/{account_id}",
+    "/accounts/{account_id}/edit",
+    "/meters",
+    "/meters/new",
+    "/meters/{meter_id}",
+    "/plans",
+    "/plans/new",
+    "/plans/{plan_id}",
+    "/plans/{plan_id}/edit",
     "/invoices",
     "/invoices/{invoice_id}",
     "/invoices/{invoice_id}/lines/{line_id}",
@@ -92,7 +103,7 @@ def addresses(running: installation.Installation) -> list[str]:
     receipt = seeding.receipts(running)[0]
     invoice = seeding.invoice(running)
     known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"], **invoice}
-    known |= {"period_id": receipt["period_id"], "serial": receipt["serial"]}
+    known |= {"period_id": receipt["period_id"], "serial": receipt["serial"], **seeding.sold(running)}
     return [f"{running.address}{path.format(**known)}" for path in PAGES]
 
 

@@ -93,7 +93,7 @@ def _usage(charge: types.Charge, quantity: Decimal | None) -> Usage:
         case models.Flat():
             return Usage(quantity=_ONE if quantity is None else quantity)
         case models.CostPlus():
-            # Which tokens it was for is not tried: all of it is taken for one kind's.
+            # Which tokens it was for is not tried: all of it has the margin of the rest.
             kinds = {next(iter(charge.model.by_token_kind)): Decimal(0)} if charge.model.by_token_kind else {}
             return Usage(metered_cost=given, cost_by_kind=kinds)
         case models.Carbon():
