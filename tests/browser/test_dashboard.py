@@ -47,6 +47,9 @@ PAGES = (
     "/plans/new",
     "/plans/{plan_id}",
     "/plans/{plan_id}/edit",
+    "/invoices",
+    "/invoices/{invoice_id}",
+    "/invoices/{invoice_id}/lines/{line_id}",
     "/receipts",
     "/receipts/{receipt_id}",
     "/receipts/periods/{period_id}",
@@ -76,6 +79,7 @@ ELSEWHERE = {
     "/static/{name}": "no page",
     "/explore/table.csv": "no page",
     "/receipts/{receipt_id}/pdf": "no page",
+    "/invoices/{invoice_id}/pdf": "no page",
     "/receipts/{receipt_id}/bundle": "no page",
     "/receipts/packs/{month}/{number}": "no page",
 }
@@ -97,7 +101,8 @@ def addresses(running: installation.Installation) -> list[str]:
     """Return the addresses of all pages."""
     [event] = running.request("GET", "/v1/telemetry/events?limit=1", headers=seeding.HEADERS)[1]["data"]
     receipt = seeding.receipts(running)[0]
-    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"]}
+    invoice = seeding.invoice(running)
+    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"], **invoice}
     known |= {"period_id": receipt["period_id"], "serial": receipt["serial"], **seeding.sold(running)}
     return [f"{running.address}{path.format(**known)}" for path in PAGES]
 
