@@ -162,6 +162,19 @@ def invoice(running: installation.Installation) -> dict[str, str]:
     return {"invoice_id": found[0]["id"], "line_id": line["id"]}
 
 
+def subscription(running: installation.Installation) -> dict[str, str]:
+    """Return a subscription; begun when it is first asked for."""
+    found = running.request("GET", "/v1/subscriptions?limit=1", headers=HEADERS)[1]["data"]
+    if not found:
+        account = running.request("POST", "/v1/accounts", headers=HEADERS, body={"name": "Beta Robotics"})[1]
+        charge = {"code": "seat", "name": "Seat", "charge_model": "flat", "amount": "20.00", "per_seat": True, "timing": "advance"}
+        body = {"code": "team", "name": "Team", "currency": "EUR", "charges": [charge]}
+        plan = running.request("POST", "/v1/plans", headers=HEADERS, body=body)[1]
+        terms = {"account_id": account["id"], "plan_id": plan["id"], "quantity": 3}
+        found = [running.request("POST", "/v1/subscriptions", headers=HEADERS, body=terms)[1]]
+    return {"subscription_id": found[0]["id"]}
+
+
 def usage(now: datetime, projects: list[str]) -> Iterator[dict[str, Any]]:
     """Yield usage that grows slowly, rests at weekends and differs from day to day."""
     chance = random.Random(7)

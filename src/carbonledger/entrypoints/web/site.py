@@ -19,6 +19,7 @@ from carbonledger.entrypoints.web.sections.projects import pages as projects
 from carbonledger.entrypoints.web.sections.receipts import checking, inventory, one, packs
 from carbonledger.entrypoints.web.sections.receipts import pages as receipts
 from carbonledger.entrypoints.web.sections.settings import keys, organization, people, you
+from carbonledger.entrypoints.web.sections.subscriptions import pages as subscriptions
 
 ROUTERS: Final = (
     entrance.router,
@@ -30,6 +31,7 @@ ROUTERS: Final = (
     accounts.router,
     meters.router,
     plans.router,
+    subscriptions.router,
     invoices.router,
     receipts.router,
     one.router,

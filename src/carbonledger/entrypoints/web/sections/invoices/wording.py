@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
@@ -69,6 +70,11 @@ def plain(amount: Decimal, invoice: Invoice) -> str:
     return humane.grouped(moneys.to_api_amount(Money(amount, invoice.currency)))
 
 
+def day(value: date) -> str:
+    """Return a day as tables write it."""
+    return f"{value.day} {value:%b %Y}"
+
+
 def number(value: Decimal) -> str:
     """Return a quantity with all its digits."""
     return humane.grouped(decimals.to_api_decimal(value))
@@ -95,6 +101,8 @@ def steps(line: Line, invoice: Invoice) -> list[Step]:
         found.append(Step("By its price", humane.grouped(rated["priced"])))
         if rated["bounded"] is not None:
             found.append(Step(f"Held by the {rated['bounded']}", humane.grouped(rated["amount"])))
+    elif line.unit_price is not None:
+        found.append(Step(f"{number(line.quantity)} at {plain(line.unit_price, invoice)}", ""))
     if kept.get("part") and kept["part"][0] != kept["part"][1]:
         found.append(Step("Part of the period", f"{kept['part'][0]:,} of {kept['part'][1]:,}"))
     found += [Step(_discount(one), "") for one in kept.get("discounts", ())]
