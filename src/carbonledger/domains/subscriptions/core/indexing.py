@@ -9,7 +9,7 @@ from uuid import UUID
 
 from carbonledger.domains.catalog.types import PlanVersion, overridden
 from carbonledger.domains.subscriptions.core import cycles, eras, standing, story
-from carbonledger.domains.subscriptions.types import Cycle, Fact, Subscription, View
+from carbonledger.domains.subscriptions.types import BILLED, Cycle, Fact, Subscription, View
 from carbonledger.kernel.period import Period
 
 RENEWED = "renewed"
@@ -65,9 +65,14 @@ def happenings(facts: Sequence[Fact], versions: Mapping[UUID, PlanVersion], *, a
         for span in era.spans(since=after):
             if span.start > until:
                 break
-            if span.start > max(after, era.since):
+            if span.start > max(after, era.since) and _is_billed(turns, span.start):
                 found.append(Happening(at=span.start, word=RENEWED, period=Period(span.start, span.end)))
     return tuple(sorted(found, key=lambda happening: happening.at))  # stable: facts first
+
+
+def _is_billed(turns: Sequence[story.Turn], at: datetime) -> bool:
+    """Say whether time is charged at ``at``: a period that begins in a pause is no renewal."""
+    return next((turn.after.status in BILLED for turn in reversed(turns) if turn.fact.effective_at <= at), False)
 
 
 def view(subscription: Subscription, versions: Mapping[UUID, PlanVersion], *, at: datetime) -> View:

@@ -37,12 +37,10 @@ class Hand:
     now: datetime
     organization_id: UUID
 
-    async def emit(self, action: str, subscription: Subscription, after: Mapping[str, object], *, at: datetime | None = None) -> None:
-        """Write an event of a subscription; ``at``: when it came about, if that was before now."""
+    async def emit(self, action: str, subscription: Subscription, after: Mapping[str, object]) -> None:
+        """Write an event of a subscription."""
         told = {"account_id": str(subscription.account_id), **after}
-        await outbox.emit(
-            self.uow, actor=self.actor, now=at or self.now, action=action, target_type=_AREA, target_id=subscription.id, after=told
-        )
+        await outbox.emit(self.uow, actor=self.actor, now=self.now, action=action, target_type=_AREA, target_id=subscription.id, after=told)
 
 
 async def versions_of(uow: db.UnitOfWork, *, organization_id: UUID, subscriptions: Iterable[Subscription]) -> dict[UUID, PlanVersion]:
@@ -77,11 +75,20 @@ async def bring(hand: Hand, found: Sequence[Subscription], versions: Mapping[UUI
     """Bring held subscriptions to now: tell what came about, and write what their facts say, in few statements however many."""
     brought = [indexing.advanced(one, versions, now=hand.now) for one in found]
     await store.write(hand.uow, organization_id=hand.organization_id, written=[(one, _plan_id(one, versions)) for one in brought])
-    for before in found:
-        for happening in indexing.happenings(before.facts, versions, after=before.advanced_until, until=hand.now):
-            await hand.emit(f"{_AREA}.{happening.word}", before, _happened(happening), at=happening.at)
+    await _tell(hand, found, versions)
     await _count(hand, [(before, after) for before, after in zip(found, brought, strict=True)])
     return brought
+
+
+async def _tell(hand: Hand, found: Sequence[Subscription], versions: Mapping[UUID, PlanVersion]) -> None:
+    """Tell what came about of subscriptions since they were looked at last: in order, and what is alike in one statement."""
+    alike: dict[tuple[datetime, bool, str], list[tuple[UUID | str, Mapping[str, object]]]] = {}
+    for one in found:
+        for happening in indexing.happenings(one.facts, versions, after=one.advanced_until, until=hand.now):
+            key = (happening.at, happening.word == indexing.RENEWED, happening.word)
+            alike.setdefault(key, []).append((one.id, {"account_id": str(one.account_id), **_happened(happening)}))
+    for (at, _, word), changes in sorted(alike.items()):
+        await outbox.emit_many(hand.uow, actor=hand.actor, now=at, action=f"{_AREA}.{word}", target_type=_AREA, changes=changes)
 
 
 def _happened(happening: indexing.Happening) -> dict[str, object]:

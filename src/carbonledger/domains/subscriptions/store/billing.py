@@ -18,9 +18,14 @@ _CLAIM: Final = f"""
 WITH held AS (SELECT id FROM subscriptions WHERE {_OF} ORDER BY id FOR NO KEY UPDATE)
 UPDATE subscriptions s SET claimed_until = $2 FROM held WHERE s.organization_id = $1 AND s.id = held.id RETURNING s.*
 """
-_SETTLE: Final = "UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL"
-_BILLED: Final = f"{_SETTLE} WHERE {_OF} AND claimed_until = $2"
-_SETTLED: Final = f"{_SETTLE} WHERE organization_id = $1 AND id = ANY ($3::uuid[])"
+_BILLED: Final = f"""
+UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL
+WHERE {_OF} AND claimed_until = $2
+"""
+_SETTLED: Final = """
+UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL
+WHERE organization_id = $1 AND id = ANY ($3::uuid[])
+"""
 _NEXT: Final = "SELECT min(billable_at) FROM subscriptions WHERE organization_id = $1 AND billable_at <= $2"
 _AWAITING: Final = """
 SELECT id FROM subscriptions

@@ -1,0 +1,135 @@
+"""A year of a subscription on a sandbox's clock: a trial, changes of plan, a pause, a cancellation and a return, as customers live them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from carbonledger.domains.subscriptions.service import billing
+from carbonledger.infra import db
+from carbonledger.kernel import instant
+from tests.integration.entrypoints.rest.identity.conftest import Installation
+from tests.journeys.periods.test_months import move
+
+MONTHLY = {"code": "base", "name": "Base", "charge_model": "flat", "amount": "31.00", "timing": "advance"}
+
+
+async def sent(client: httpx2.AsyncClient, path: str, body: dict[str, Any], status: int = 200) -> dict[str, Any]:
+    """Post, and return the answer."""
+    answer = await client.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def read(client: httpx2.AsyncClient, path: str) -> dict[str, Any]:
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.fixture
+async def sandbox(ledger: Installation) -> tuple[UUID, httpx2.AsyncClient]:
+    made, client = await ledger.open_organization(name="S", sandbox=True, clock_start="2026-01-31T09:00:00Z")
+    return UUID(made["id"]), client
+
+
+async def plan(client: httpx2.AsyncClient, code: str, amount: str, **more: object) -> str:
+    body = {"code": code, "name": code.title(), "currency": "EUR", "charges": [{**MONTHLY, "amount": amount}], **more}
+    return str((await sent(client, "/v1/plans", body, 201))["id"])
+
+
+async def billed(database: db.Database, organization_id: UUID, client: httpx2.AsyncClient) -> list[tuple[str, str, str, str]]:
+    """Bill what is due at the sandbox's time, as a bill run does: day, kind, part of the price, days of the part."""
+    until = await _clock(client)
+    async with database.transaction(organization_id) as uow:
+        found = await billing.due(uow, organization_id=organization_id, until=until)
+        await billing.billed(uow, organization_id=organization_id, until=until)
+    return [
+        (f"{due.billable_at:%m-%d}", due.kind.value, f"{due.numerator}/{due.denominator}", f"{due.part.start:%m-%d}..{due.part.end:%m-%d}")
+        for charges in found.values()
+        for due in charges
+    ]
+
+
+async def _clock(client: httpx2.AsyncClient) -> datetime:
+    return instant.from_api_instant((await read(client, "/v1/test-clock"))["clock_at"])
+
+
+async def test_a_year_of_a_customer(ledger: Installation, sandbox: tuple[UUID, httpx2.AsyncClient]) -> None:
+    organization_id, client = sandbox
+    database = ledger.services.database
+    small, large = await plan(client, "small", "31.00", trial_days=28), await plan(client, "large", "62.00")
+    account = await sent(client, "/v1/accounts", {"name": "Globex", "time_zone": "Europe/Berlin", "currency": "EUR"}, 201)
+    # What is told beforehand: a trial to 28 February, then periods of the 28th.
+    terms = {"account_id": account["id"], "plan_id": small}
+    told = await sent(client, "/v1/subscriptions/preview", {**terms, "periods": 2})
+    assert [cycle["first_day"] for cycle in told["periods"]] == ["2026-02-28", "2026-03-28"]
+    made = await sent(client, "/v1/subscriptions", {**terms, "external_id": "globex-1"}, 201)
+    path = f"/v1/subscriptions/{made['id']}"
+    assert (made["status"], made["trial_ends_at"]) == ("trialing", "2026-02-27T23:00:00Z")
+
+    # Charged from the trial's end; in April it goes up, at once, and the rest of the small plan is given back.
+    await move(ledger, client, "2026-04-10T10:00:00Z")
+    assert (await read(client, path))["status"] == "active"
+    assert await billed(database, organization_id, client) == [
+        ("02-27", "charge", "28/28", "02-27..03-27"),
+        ("03-27", "charge", "31/31", "03-27..04-27"),
+    ]
+    await sent(client, f"{path}/change-plan", {"plan_id": large})
+    assert await billed(database, organization_id, client) == [
+        ("04-10", "credit", "18/31", "04-09..04-27"),
+        ("04-10", "charge", "18/31", "04-09..04-27"),
+    ]
+
+    # In May it is paused for two months, and the days ahead are given back; it resumes by itself.
+    await move(ledger, client, "2026-05-10T10:00:00Z")
+    paused = await sent(client, f"{path}/pause", {"until": "2026-07-10T10:00:00Z"})
+    assert (paused["status"], paused["resumes_at"]) == ("paused", "2026-07-10T10:00:00Z")
+    assert (await client.post(f"{path}/pause", json={})).json()["code"] == "subscription_paused"
+    await move(ledger, client, "2026-07-10T12:00:00Z")
+    assert (await read(client, path))["status"] == "active"
+    assert await billed(database, organization_id, client) == [
+        ("04-27", "charge", "30/30", "04-27..05-27"),
+        ("05-10", "credit", "17/30", "05-10..05-27"),
+        ("07-10", "charge", "18/30", "07-09..07-27"),
+    ]
+
+    # Down again: it waits for the renewal, and a changed mind before then is no change.
+    await move(ledger, client, "2026-08-01T10:00:00Z")
+    planned = await sent(client, f"{path}/change-plan", {"plan_id": small})
+    assert [fact["effective_at"] for fact in planned["planned"]] == ["2026-08-27T22:00:00Z"]
+    canceled = await sent(client, f"{path}/cancel", {"when": "period_end", "reason": "too dear"})
+    assert canceled["cancels_at"] == "2026-08-27T22:00:00Z"
+    assert (await sent(client, f"{path}/reactivate", {}))["cancels_at"] is None
+    await move(ledger, client, "2026-09-01T10:00:00Z")
+    assert (await read(client, path))["plan_id"] == small
+
+    # Canceled now, twice; then back, with a period of its own.
+    await sent(client, f"{path}/cancel", {"credit": True})
+    assert (await client.post(f"{path}/cancel", json={})).json()["code"] == "subscription_over"
+    assert await billed(database, organization_id, client) == [
+        ("07-27", "charge", "31/31", "07-27..08-27"),
+        ("08-27", "charge", "31/31", "08-27..09-27"),
+        ("09-01", "credit", "26/31", "09-01..09-27"),
+    ]
+    await move(ledger, client, "2026-10-31T10:00:00Z")
+    back = await sent(client, f"{path}/reactivate", {})
+    assert back["current_period"]["first_day"] == "2026-10-31"
+    await move(ledger, client, "2027-01-31T10:00:00Z")
+    # From 31 October: 30 November, 31 December; and an hour earlier in UTC by winter time.
+    assert [line[0] for line in await billed(database, organization_id, client)] == ["10-31", "11-29", "12-30", "01-30"]
+
+    history = (await read(client, f"{path}/history?limit=100"))["data"]
+    assert [fact["kind"] for fact in reversed(history)] == [
+        "started", "trial_ended", "plan_changed", "paused", "resumed", "plan_changed", "canceled", "withdrawn", "canceled", "reactivated",
+    ]  # fmt: skip
+    trail = await read(client, f"/v1/events?target_type=subscription&target_id={made['id']}&limit=200")
+    renewals = [event["occurred_at"] for event in reversed(trail["data"]) if event["action"] == "subscription.renewed"]
+    assert renewals[:2] == ["2026-03-27T23:00:00Z", "2026-04-27T22:00:00Z"]
+    assert len(renewals) == 7  # four of the first life, none in the pause, and three of the second
