@@ -532,6 +532,7 @@ RECIPES: dict[str, Recipe] = {
     "getPlanVersion": Recipe(place=a_first_version),
     "createMeter": Recipe(body=a_meters_body),
     "getMeter": Recipe(place=a_meter),
+    "getMeterUsage": Recipe(place=a_meter, query={"account": "nobody"}),
     "changeMeter": Recipe(place=a_meter),
     "deleteMeter": Recipe(place=a_meter),
     "createTaxRate": Recipe(body=a_tax_rates_body),

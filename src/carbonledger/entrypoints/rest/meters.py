@@ -10,10 +10,12 @@ from fastapi import Query
 from pydantic import Field as Member
 
 from carbonledger.domains.catalog import service, types
+from carbonledger.domains.catalog.service import metering
 from carbonledger.domains.catalog.types.meters import Aggregation, Dimension, Field, Filter, Measure, Meter
-from carbonledger.entrypoints.rest import routing, shapes
+from carbonledger.domains.telemetry import types as telemetry_types
+from carbonledger.entrypoints.rest import measures, routing, shapes
 from carbonledger.entrypoints.shared import access
-from carbonledger.kernel import page
+from carbonledger.kernel import decimals, page
 from carbonledger.kernel.errors import Problem
 
 router = routing.Router(prefix="/v1/meters", tag="Catalog")
@@ -112,6 +114,25 @@ class MeterOut(shapes.Out):
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None
+
+
+class GroupOut(shapes.Out):
+    """The quantity of one group."""
+
+    values: dict[str, str | None] = Member(description="By the meter's `group_by`; null where an event has none.")
+    quantity: str
+    events: int
+
+
+class MeterUsageOut(shapes.Out):
+    """What a meter says of an account in a period."""
+
+    period: measures.PeriodOut
+    account: str
+    quantity: str
+    events: int = Member(description="How many events it rests on.")
+    skipped: int = Member(description="How many events have a property that is no number.")
+    groups: list[GroupOut] = Member(description="Largest first. For max, latest and unique they do not add up.")
 
 
 def _dimension(problems: list[Problem], pointer: str, label: str) -> Dimension | None:
@@ -231,6 +252,55 @@ async def list_meters(
 async def get_meter(call: routing.CallDep, meter_id: UUID) -> MeterOut:
     """Return one meter, also one that was deleted."""
     return to_api_meter(await service.find_meter(call.uow, organization_id=call.caller.organization_id, meter_id=meter_id))
+
+
+@router.get(
+    "/{meter_id}/usage",
+    access=_READ,
+    summary="Read a meter",
+    operation_id="getMeterUsage",
+    examples={
+        "response": {
+            "period": measures.PERIOD_EXAMPLE,
+            "account": "customer-17",
+            "quantity": "1284030",
+            "events": 412,
+            "skipped": 0,
+            "groups": [{"values": {"model": "gpt-4o"}, "quantity": "1284030", "events": 412}],
+        }
+    },
+    errors=(types.MeterNotFound, telemetry_types.PeriodInvalid),
+)
+async def get_meter_usage(
+    call: routing.CallDep,
+    meter_id: UUID,
+    *,
+    account: Annotated[str, Query(min_length=1, max_length=200, description="The external id of an account, as its usage carries it.")],
+    start: measures.From = None,
+    end: measures.To = None,
+) -> MeterUsageOut:
+    """Return what a meter says of an account in a period, at once also of what was used a moment ago: what a bill would be made of."""
+    organization_id = call.caller.organization_id
+    asked = measures.asked(call, start, end)
+    meter = await service.find_meter(call.uow, organization_id=organization_id, meter_id=meter_id)
+    request = types.Request(meter, account, asked.period.start, asked.end)
+    [found] = await metering.quantities(call.uow, organization_id=organization_id, requests=[request])
+    labels = [one.label for one in meter.group_by]
+    return MeterUsageOut(
+        period=measures.to_api_period(asked),
+        account=account,
+        quantity=decimals.to_api_decimal(found.usage.quantity),
+        events=found.usage.event_count or 0,
+        skipped=found.skipped,
+        groups=[
+            GroupOut(
+                values=dict(zip(labels, group.values, strict=True)),
+                quantity=decimals.to_api_decimal(group.quantity),
+                events=group.events,
+            )
+            for group in found.groups
+        ],
+    )
 
 
 @router.patch(

@@ -49,7 +49,7 @@ class ModelIn(shapes.In):
     per_event_minimum: DecimalText | None = None
     per_event_maximum: DecimalText | None = None
     free_base_amount: DecimalText | None = None
-    free_event_count: int | None = None
+    free_event_count: int | None = Field(default=None, ge=0, le=models.COUNT_MAX)
     markup_percent: DecimalText | None = Field(default=None, description="cost_plus: on what providers charged; 20 makes 1.2 times.")
     multiplier: DecimalText | None = Field(default=None, description="cost_plus: the same as a factor, such as 1.2, in its place.")
     by_token_kind: Annotated[dict[models.TokenKind, DecimalText], Field(max_length=10)] | None = Field(
@@ -84,7 +84,7 @@ class ModelOut(shapes.Out):
     per_event_minimum: str | None = None
     per_event_maximum: str | None = None
     free_base_amount: str | None = None
-    free_event_count: int | None = None
+    free_event_count: int | None = Field(default=None, ge=0, le=models.COUNT_MAX)
     markup_percent: str | None = None
     by_token_kind: dict[models.TokenKind, str] | None = None
     price_per_kg: str | None = None

@@ -101,21 +101,24 @@ async def _rolled(uow: db.UnitOfWork, organization_id: UUID, shape: _Shape, aske
 
 
 def _summed(asked: Asked, rows: Sequence[store.Sums]) -> Answer:
-    query = asked.query
+    query, details = asked.query, asked.details
+    return Answer(
+        quantity=_value(query, rows),
+        events=sum(row.events for row in rows),
+        groups=_groups(query, rows) if query.group_by else (),
+        cost_usd=_total(row.cost for row in rows) if Detail.COST in details else None,
+        co2e_g=_co2e([row.estimates[:3] for row in rows if row.estimates is not None]) if Detail.CO2E in details else None,
+        without_cost=sum(row.without_cost for row in rows),
+        without_co2e=sum(row.without_co2e for row in rows),
+    )
+
+
+def _groups(query: Query, rows: Sequence[store.Sums]) -> tuple[Group, ...]:
     width = len(query.group_by)
     groups: dict[tuple[str | None, ...], list[store.Sums]] = {}
     for row in rows:
         groups.setdefault(row.labels[:width], []).append(row)
-    told = [Group(labels, _value(query, found), sum(row.events for row in found)) for labels, found in groups.items()] if width else []
-    return Answer(
-        quantity=_value(query, rows),
-        events=sum(row.events for row in rows),
-        groups=_largest(told),
-        cost_usd=_total(row.cost for row in rows) if Detail.COST in asked.details else None,
-        co2e_g=_co2e([row.estimates[:3] for row in rows if row.estimates is not None]) if Detail.CO2E in asked.details else None,
-        without_cost=sum(row.without_cost for row in rows),
-        without_co2e=sum(row.without_co2e for row in rows),
-    )
+    return _largest(Group(labels, _value(query, found), sum(row.events for row in found)) for labels, found in groups.items())
 
 
 def _value(query: Query, rows: Sequence[store.Sums]) -> Decimal:
@@ -123,14 +126,15 @@ def _value(query: Query, rows: Sequence[store.Sums]) -> Decimal:
         return Decimal(len({row.labels[-1] for row in rows} - {None}))
     if query.aggregation is Aggregation.COUNT or query.measure is None:
         return Decimal(sum(row.events for row in rows))
-    return _total(row.of(query.measure) for row in rows)
+    measure = query.measure
+    return _total(row.of(measure) for row in rows)
 
 
 def _total(amounts: Iterable[Decimal]) -> Decimal:
-    total = _NOTHING
-    for amount in amounts:
-        total = decimals.add(total, decimals.checked(amount))
-    return total
+    total: Decimal | None = None
+    for amount in amounts:  # most often one, and a bill run asks for hundreds of thousands
+        total = decimals.checked(amount) if total is None else decimals.add(total, decimals.checked(amount))
+    return _NOTHING if total is None else total
 
 
 def _co2e(bounds: Sequence[tuple[Decimal, ...]]) -> Co2eG:

@@ -18,7 +18,7 @@ from uuid import UUID
 from carbonledger.domains.telemetry.core.slots import Grain, Part
 from carbonledger.domains.telemetry.types import Fact
 from carbonledger.domains.telemetry.types.caching import Served
-from carbonledger.domains.telemetry.types.metering import Dimension, Field, Measure, Query
+from carbonledger.domains.telemetry.types.metering import ESTIMATES, Dimension, Field, Measure, Query
 from carbonledger.infra import db
 
 SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
@@ -42,12 +42,20 @@ RATES: Final = {"co2e": "co2e_location_g", "energy": "energy_wh"}
 BOUNDS: Final = ("low", "mid", "high")
 
 
+_INPUTS: Final = tuple(COUNTS.index(name) for name in ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h"))
+_PLACES: Final = {
+    **{measure: (COUNTS.index(measure.value),) for measure in Measure if measure.value in COUNTS},
+    Measure.INPUT: _INPUTS,
+    Measure.TOKENS: (*_INPUTS, COUNTS.index("output")),
+}
+
+
 class Sums(NamedTuple):
     """Sums of a window's group. Estimates are None where they were not asked for."""
 
     window: int
     labels: tuple[str | None, ...]
-    counts: tuple[Decimal, ...]
+    counts: tuple[int, ...]
     quantity: Decimal
     cost: Decimal
     without_cost: int
@@ -57,25 +65,17 @@ class Sums(NamedTuple):
     @property
     def events(self) -> int:
         """How many events it is about."""
-        return int(self.counts[0])
+        return self.counts[0]
 
     def of(self, measure: Measure) -> Decimal:
         """Return the sum of a measure that roll-ups have."""
-        by_name = dict(zip(COUNTS, self.counts, strict=True))
-        inputs = ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h")
-        match measure:
-            case Measure.QUANTITY:
-                return self.quantity
-            case Measure.COST:
-                return self.cost
-            case Measure.INPUT:
-                return sum((by_name[name] for name in inputs), Decimal(0))
-            case Measure.TOKENS:
-                return sum((by_name[name] for name in (*inputs, "output")), Decimal(0))
-            case _ if measure.value in ESTIMATED:
-                return Decimal(0) if self.estimates is None else self.estimates[ESTIMATED.index(measure.value)]
-            case _:
-                return by_name[measure.value]
+        if measure is Measure.QUANTITY:
+            return self.quantity
+        if measure is Measure.COST:
+            return self.cost
+        if measure in ESTIMATES:
+            return Decimal(0) if self.estimates is None else self.estimates[ESTIMATED.index(measure.value)]
+        return Decimal(sum(self.counts[place] for place in _PLACES[measure]))
 
 
 def _product(name: str, bound: int) -> str:
@@ -88,7 +88,7 @@ _ESTIMATES: Final = ", ".join(f"coalesce({_product(name, bound)}, 0)" for name i
 _READ: Final = ", ".join(f"r.{name}" for name in (*COUNTS, *_AMOUNTS))
 _RAW: Final = ", ".join({"events": "1::bigint AS events"}.get(name, f"coalesce(e.{name}, 0) AS {name}") for name in (*COUNTS, *_AMOUNTS))
 _SIGNED: Final = ", ".join(f"sum(CASE WHEN f.is_taken THEN -f.{name} ELSE f.{name} END) AS {name}" for name in (*COUNTS, *_AMOUNTS))
-_ADDED: Final = ", ".join(f"sum(x.{name})" for name in (*COUNTS, *_AMOUNTS))
+_ADDED: Final = ", ".join((*(f"sum(x.{name})::bigint" for name in COUNTS), *(f"sum(x.{name})" for name in _AMOUNTS)))
 _WITHOUT: Final = ", ".join(
     f"coalesce(sum(x.events) FILTER (WHERE x.facts & {int(fact)} <> 0), 0)::bigint"
     for fact in (Fact.COST_NOT_COVERED, Fact.EMISSIONS_NOT_COVERED)

@@ -121,7 +121,7 @@ def tiers(*bounds: str | None) -> dict[str, Any]:
         (priced({"charge_model": "package", "package_size": "0", "package_price": "1"}), [("/charges/0/package_size", "too_small")]),
         (priced({"charge_model": "cost_plus"}), [("/charges/0/markup_percent", "required")]),
         (priced({"charge_model": "cost_plus", "markup_percent": "20", "multiplier": "1.2"}), [("/charges/0/multiplier", "given_twice")]),
-        (priced({"charge_model": "cost_plus", "multiplier": "-1"}), [("/charges/0/markup_percent", "too_small")]),
+        (priced({"charge_model": "cost_plus", "multiplier": "-1"}), [("/charges/0/multiplier", "too_small")]),
         (
             priced({"charge_model": "graduated_percentage", "tiers": [{"unit_price": "1"}]}),
             [("/charges/0/tiers/0/unit_price", "not_of_this_model"), ("/charges/0/tiers/0/rate_percent", "required")],
@@ -196,6 +196,26 @@ async def test_the_life_of_a_meter(ledger: Installation) -> None:
         ("/group_by/0", "field_unknown"),
         ("/group_by/1", "field_unknown"),
     ]
+
+
+async def test_a_meter_is_read_for_an_account(ledger: Installation) -> None:
+    _, client = await ledger.open_organization()
+    meter = await make(
+        client, "/v1/meters", code="pages", name="Pages", aggregation="sum", event="page", measure="quantity", group_by=["properties.size"]
+    )
+    at = clock.now().isoformat()
+    events = [
+        {"idempotency_key": str(n), "occurred_at": at, "event": "page", "quantity": quantity, "account": "c", "properties": {"size": size}}
+        for n, (quantity, size) in enumerate((("2", "a4"), ("0.5", "a3"), ("1", "a4")))
+    ]
+    assert (await client.post("/v1/telemetry/events", json={"events": events})).status_code == 202
+    found = (await client.get(f"/v1/meters/{meter['id']}/usage", params={"account": "c"})).json()
+    assert (found["quantity"], found["events"], found["account"]) == ("3.5", 3, "c")
+    assert found["groups"] == [
+        {"values": {"properties.size": "a4"}, "quantity": "3", "events": 2},
+        {"values": {"properties.size": "a3"}, "quantity": "0.5", "events": 1},
+    ]
+    assert (await client.get(f"/v1/meters/{meter['id']}/usage", params={"account": "d"})).json()["quantity"] == "0"
 
 
 async def test_the_life_of_a_tax_rate(ledger: Installation) -> None:
