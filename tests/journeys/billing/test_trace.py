@@ -83,7 +83,9 @@ class Seller:
 
     def export(self) -> list[str]:
         """Return the ledger's own export, a line for each event."""
-        answer = self.client.get("/v1/exports/telemetry", params={"format": "jsonl", "from": "2025-12-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"})
+        answer = self.client.get(
+            "/v1/exports/telemetry", params={"format": "jsonl", "from": "2025-12-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+        )
         assert answer.status_code == 200, answer.text
         return answer.text.splitlines()
 

@@ -81,8 +81,8 @@ def exported(rows: Iterable[str]) -> dict[Month, dict[str, Decimal]]:
         at = datetime.fromisoformat(str(row["occurred_at"]).replace("Z", "+00:00"))
         sums = found.setdefault(month(row["account"], at), dict.fromkeys(("events", "cost", "co2e_g"), Decimal(0)))
         sums["events"] += 1
-        sums["cost"] += Decimal(row["cost"])
-        sums["co2e_g"] += Decimal(row["co2e_high_g"])
+        sums["cost"] += Decimal(row["cost_amount"])
+        sums["co2e_g"] += Decimal(row["co2e_g_high"])
     return found
 
 

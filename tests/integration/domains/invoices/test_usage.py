@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -208,3 +209,75 @@ async def test_a_line_is_explained_down_to_its_events(shop: Shop) -> None:
         changed = await explaining.explain(uow, now=END, **names)
     assert changed.usage is not None
     assert changed.usage.digest != changed.line.explained.digest
+
+
+async def test_usage_that_comes_in_the_grace_counts_for_the_commitment(database: db.Database) -> None:
+    """20.00 are agreed. 1.00 was used when the period ended, 3.00 when the draft is issued: the customer owes 20.00 and not 22.00."""
+    shop = await shops.opened(database)
+    await shop.settings(grace=timedelta(hours=6))
+    await shop.meter()
+    plan = await shop.plan("pro", PAGES, minimum_commitment=Decimal("20.00"))
+    await shop.subscribe(await shop.account(external_id="acme"), plan)
+    await shop.use("acme", "10", at=WITHIN)
+    await shop.bill(END)
+    draft, _ = await last(shop)
+    assert (draft.state, draft.totals.total) == (State.DRAFT, Decimal("20.00"))
+    await shop.use("acme", "20", at=WITHIN)
+    await shop.collect(END + timedelta(hours=6))
+    invoice, _ = await last(shop)
+    amounts = {line.kind.value: line.amount for line in await shop.lines(invoice)}
+    assert amounts == {"charge": Decimal("3.00"), "commitment": Decimal("17.00")}
+    assert (invoice.state, invoice.totals.total) == (State.ISSUED, Decimal("20.00"))
+    await whole(shop)
+
+
+async def test_what_was_let_go_stays_so_and_is_reported_once(shop: Shop) -> None:
+    await shop.settings(late_usage=LateUsage.IGNORE_AND_REPORT)
+    await shop.bill(END)
+    for quantity in ("50", "10"):
+        await shop.use("acme", quantity, at=WITHIN)
+        await shop.settle_late(END + timedelta(days=3))
+    await shop.settings(late_usage=LateUsage.NEXT_INVOICE)
+    await shop.use("acme", "20", at=WITHIN)
+    await shop.settle_late(END + timedelta(days=4))
+    rows = await shop.fetch("SELECT decision, amount FROM late_usage WHERE organization_id = $1 ORDER BY id", shop.organization_id)
+    # 50 pages are 5.00 and 10 more 1.00; the last 20 are 2.00, and the seller never asks for the first 60 any more.
+    assert [tuple(row) for row in rows] == [
+        ("ignore_and_report", Decimal("5.00")),
+        ("ignore_and_report", Decimal("1.00")),
+        ("next_invoice", Decimal("2.00")),
+    ]
+    (gathering,) = await shop.invoices(state=State.GATHERING)
+    assert gathering.totals.total == Decimal("2.00")
+
+
+async def test_an_account_under_another_name_gives_nothing_back(shop: Shop) -> None:
+    """What was billed by one external id is looked at by that one, also when the account has another by then."""
+    await shop.use("acme", "100", at=WITHIN)
+    await shop.bill(END)
+    invoice, lines = await last(shop)
+    await shop.fetch("UPDATE accounts SET external_id = 'renamed' WHERE organization_id = $1 RETURNING id", shop.organization_id)
+    await shop.settle_late(END + timedelta(days=3))
+    assert await shop.invoices(state=State.GATHERING) == []
+    names: dict[str, Any] = {"organization_id": shop.organization_id, "invoice_id": invoice.id, "line_id": lines["pages"].id}
+    async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
+        found = await explaining.explain(uow, now=END, **names)
+        events = await explaining.events(uow, page=pages.PageRequest(limit=50), **names)
+    assert found.usage is not None
+    assert found.usage.digest == lines["pages"].explained.digest
+    assert len(events.data) == 1
+
+
+async def test_a_digest_is_worked_out_by_hand(shop: Shop) -> None:
+    """The bytes that are hashed, written out here from the form that ``usage.SCHEMA`` names; nothing of ours is asked for them."""
+    await shop.use("acme", "100", at=WITHIN)
+    await shop.use("acme", "20.5", at=WITHIN)
+    await shop.bill(END)
+    _, lines = await last(shop)
+    line = lines["pages"]
+    content = (
+        '{"account":"acme","meter":"' + str(line.explained.meter_id) + '","said":[{"amounts":null,"co2e_g":null,"cost":null,'
+        '"cost_by_kind":{},"end":"2026-02-28T00:00:00Z","events":2,"quantity":"120.5","start":"2026-01-31T00:00:00Z"}],'
+        '"schema":"carbon-ledger/usage/v1"}'
+    )
+    assert line.explained.digest == hashlib.sha256(content.encode()).hexdigest()
