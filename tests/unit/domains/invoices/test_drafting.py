@@ -278,7 +278,7 @@ def test_a_part_of_a_period_has_that_part_of_an_amount_off() -> None:
 
 
 @given(st.integers(0, 31), st.sampled_from([OFF, PercentDiscount(Decimal("12.5")), AmountDiscount(Decimal("80.00"))]))
-def test_leaving_a_plan_and_coming_back_the_same_day_costs_nothing(day: int, discount: Any) -> None:
+def test_leaving_a_plan_and_coming_back_the_same_day_costs_nothing(day: int, discount: AmountDiscount | PercentDiscount) -> None:
     """The rest of the month is given back and charged again, as when somebody changes the plan and changes it back."""
     seats = replace(SEATS, discount=discount)
     first = due(seats, numerator=31, denominator=31)

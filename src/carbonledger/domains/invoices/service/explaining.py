@@ -17,7 +17,7 @@ from carbonledger.domains.accounts import service as accounts_service
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog.service import metering
 from carbonledger.domains.catalog.types import Charge, Meter, PlanVersion, documents
-from carbonledger.domains.invoices.core import counting, pieces
+from carbonledger.domains.invoices.core import counting, pieces, rating
 from carbonledger.domains.invoices.service import collecting, measuring, standing
 from carbonledger.domains.invoices.service.measuring import Wanted
 from carbonledger.domains.invoices.store import reading
@@ -36,7 +36,7 @@ DAYS_MAX: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What was counted on a local day."""
+    """What was counted on a local day: what the line's price is for, such as the cost or the kilograms."""
 
     date: date
     quantity: Decimal
@@ -161,7 +161,8 @@ async def _days(uow: db.UnitOfWork, *, organization_id: UUID, wanted: Wanted, me
         if part.end is not None
     ]
     answers = await metering.quantities(uow, organization_id=organization_id, requests=requests)
-    found = [Day(day, answer.usage.quantity, answer.usage.event_count or 0) for (day, _), answer in zip(days, answers, strict=True)]
+    model = wanted.charge.model
+    found = [Day(day, rating.measured(model, one.usage), one.usage.event_count or 0) for (day, _), one in zip(days, answers, strict=True)]
     return tuple(one for one in found if one.events)
 
 
