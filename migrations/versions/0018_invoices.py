@@ -57,7 +57,11 @@ _SETTINGS = _table(
     "series text NOT NULL",
     "updated_at timestamptz NOT NULL",
     _check("seller_settings", "name", "length(name) BETWEEN 1 AND 200"),
-    _check("seller_settings", "documents", "pg_column_size(address) <= 8192 AND pg_column_size(tax_ids) <= 8192 AND pg_column_size(tax_rate_codes) <= 2048"),
+    _check(
+        "seller_settings",
+        "documents",
+        "pg_column_size(address) <= 8192 AND pg_column_size(tax_ids) <= 8192 AND pg_column_size(tax_rate_codes) <= 2048",
+    ),
     _check("seller_settings", "email", "length(email) BETWEEN 1 AND 254"),
     _check("seller_settings", "color", "color ~ '^#[0-9a-f]{6}$'"),
     _check("seller_settings", "logo_media_type", "logo_media_type IN ('image/png', 'image/svg+xml')"),
@@ -253,8 +257,8 @@ _COUNTS_ON = """
 """
 # What issuing fixes, in one row value: whatever is in it never changes afterwards.
 _FIXED = (
-    "id account_id currency origin subtotal discount tax total taxes lines discounts tax_treatment tax_rounding locale zone terms_days billed_at "
-    "collects_until corrects memo series sequence number issued_at due_on seller buyer created_at organization_id"
+    "id account_id currency origin subtotal discount tax total taxes lines discounts tax_treatment tax_rounding locale zone terms_days "
+    "billed_at collects_until corrects memo series sequence number issued_at due_on seller buyer created_at organization_id"
 )
 
 
@@ -303,11 +307,11 @@ _KEPT = f"""
             IF NEW.state = 'issued' THEN
                 SELECT count(*) AS lines, sum(l.amount) AS amount, sum(l.discount) AS discount, sum(l.tax) AS tax INTO found
                 FROM invoice_lines l WHERE l.organization_id = NEW.organization_id AND l.invoice_id = NEW.id;
-                IF (found.lines, found.amount, found.discount, found.tax) IS DISTINCT FROM (NEW.lines, NEW.subtotal, NEW.discount, NEW.tax)
-                THEN
+                IF (found.lines, found.amount, found.discount, found.tax) IS DISTINCT FROM
+                    (NEW.lines, NEW.subtotal, NEW.discount, NEW.tax) THEN
                     RAISE EXCEPTION 'the lines of an invoice add up to it' USING ERRCODE = 'restrict_violation';
                 END IF;
-                IF NEW.payment <> (CASE WHEN NEW.total > 0 THEN 'unpaid' WHEN NEW.total < 0 THEN 'credit' ELSE 'paid' END) THEN
+                IF NEW.payment <> (CASE sign(NEW.total) WHEN 1 THEN 'unpaid' WHEN -1 THEN 'credit' ELSE 'paid' END) THEN
                     RAISE EXCEPTION 'nothing is paid that was not issued' USING ERRCODE = 'restrict_violation';
                 END IF;
             END IF;

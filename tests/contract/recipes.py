@@ -543,6 +543,7 @@ RECIPES: dict[str, Recipe] = {
     "createSubscription": Recipe(body=a_subscriptions_body),
     "getSubscription": Recipe(place=a_subscription),
     "getSubscriptionHistory": Recipe(place=a_subscription),
+    "getSubscriptionUsage": Recipe(place=a_subscription),
     "changeSubscriptionPlan": Recipe(place=a_subscription, body=another_plan),
     "changeSubscriptionQuantity": Recipe(place=a_subscription),
     "pauseSubscription": Recipe(place=a_subscription),

@@ -12,7 +12,7 @@ from pydantic import Field
 from carbonledger.domains.invoices.service import explaining
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.telemetry.types.answers import Listed
-from carbonledger.entrypoints.rest import invoices, plan_shapes, quantities, routing, shapes
+from carbonledger.entrypoints.rest import invoice_shapes, invoices, plan_shapes, quantities, routing, shapes
 from carbonledger.kernel import decimals, instant, page
 
 router = routing.Router(prefix="/v1/invoices", tag="Invoices")
@@ -100,17 +100,17 @@ class UsageOut(shapes.Out):
 class ExplanationOut(shapes.Out):
     """A line, and what it was made of."""
 
-    line: invoices.LineOut
+    line: invoice_shapes.LineOut
     charge: plan_shapes.ChargeOut | None = Field(description="As it stood when the line was rated.")
     version: VersionOut | None
     rated: RatedOut | None
     tiers: list[TierOut]
-    undone: invoices.LineOut | None = Field(description="The line that it gives back, or adds to.")
+    undone: invoice_shapes.LineOut | None = Field(description="The line that it gives back, or adds to.")
     usage: UsageOut | None
 
 
 _EXAMPLE: Final[dict[str, Any]] = {
-    "line": invoices.LINE_EXAMPLE,
+    "line": invoice_shapes.LINE_EXAMPLE,
     "charge": None,
     "version": {
         "id": "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d85",
@@ -216,12 +216,12 @@ def to_api_explanation(found: explaining.Explanation) -> ExplanationOut:
     """Return an explanation as the API shows it."""
     kept = found.line.explained.rated
     return ExplanationOut(
-        line=invoices.to_api_line(found.line, found.invoice),
+        line=invoice_shapes.to_api_line(found.line, found.invoice),
         charge=None if found.charge is None else plan_shapes.to_api_charge(found.charge),
         version=_version(found),
         rated=_rated(found),
         tiers=[TierOut(**tier) for tier in kept.get("tiers", ())],
-        undone=None if found.undone is None else invoices.to_api_line(found.undone, found.invoice),
+        undone=None if found.undone is None else invoice_shapes.to_api_line(found.undone, found.invoice),
         usage=None if found.usage is None else _usage(found.usage, found.line),
     )
 

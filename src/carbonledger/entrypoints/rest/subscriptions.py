@@ -15,7 +15,7 @@ from carbonledger.domains.subscriptions import service, types
 from carbonledger.entrypoints.rest import routing, shapes, subscription_shapes
 from carbonledger.entrypoints.rest.subscription_shapes import FactOut, SubscriptionOut
 from carbonledger.entrypoints.shared import access
-from carbonledger.kernel import page
+from carbonledger.kernel import decimals, page
 
 router = routing.Router(prefix="/v1/subscriptions", tag="Subscriptions")
 
@@ -188,3 +188,83 @@ async def get_subscription_history(
         page=call.page(limit=limit, cursor=cursor, parts=1),
     )
     return shapes.ListOut[FactOut](data=[subscription_shapes.to_api_fact(fact) for fact in found.data], next_cursor=found.next_cursor)
+
+
+class StretchUsageOut(shapes.Out):
+    """What was used in a stretch of the period."""
+
+    period: subscription_shapes.StretchOut
+    quantity: str
+
+
+class ChargeUsageOut(shapes.Out):
+    """What was used of one charge."""
+
+    code: str
+    name: str
+    charge_model: str
+    meter_code: str | None
+    quantity: str | None = Field(description="Of all stretches; null where it does not follow from theirs, as for unique values.")
+    stretches: list[StretchUsageOut] = Field(description="One, unless a pause or another plan came between.")
+
+
+class SubscriptionUsageOut(shapes.Out):
+    """What was used in the current period."""
+
+    subscription_id: UUID
+    period: subscription_shapes.CycleOut | None = Field(description="Null before the start, in a trial, and when it is over.")
+    as_of: datetime
+    charges: list[ChargeUsageOut]
+
+
+_USAGE: Final[dict[str, Any]] = {
+    "subscription_id": subscription_shapes.SUBSCRIPTION_ID,
+    "period": subscription_shapes.CYCLE,
+    "as_of": "2026-11-20T10:00:00Z",
+    "charges": [
+        {
+            "code": "calls",
+            "name": "Calls",
+            "charge_model": "standard",
+            "meter_code": "calls",
+            "quantity": "1204",
+            "stretches": [{"period": {"start": "2026-11-01T00:00:00Z", "end": "2026-11-20T10:00:00Z"}, "quantity": "1204"}],
+        }
+    ],
+}
+
+
+def _to_api_used(used: service.Used) -> ChargeUsageOut:
+    return ChargeUsageOut(
+        code=used.charge.code,
+        name=used.charge.name,
+        charge_model=used.charge.model.name,
+        meter_code=used.charge.meter_code,
+        quantity=None if used.quantity is None else decimals.to_api_decimal(used.quantity),
+        stretches=[
+            StretchUsageOut(period=subscription_shapes.to_api_stretch(part), quantity=decimals.to_api_decimal(quantity))
+            for part, quantity in used.stretches
+        ],
+    )
+
+
+@router.get(
+    "/{subscription_id}/usage",
+    access=_READ,
+    summary="Read the current usage of a subscription",
+    operation_id="getSubscriptionUsage",
+    examples={"response": _USAGE},
+    errors=(types.SubscriptionNotFound,),
+)
+async def get_subscription_usage(call: routing.CallDep, subscription_id: UUID) -> SubscriptionUsageOut:
+    """Read what was used in the current period until now, charge by charge.
+
+    It is usage that carries the account's `external_id`.
+    """
+    view, used = await service.usage(call.uow, organization_id=call.caller.organization_id, now=call.now, subscription_id=subscription_id)
+    return SubscriptionUsageOut(
+        subscription_id=view.subscription.id,
+        period=None if view.period is None else subscription_shapes.to_api_cycle(view.period),
+        as_of=call.now,
+        charges=[_to_api_used(one) for one in used],
+    )

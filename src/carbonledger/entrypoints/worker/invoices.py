@@ -7,6 +7,7 @@ from uuid import UUID
 
 from carbonledger.domains.identity.service import due
 from carbonledger.domains.invoices.service import billing, checking, collecting, issuing, late, printing, running
+from carbonledger.entrypoints.shared import bill_runs
 from carbonledger.entrypoints.worker import runner
 from carbonledger.infra import queue
 
@@ -27,17 +28,12 @@ async def bill(work: runner.StepsJob) -> dict[str, int]:
     Killed anywhere, it begins again: what is billed is not due any more.
     """
     collected = await _collect(work)
-    ran, after = billing.Ran(), None
-    while True:
-        async with work.transaction() as uow:
-            account_ids = await billing.batch(uow, now=work.now, organization_id=work.organization_id, after=after)
-            if not account_ids:
-                break
-            ran += await billing.run(
-                uow, actor=work.actor, now=work.now, at=work.at, organization_id=work.organization_id, account_ids=account_ids
-            )
-        after = account_ids[-1]
-        await work.progress(ran.issued + ran.drafted, None, f"{ran.lines} lines")
+
+    async def told(ran: billing.Ran) -> None:
+        await work.progress(ran.issued + ran.drafted, None, f"{ran.lines} lines")  # also where this attempt learns that it is superseded
+
+    # Not fenced: two batches would wait for each other, and whoever bills finds what is billed not due any more.
+    ran = await bill_runs.run(work.database, actor=work.actor, now=work.now, at=work.at, organization_id=work.organization_id, told=told)
     return {"collected": collected, "issued": ran.issued, "drafted": ran.drafted, "lines": ran.lines, "failed": ran.failed}
 
 

@@ -1,4 +1,4 @@
-"""Jobs of periods: looked at every hour, closed step by step, and compared every night with a fresh computation."""
+"""Jobs of periods: looked at every hour, closed step by step, compared every night, and paid for by invoices of the house."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.identity.service import due
-from carbonledger.domains.receipts.service import closing, periods, proving, totals
+from carbonledger.domains.invoices.service import issuing, standing
+from carbonledger.domains.receipts.service import closing, periods, plan_payments, proving, totals
 from carbonledger.domains.receipts.types import periods as types
 from carbonledger.domains.telemetry.types.closing import CutBusy
 from carbonledger.entrypoints.worker import runner
-from carbonledger.infra import clock, db, queue
+from carbonledger.infra import clock, db, outbox, queue
+from carbonledger.kernel import actor as actors
 
 ADVANCE_JOB: Final = "receipts.advance_periods"
+PLAN_PAYMENT_JOB: Final = "receipts.record_plan_payment"
 READ_DEADLINE: Final = timedelta(minutes=15)
 """Of real time, in which connections are read for the last time; what is not read by then is noted, and arrives as an adjustment."""
 _SETTLE_S: Final = 20.0  # then the job gives its place up for a moment: a worker of one place has to poll as well
@@ -26,6 +29,7 @@ _TIMEOUT_S: Final = 3600.0
 # Waiting for polls takes an attempt each time: enough of them for the deadline, and for as many failures as other jobs have.
 _ATTEMPTS_MAX: Final = 40
 
+queue.subscriber(issuing.PAID, standing.PAYMENT_FAILED, job=PLAN_PAYMENT_JOB)
 queue.schedule(ADVANCE_JOB, "7 * * * *", each_organization=True)
 queue.schedule(totals.CHECK_JOB, "10 3 * * *", each_organization=True)
 due.register("receipts.periods", next_due=periods.next_due, run_due=periods.run_due)
@@ -132,3 +136,18 @@ async def check(work: runner.StepsJob) -> dict[str, int]:
             lambda uow: totals.tell(uow, actor=work.actor, now=work.now, organization_id=work.organization_id, found=wrong),
         )
     return {"periods": len(found), "different": len(wrong)}
+
+
+@queue.steps(PLAN_PAYMENT_JOB)
+async def record_plan_payment(work: runner.StepsJob) -> dict[str, Any]:
+    """Write for a customer of the house which months its plan was paid for, or not. An invoice of anybody else says nothing here."""
+    async with work.transaction() as uow:
+        event = await outbox.event(uow, event_id=UUID(work.args["event_id"]))
+        settled = await plan_payments.of_invoice(uow, organization_id=work.organization_id, invoice_id=UUID(event.target_id))
+    if settled is None:
+        return {"months": []}
+    # Another organization's transaction: saying the same again is nothing, so it may be repeated.
+    actor = actors.system(settled.organization_id, request_id=work.job.request_id)
+    async with work.database.transaction(settled.organization_id) as uow:
+        months = await plan_payments.record(uow, actor=actor, at=work.at, settled=settled)
+    return {"months": [f"{month:%Y-%m}" for month in months]}

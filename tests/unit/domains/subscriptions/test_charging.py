@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from carbonledger.domains.catalog.types import AnchorKind, Proration
-from carbonledger.domains.catalog.types.charges import Timing
+from carbonledger.domains.catalog.types import AnchorKind, Charge, Proration
+from carbonledger.domains.catalog.types.charges import CostPlus, Timing
 from carbonledger.domains.subscriptions.core import charging, commands
 from carbonledger.domains.subscriptions.types import DueKind, When
 from carbonledger.kernel.period import CalendarUnit, Interval
@@ -144,6 +144,12 @@ def test_usage_of_a_pause_is_left_out_to_the_instant_and_a_plan_that_comes_back_
         metered.id: [("01T00", "05T10"), ("06T11", "10T00"), ("12T00", "01T00")],
         other.id: [("10T00", "12T00")],  # the day of a change belongs to the new plan
     }
+
+
+def test_usage_without_a_meter_of_its_own_is_in_arrears_as_all_usage_is() -> None:
+    # What providers charged for all of a customer's usage, and a margin: no meter, and not flat.
+    whole = Charge(code="ai", name="AI", model=CostPlus(Decimal(20)))
+    assert [due.billable_at for due in Life(plan("m", whole), at("2026-06-01")).due(at("2026-07-15"))] == [at("2026-07-01")]
 
 
 @pytest.mark.parametrize("credit, amounts", [(True, ["30.00", "-15.00"]), (False, ["30.00"])])

@@ -8,6 +8,7 @@ work it out by hand. Names in there are kept with invoices for ever: none gets a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -117,8 +118,13 @@ def is_usage(charge: Charge) -> bool:
 
 def terms_of(charge: Charge, *, seats: int) -> Terms:
     """Return what bounds a charge; an allowance for each seat is that often there."""
-    included = decimals.multiply(charge.included, decimals.of(seats)) if charge.per_seat and charge.included else charge.included
-    return Terms(free_units=charge.free_units, included=included, minimum=charge.minimum, maximum=charge.maximum)
+    known = _of(charge)[2]
+    if seats not in known:
+        if len(known) >= _KEPT_MAX:
+            known.clear()
+        included = decimals.multiply(charge.included, decimals.of(seats)) if charge.per_seat and charge.included else charge.included
+        known[seats] = Terms(free_units=charge.free_units, included=included, minimum=charge.minimum, maximum=charge.maximum)
+    return known[seats]
 
 
 def unit_price(model: Model, rated: Rated) -> Decimal | None:
@@ -287,7 +293,7 @@ def discount_from_json(kept: Mapping[str, Any]) -> Discount:
 
 def _kept(charge: Charge, due: DueCharge, rated: Rated, discounts: Sequence[Discount], measured: Measured) -> dict[str, Any]:
     kept = {
-        "charge": _document(charge),
+        "charge": _of(charge)[1],
         "part": [due.numerator, due.denominator],
         "seats": due.quantity,
         "discounts": [discount_to_json(one) for one in discounts],
@@ -295,26 +301,30 @@ def _kept(charge: Charge, due: DueCharge, rated: Rated, discounts: Sequence[Disc
     }
     if is_usage(charge):
         kept["account"] = measured.account
-        kept["stretches"] = [
-            [instant.to_api_instant(one.start), instant.to_api_instant(one.end)] for one in due.stretches if one.end is not None
-        ]
+        kept["stretches"] = [[_spelled(one.start), _spelled(one.end)] for one in due.stretches if one.end is not None]
     return kept
 
 
-_written: dict[int, tuple[Charge, dict[str, object]]] = {}
-_WRITTEN_MAX: Final = 1000
+_Kept = tuple[Charge, dict[str, object], dict[int, Terms]]
+_kept_charges: dict[int, _Kept] = {}
+_KEPT_MAX: Final = 1000
 
 
-def _document(charge: Charge) -> dict[str, object]:
-    """Return the document of a charge; a bill run asks for the same ones thousands of times."""
-    found = _written.get(id(charge))
+def _of(charge: Charge) -> _Kept:
+    """Return what is made of a charge once: its document, and its terms by seats. A bill run asks for the same ones thousands of times."""
+    found = _kept_charges.get(id(charge))
     if found is not None and found[0] is charge:
-        return found[1]
-    if len(_written) >= _WRITTEN_MAX:
-        _written.clear()
-    made = documents.charge_to_document(charge)
-    _written[id(charge)] = (charge, made)
+        return found
+    if len(_kept_charges) >= _KEPT_MAX:
+        _kept_charges.clear()
+    made: _Kept = (charge, documents.charge_to_document(charge), {})
+    _kept_charges[id(charge)] = made
     return made
+
+
+@functools.lru_cache(maxsize=4096)
+def _spelled(at: datetime) -> str:
+    return instant.to_api_instant(at)
 
 
 def _said(rated: Rated) -> dict[str, Any]:

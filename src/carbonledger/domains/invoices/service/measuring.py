@@ -75,7 +75,7 @@ def _meter(meters: Mapping[str | None, Meter], charge: Charge) -> Meter:
 
 def _past(stretches: Iterable[Period], now: datetime) -> list[Period]:
     """Return the parts of stretches that have been."""
-    return [Period(one.start, now if one.end is None else min(one.end, now)) for one in stretches if one.start < now]
+    return [one if one.end is not None and one.end <= now else Period(one.start, now) for one in stretches if one.start < now]
 
 
 def _measured(meter: Meter, account: str | None, said: Sequence[Said], *, now: datetime) -> Measured:

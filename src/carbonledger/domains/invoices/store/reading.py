@@ -111,8 +111,8 @@ async def lines_of_many(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id
 
 async def line(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, line_id: UUID) -> Line | None:
     """Return a line of an invoice."""
-    mine = (_lines.c.organization_id == organization_id, _lines.c.invoice_id == invoice_id, _lines.c.id == line_id)
-    row = await uow.fetch_one(select(_lines).where(*mine))
+    mine = (_lines.c.invoice_id == invoice_id, _lines.c.id == line_id)
+    row = await uow.fetch_one(select(_lines).where(_lines.c.organization_id == organization_id, *mine))
     return None if row is None else packing.line_from_row(row)
 
 
@@ -135,11 +135,10 @@ async def served(
 async def gathering(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Iterable[UUID], lock: bool = True) -> list[Invoice]:
     """Return what is gathered for accounts, by id; locked, it stays so until the transaction ends."""
     mine = (
-        _invoices.c.organization_id == organization_id,
         _invoices.c.state == State.GATHERING.value,
         _invoices.c.account_id == func.any(list(account_ids)),
     )
-    asked = select(_invoices).where(*mine).order_by(_invoices.c.id)
+    asked = select(_invoices).where(_invoices.c.organization_id == organization_id, *mine).order_by(_invoices.c.id)
     rows = await uow.fetch(asked.with_for_update() if lock else asked)
     return [packing.invoice_from_row(row) for row in rows]
 
@@ -150,22 +149,27 @@ async def collected(
     """Return drafts whose time to collect is over at ``until``, the earliest first, locked; those that another holds are left out."""
     mine = (
         _invoices.c.id != func.all(list(apart_from)),
-        _invoices.c.organization_id == organization_id,
         _invoices.c.state == State.DRAFT.value,
         _invoices.c.collects_until <= until,
     )
-    asked = select(_invoices).where(*mine).order_by(_invoices.c.collects_until, _invoices.c.id).limit(limit)
+    asked = (
+        select(_invoices)
+        .where(_invoices.c.organization_id == organization_id, *mine)
+        .order_by(_invoices.c.collects_until, _invoices.c.id)
+        .limit(limit)
+    )
     return [packing.invoice_from_row(row) for row in await uow.fetch(asked.with_for_update(skip_locked=True))]
 
 
 async def next_collected_at(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime) -> datetime | None:
     """Return when the time to collect of the next draft is over, at or before ``until``."""
     mine = (
-        _invoices.c.organization_id == organization_id,
         _invoices.c.state == State.DRAFT.value,
         _invoices.c.collects_until <= until,
     )
-    found: datetime | None = await uow.fetch_value(select(func.min(_invoices.c.collects_until)).where(*mine))
+    found: datetime | None = await uow.fetch_value(
+        select(func.min(_invoices.c.collects_until)).where(_invoices.c.organization_id == organization_id, *mine)
+    )
     return found
 
 

@@ -75,10 +75,10 @@ async def done(uow: db.UnitOfWork, *, organization_id: UUID, step: Step, account
 
 async def done_with(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID], step: Step | None = None) -> None:
     """Take out failures of invoices, of one step or all."""
-    mine = [_failures.c.organization_id == organization_id, _failures.c.invoice_id == func.any(list(invoice_ids))]
+    mine = [_failures.c.invoice_id == func.any(list(invoice_ids))]
     if step is not None:
         mine.append(_failures.c.step == step.value)
-    await uow.execute(delete(_failures).where(*mine))
+    await uow.execute(delete(_failures).where(_failures.c.organization_id == organization_id, *mine))
 
 
 async def find_failure(uow: db.UnitOfWork, *, organization_id: UUID, failure_id: UUID) -> Failure | None:
@@ -143,8 +143,8 @@ async def add_document(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id:
 
 async def document(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID) -> bytes | None:
     """Return the PDF of an invoice."""
-    mine = (_documents.c.organization_id == organization_id, _documents.c.invoice_id == invoice_id)
-    found: bytes | None = await uow.fetch_value(select(_documents.c.content).where(*mine))
+    asked = select(_documents.c.content).where(_documents.c.organization_id == organization_id, _documents.c.invoice_id == invoice_id)
+    found: bytes | None = await uow.fetch_value(asked)
     return found
 
 

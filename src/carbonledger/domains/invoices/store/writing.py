@@ -29,13 +29,16 @@ def _values(forms: Mapping[str, str]) -> str:
 
 
 _NAMES: Final = ", ".join(packing.INVOICE)
+_PLACES: Final = _places(packing.INVOICE)
+_VALUES: Final = _values(packing.INVOICE)
 _LINE_NAMES: Final = ", ".join(packing.LINE)
-_GIVEN: Final = f"unnest({_places(packing.INVOICE)}) AS c ({_NAMES})"
-_ADD: Final = f"INSERT INTO invoices (organization_id, {_NAMES}) SELECT $1, {_values(packing.INVOICE)} FROM {_GIVEN}"
-_ADD_LINES: Final = (
-    f"INSERT INTO invoice_lines (organization_id, {_LINE_NAMES}) SELECT $1, {_values(packing.LINE)} "
-    f"FROM unnest({_places(packing.LINE)}) AS c ({_LINE_NAMES})"
-)
+_LINE_PLACES: Final = _places(packing.LINE)
+_LINE_VALUES: Final = _values(packing.LINE)
+_GIVEN: Final = f"unnest({_PLACES}) AS c ({_NAMES})"
+_ADD: Final = f"INSERT INTO invoices (organization_id, {_NAMES}) SELECT $1, {_VALUES} FROM {_GIVEN}"
+_ADD_LINES: Final = f"""
+INSERT INTO invoice_lines (organization_id, {_LINE_NAMES}) SELECT $1, {_LINE_VALUES} FROM unnest({_LINE_PLACES}) AS c ({_LINE_NAMES})
+"""
 # What is put into a row that is there: everything but whose it is and when it was made.
 _KEPT: Final = {"id", "account_id", "currency", "origin", "created_at"}
 _SET: Final = ", ".join(

@@ -35,7 +35,7 @@ def flat_price(version: PlanVersion, quantity: int) -> Decimal:
     """Return what the flat charges of one interval come to, in the plan's currency, unrounded, with ``quantity`` seats."""
     total = Decimal(0)
     for charge in version.charges:
-        if isinstance(charge.model, Flat) and charge.meter_code is None:
+        if isinstance(charge.model, Flat):
             seats = quantity if charge.per_seat else 1
             total = decimals.add(total, decimals.multiply(charge.model.amount, decimals.of(seats)))
     return total

@@ -29,7 +29,7 @@ from carbonledger.domains.subscriptions.core import story
 from carbonledger.domains.subscriptions.core.coverage import Coverage, Stretch, Terms
 from carbonledger.domains.subscriptions.core.eras import Era, Span
 from carbonledger.domains.subscriptions.core.story import Turn
-from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind
+from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind, is_usage
 from carbonledger.kernel import instant
 from carbonledger.kernel.period import Period
 
@@ -102,6 +102,17 @@ def netted(charges: Sequence[DueCharge]) -> tuple[DueCharge, ...]:
 
 
 def _of_cycle(books: Books, era: Era, span: Span, *, until: datetime) -> Iterator[DueCharge]:
+    cycle, opening = _opened(books, era, span)
+    for later in _turns_within(era, span, opening):
+        _follow(cycle, later)
+    end = _end(era, span)
+    if end <= until:
+        _close(cycle, _last(era, span), end)
+    return iter(cycle.due)
+
+
+def _opened(books: Books, era: Era, span: Span) -> tuple[_Cycle, int]:
+    """Return a cycle as it begins, with what is due then; and the index of the turn after which it does."""
     first = span.start <= era.since
     opening = era.opened if first else _opening(era, span)
     state = era.turns[opening].after
@@ -118,12 +129,20 @@ def _of_cycle(books: Books, era: Era, span: Span, *, until: datetime) -> Iterato
     if first and era.is_first:
         _setup(cycle, turn, at)
     _advance(cycle, turn.fact, at, proration=_of_opening(cycle, turn))
-    for later in _turns_within(era, span, opening):
+    return cycle, opening
+
+
+def usage_so_far(facts: Sequence[Fact], books: Books, *, at: datetime) -> tuple[tuple[Charge, tuple[Period, ...]], ...]:
+    """Return each usage charge of the period that holds ``at`` with the stretches until then in which it counts; none where none runs."""
+    found = eras_.eras(story.tell(facts, until=at), books.versions)
+    span = eras_.span_at(found[-1], at) if found and found[-1].closed is None else None
+    if span is None:
+        return ()
+    cycle, opening = _opened(books, found[-1], span)
+    for later in _turns_within(found[-1], span, opening):
         _follow(cycle, later)
-    end = _end(era, span)
-    if end <= until:
-        _close(cycle, _last(era, span), end)
-    return iter(cycle.due)
+    past = tuple(replace(part, end=min(part.end, at)) for part in cycle.metered if part.start < at)
+    return tuple((charge, _periods(stretches)) for charge, stretches in _grouped(cycle, past, metered=True))
 
 
 def _opening(era: Era, span: Span) -> int:
@@ -222,7 +241,7 @@ def _advance(cycle: _Cycle, fact: Fact, at: datetime, *, proration: Proration) -
         if not part.terms.billed:
             continue
         for charge in cycle.books.charges(part.terms):
-            if charge.timing is not Timing.ADVANCE or charge.meter_code is not None:
+            if charge.timing is not Timing.ADVANCE or is_usage(charge):
                 continue
             if charge.prorated:
                 _debit(cycle, fact, at, charge, part, proration=proration)
@@ -289,7 +308,7 @@ def _grouped(cycle: _Cycle, coverage: Coverage, *, metered: bool) -> Iterator[tu
         if not part.terms.billed:
             continue
         for charge in cycle.books.charges(part.terms):
-            if (charge.meter_code is not None) is not metered or (not metered and charge.timing is not Timing.ARREARS):
+            if is_usage(charge) is not metered or (not metered and charge.timing is not Timing.ARREARS):
                 continue
             seats = part.terms.quantity if charge.per_seat and not metered else 0
             key = (part.terms.plan_version_id, part.terms.overrides, charge.code, seats)

@@ -20,10 +20,12 @@ from carbonledger.domains.subscriptions.service.changing import (
 from carbonledger.domains.subscriptions.service.finding import find, history, some
 from carbonledger.domains.subscriptions.service.following import migrate, move_zone
 from carbonledger.domains.subscriptions.service.previewing import Preview, preview
+from carbonledger.domains.subscriptions.service.using import Used, usage
 
 __all__ = [
     "Draft",
     "Preview",
+    "Used",
     "advance",
     "cancel",
     "change_plan",
@@ -42,4 +44,5 @@ __all__ = [
     "resume",
     "run_due",
     "some",
+    "usage",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from carbonledger.domains.catalog.types import PlanVersion
 from carbonledger.domains.subscriptions.core import indexing
 from carbonledger.domains.subscriptions.service import recording
 from carbonledger.domains.subscriptions.store import subscriptions as store
-from carbonledger.domains.subscriptions.types import Fact, Status, View
+from carbonledger.domains.subscriptions.types import Fact, Status, Subscription, View
 from carbonledger.infra import db
 from carbonledger.kernel import page as pages
 
@@ -20,6 +21,11 @@ async def find(uow: db.UnitOfWork, *, organization_id: UUID, now: datetime, subs
         raise recording.missing(subscription_id)
     versions = await recording.versions_of(uow, organization_id=organization_id, subscriptions=[found])
     return indexing.view(found, versions, at=now)
+
+
+async def versions_of(uow: db.UnitOfWork, *, organization_id: UUID, subscription: Subscription) -> dict[UUID, PlanVersion]:
+    """Return every plan version that the facts of a subscription name, by id."""
+    return await recording.versions_of(uow, organization_id=organization_id, subscriptions=[subscription])
 
 
 async def some(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carbonledger.domains.subscriptions.types.due import DueCharge, DueKind
+from carbonledger.domains.subscriptions.types.due import DueCharge, DueKind, is_usage
 from carbonledger.domains.subscriptions.types.facts import Fact, FactKind
 from carbonledger.domains.subscriptions.types.faults import (
     PlanCurrencyDiffers,
@@ -66,4 +66,5 @@ __all__ = [
     "Terms",
     "View",
     "When",
+    "is_usage",
 ]

@@ -12,7 +12,13 @@ from decimal import Decimal
 from uuid import UUID
 
 from carbonledger.domains.catalog.types import Charge, Proration
+from carbonledger.domains.catalog.types.charges import Flat
 from carbonledger.kernel.period import Period
+
+
+def is_usage(charge: Charge) -> bool:
+    """Say whether a charge is for usage: every one that isn't flat; without a meter of its own it is for all usage."""
+    return not isinstance(charge.model, Flat)
 
 
 class DueKind(enum.Enum):

@@ -1,0 +1,252 @@
+"""A bill run of so many invoices: ten lines each, five flat in advance and five of usage, of as many accounts.
+
+`dev.py bench billing [--invoices 50000]` makes an installation of its own with a plan of ten charges, that many accounts with a
+subscription and five metered events each, and bills the end of a month as the worker's job does, batch by batch. What it takes is printed
+beside its limit: 120 seconds for 50,000 invoices on two cores, as a ratio, and for other sizes in proportion. A tenth is billed before, so
+that a cost that is not linear would show. PDFs are made afterwards by jobs of their own and are not in it. Then previews of the
+subscriptions are timed beside their limit of 20 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+
+from benchmarks.closing import cpu_s, server
+from carbonledger.domains.accounts import service as accounts
+from carbonledger.domains.catalog import service as catalog
+from carbonledger.domains.catalog.types import Aggregation, Charge, Measure, Meter
+from carbonledger.domains.catalog.types.charges import Flat, Graduated, Standard, Tier, Timing
+from carbonledger.domains.catalog.types.drafts import PlanDraft, VersionDraft
+from carbonledger.domains.invoices.service import billing, checking, upcoming
+from carbonledger.domains.subscriptions import service as subscriptions
+from carbonledger.domains.telemetry import types as telemetry
+from carbonledger.domains.telemetry.service import accepting
+from carbonledger.entrypoints.shared import bill_runs
+from carbonledger.entrypoints.worker import registry
+from carbonledger.infra import clock, db, ddl, migrations, reach, settings
+from carbonledger.kernel import actor, currency, ids
+from carbonledger.kernel.period import CalendarUnit, Interval
+
+LIMIT_S = 120.0
+LIMIT_INVOICES = 50_000
+PREVIEW_LIMIT_MS = 20.0
+PREVIEWS = 50
+KINDS = 5
+LINES = 10
+START = datetime(2026, 9, 1, tzinfo=UTC)
+END = datetime(2026, 10, 1, tzinfo=UTC)
+_COPY = """
+INSERT INTO {table} SELECT (jsonb_populate_record(t, jsonb_build_object({changes}))).*
+FROM {table} t, generate_series(1, $2::integer) AS n WHERE t.organization_id = $1
+"""
+_ACCOUNTS = _COPY.format(table="accounts", changes="'id', md5('a' || t.organization_id || n)::uuid, 'external_id', 'customer-' || n")
+_SUBSCRIPTIONS = _COPY.format(
+    table="subscriptions", changes="'id', md5('s' || t.organization_id || n)::uuid, 'account_id', md5('a' || t.organization_id || n)::uuid"
+)
+_FACTS = _COPY.format(table="subscription_facts", changes="'subscription_id', md5('s' || t.organization_id || n)::uuid")
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """A bill run: its invoices, seconds by the clock, and of all processors together."""
+
+    invoices: int
+    seconds: float
+    cpu_s: float
+
+    @property
+    def each_ms(self) -> float:
+        """Milliseconds of one invoice."""
+        return self.seconds / self.invoices * 1e3
+
+
+def charges() -> tuple[Charge, ...]:
+    """Return the ten charges of the plan."""
+    flat = [
+        Charge(code=f"flat{place}", name=f"Flat {place}", timing=Timing.ADVANCE, model=Flat(Decimal(10 + place))) for place in range(KINDS)
+    ]
+    tiers = Graduated((Tier(Decimal(100), Decimal("0.10")), Tier(None, Decimal("0.05"))), flat_at_zero=False)
+    usage = [
+        Charge(
+            code=f"used{place}", name=f"Used {place}", model=tiers if place % 2 else Standard(Decimal("0.01")), meter_code=f"used{place}"
+        )
+        for place in range(KINDS)
+    ]
+    return (*flat, *usage)
+
+
+async def prepare(database: db.Database) -> UUID:
+    """Make a seller with the plan and one customer whose subscription is billed up to the month's start; return the organization."""
+    organization_id, at = ids.new_id(clock.now()), clock.now()
+    by = actor.system(organization_id)
+    async with database.transaction(organization_id) as uow:
+        await uow.conn.execute(
+            "INSERT INTO organizations (id, name, is_sandbox, created_at, updated_at) VALUES ($1, 'Bench', false, $2, $2)",
+            organization_id,
+            START,
+        )
+        for place in range(KINDS):
+            meter = Meter(
+                id=organization_id,
+                code=f"used{place}",
+                name=f"Used {place}",
+                aggregation=Aggregation.SUM,
+                event=f"used{place}",
+                measure=Measure.QUANTITY,
+                created_at=START,
+                updated_at=START,
+            )
+            await catalog.create_meter(uow, actor=by, now=START, at=at, organization_id=organization_id, meter=meter)
+        values = {"currency": currency.by_code("EUR"), "interval": Interval(CalendarUnit.MONTH)}
+        draft = PlanDraft(code="bench", name="Bench", version=VersionDraft(values=values, charges=charges()))
+        plan = await catalog.create_plan(uow, actor=by, now=START, at=at, organization_id=organization_id, draft=draft)
+        account = await accounts.create(
+            uow,
+            actor=by,
+            now=START,
+            at=at,
+            organization_id=organization_id,
+            draft=accounts.Draft(name="Customer", external_id="customer-0", currency="EUR", time_zone="UTC"),
+        )
+        begun = subscriptions.Draft(plan_id=plan.id, account_id=account.id)
+        await subscriptions.create(uow, actor=by, now=START, at=at, organization_id=organization_id, draft=begun)
+    await bill(database, organization_id, START)
+    return organization_id
+
+
+async def fill(database: db.Database, owner: str, organization_id: UUID, invoices: int) -> None:
+    """Make as many customers as invoices, each with a subscription as the first one has it, and five events of the month."""
+    conn = await asyncpg.connect(owner)
+    try:
+        await conn.execute(f"SET ROLE {ddl.MAINTENANCE}; SET statement_timeout = 0")
+        for statement in (_ACCOUNTS, _SUBSCRIPTIONS, _FACTS):
+            await conn.execute(statement, organization_id, invoices - 1, timeout=600)
+        await conn.execute("RESET ROLE")
+    finally:
+        await conn.close()
+    names = [f"customer-{number}" for number in range(invoices)]
+    step = telemetry.BATCH_MAX // KINDS
+    for first in range(0, invoices, step):
+        items = [
+            telemetry.MeteredDraft(
+                idempotency_key=f"{name} {place}",
+                occurred_at=START + timedelta(minutes=first % 40_000),
+                event=f"used{place}",
+                quantity=Decimal(50 * (place + 1)),
+                account=name,
+            )
+            for name in names[first : first + step]
+            for place in range(KINDS)
+        ]
+        async with database.transaction(organization_id) as uow:
+            await accepting.accept(
+                uow,
+                actor=actor.system(organization_id),
+                now=END,
+                at=clock.now(),
+                organization_id=organization_id,
+                booking=telemetry.Booking(source=telemetry.Source.API),
+                items=items,
+            )
+    conn = await asyncpg.connect(owner)
+    try:
+        for table in ("accounts", "subscriptions", "subscription_facts", "telemetry_series", "telemetry_events", "telemetry_daily"):
+            await conn.execute(f"VACUUM ANALYZE {table}", timeout=600)
+    finally:
+        await conn.close()
+
+
+async def bill(database: db.Database, organization_id: UUID, now: datetime) -> billing.Ran:
+    """Run the bills as the job does."""
+    by = actor.system(organization_id)
+    return await bill_runs.run(database, actor=by, now=now, at=clock.now(), organization_id=organization_id)
+
+
+async def measured(database: db.Database, owner: str, invoices: int) -> tuple[UUID, Took]:
+    """Bill so many invoices in an organization of their own."""
+    organization_id = await prepare(database)
+    await fill(database, owner, organization_id, invoices)
+    async with database.transaction(organization_id) as uow:
+        parent = server(await uow.conn.fetchval("SELECT pg_backend_pid()"))
+    started, before = time.perf_counter(), cpu_s(parent)
+    ran = await bill(database, organization_id, END)
+    took = Took(invoices, time.perf_counter() - started, cpu_s(parent) - before)
+    assert ran == billing.Ran(issued=invoices, lines=invoices * LINES), ran
+    async with database.transaction(organization_id) as uow:
+        assert not (await checking.check(uow, organization_id=organization_id)).is_wrong
+    return organization_id, took
+
+
+async def previews(database: db.Database, organization_id: UUID) -> float:
+    """Return the median of the milliseconds of a preview of the next invoice."""
+    took = []
+    async with database.transaction(organization_id, read_only=True) as uow:
+        found = await uow.conn.fetch("SELECT id FROM subscriptions WHERE organization_id = $1 LIMIT $2", organization_id, PREVIEWS)
+    for row in found:
+        started = time.perf_counter()
+        async with database.transaction(organization_id, read_only=True) as uow:
+            await upcoming.next_invoice(
+                uow,
+                actor=actor.system(organization_id),
+                now=END + timedelta(days=10),
+                at=clock.now(),
+                organization_id=organization_id,
+                subscription_id=row["id"],
+            )
+        took.append((time.perf_counter() - started) * 1e3)
+    return statistics.median(took)
+
+
+async def measure(reached: reach.Reached, invoices: int) -> None:
+    registry.load()
+    database = await db.connect(reached.addresses.app, size=3, application="bench", role=reached.addresses.app_role)
+    try:
+        _, small = await measured(database, reached.addresses.owner, max(invoices // 10, 100))
+        say(small)
+        organization_id, whole = await measured(database, reached.addresses.owner, invoices)
+        say(whole)
+        print(
+            f"  an invoice among {whole.invoices:,} costs {whole.each_ms / small.each_ms:.2f} times what it does among {small.invoices:,}"
+        )
+        preview_ms = await previews(database, organization_id)
+        print(
+            f"preview of the next invoice: {preview_ms:.1f} ms, limit {PREVIEW_LIMIT_MS:.0f} ms: ratio {preview_ms / PREVIEW_LIMIT_MS:.2f}"
+        )
+    finally:
+        await database.close()
+
+
+def say(took: Took) -> None:
+    cores = os.cpu_count() or 1
+    limit_s = LIMIT_S * took.invoices / LIMIT_INVOICES
+    print(
+        f"{took.invoices:,} invoices of {LINES} lines: {took.seconds:.1f} s, limit {limit_s:.1f} s: ratio {took.seconds / limit_s:.2f}; "
+        f"{took.each_ms:.2f} ms an invoice; CPU {took.cpu_s:.1f} s, so on {cores} cores at best {took.cpu_s / cores:.1f} s",
+        flush=True,
+    )
+
+
+def main(invoices: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="carbonledger-bench-") as name:
+        os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
+        with reach.reached(settings.load(home=Path(name) / "home"), wait=True) as reached:
+            asyncio.run(migrations.upgrade(reached.addresses.owner))
+            asyncio.run(measure(reached, invoices))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--invoices", type=int, default=LIMIT_INVOICES)
+    main(parser.parse_args().invoices)
