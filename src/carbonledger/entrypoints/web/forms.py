@@ -12,7 +12,7 @@ from typing import Final
 
 from carbonledger.kernel import errors
 
-FIELDS_MAX: Final = 200  # all scopes as boxes to tick, several times over
+FIELDS_MAX: Final = 1000  # a plan of some dozen charges, each with its tiers
 _SHOWN_CHARS_MAX: Final = 20_000  # of what is written back into a form: a mistake of pasting, not a book
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from carbonledger.entrypoints.rest import routing
+from carbonledger.entrypoints.web.sections.accounts import pages as accounts
 from carbonledger.entrypoints.web.sections.activity import pages as activity
 from carbonledger.entrypoints.web.sections.connections import pages as connections
 from carbonledger.entrypoints.web.sections.entrance import pages as entrance
 from carbonledger.entrypoints.web.sections.explore import pages as explore
+from carbonledger.entrypoints.web.sections.meters import pages as meters
 from carbonledger.entrypoints.web.sections.models import pages as models
 from carbonledger.entrypoints.web.sections.overview import pages as overview
+from carbonledger.entrypoints.web.sections.plans import pages as plans
 from carbonledger.entrypoints.web.sections.projects import pages as projects
 from carbonledger.entrypoints.web.sections.receipts import checking, inventory, one
 from carbonledger.entrypoints.web.sections.receipts import pages as receipts
@@ -23,6 +26,9 @@ ROUTERS: Final = (
     connections.router,
     projects.router,
     models.router,
+    accounts.router,
+    meters.router,
+    plans.router,
     receipts.router,
     one.router,
     inventory.router,

@@ -30,13 +30,15 @@ READ = (
     "/projects",
     "/models",
     "/models/estimate",
+    "/meters",
+    "/plans",
     "/receipts",
     "/settings",
     "/settings/people",
     "/settings/you",
     "/search?q=a",
 )
-KEPT = ("/activity", "/settings/keys", "/connections/new")
+KEPT = ("/activity", "/settings/keys", "/connections/new", "/accounts", "/accounts/new", "/meters/new", "/plans/new")
 
 
 @pytest.mark.parametrize("path", [*READ, *KEPT])

@@ -1,0 +1,1 @@
+"""Accounts: the customers that are billed."""

@@ -1,0 +1,1 @@
+"""Plans, their versions, and what they would cost."""
