@@ -257,7 +257,7 @@ def _is_paid(seller: Seller, account_id: str) -> None:
     assert seller.send("POST", f"/v1/invoices/{invoice['id']}/pay", paying) == paid
     for path, body in (("pay", {"mode": "record", "reference": "another"}), ("void", None), ("mark-uncollectible", None)):
         refused = seller.client.post(f"/v1/invoices/{invoice['id']}/{path}", json=body)
-        assert (refused.status_code, refused.json()["code"]) == (409, "invoice_paid"), refused.text
+        assert (refused.status_code, refused.json()["code"]) == (409, "invoice_already_paid"), refused.text
 
 
 def _changes_nothing(seller: Seller, calls: list[dict[str, Any]], now: datetime) -> None:
