@@ -1,7 +1,7 @@
-"""What three customers must be billed, from the shipped traces and an export of the ledger alone. Imports nothing of ours, on purpose.
+"""What three customers must be billed, from the shipped traces and the ledger's export alone. Imports nothing of ours, on purpose.
 
-Three second opinions for ``test_trace.py``: which calls of the traces a customer made (``calls``), what its provider charged for them by the
-prices it publishes (``charged``), and what the ledger itself says, read from its own export row by row (``exported``). A month is one of
+Three second opinions for ``test_trace.py``: which calls of the traces a customer made (``calls``), what its provider charged for them by
+the prices it publishes (``charged``), and what the ledger itself says, read from its own export row by row (``exported``). A month is one of
 the customer's zone. Run on an export, it prints what it found: ``python tests/journeys/billing/trace_bills.py usage.jsonl``.
 """
 
@@ -78,7 +78,7 @@ def exported(rows: Iterable[str]) -> dict[Month, dict[str, Decimal]]:
     found: dict[Month, dict[str, Decimal]] = {}
     for text in rows:
         row: dict[str, Any] = json.loads(text, parse_float=Decimal, parse_int=Decimal)
-        at = datetime.fromisoformat(str(row["occurred_at"]).replace("Z", "+00:00"))
+        at = datetime.fromisoformat(str(row["occurred_at"]))
         sums = found.setdefault(month(row["account"], at), dict.fromkeys(("events", "cost", "co2e_g"), Decimal(0)))
         sums["events"] += 1
         sums["cost"] += Decimal(row["cost_amount"])
