@@ -121,12 +121,12 @@ def main(subscriptions: int) -> None:
 async def year(database: db.Database, organization_id: UUID) -> None:
     plan = await a_plan(database, organization_id)
     await begin(database, organization_id, plan, count=100, spread_days=28)
-    started = time.perf_counter()
+    started, cpu_s = time.perf_counter(), time.process_time()
     stops, charges = await live_a_year(database, organization_id)
-    seconds = time.perf_counter() - started
+    seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu_s
     print(
         f"a year of 100 subscriptions: {seconds:.1f} s for {stops} stops and {charges:,} due charges, limit {YEAR_LIMIT_S:.0f} s: "
-        f"ratio {seconds / YEAR_LIMIT_S:.2f}",
+        f"ratio {seconds / YEAR_LIMIT_S:.2f}; {cpu_s:.1f} s of this process's CPU",
         flush=True,
     )
 
@@ -137,12 +137,13 @@ async def month(database: db.Database, organization_id: UUID, subscriptions: int
     await bill(database, organization_id, START)
     at = datetime(2026, 2, 1, tzinfo=UTC)
     advanced_s = await renew(database, organization_id, at)
+    cpu_s = time.process_time()
     seconds, charges = await bill(database, organization_id, at)
-    each_ms = seconds / subscriptions * 1e3
+    each_ms, cpu_ms = seconds / subscriptions * 1e3, (time.process_time() - cpu_s) / subscriptions * 1e3
     print(f"{subscriptions:,} renewals advanced and told: {advanced_s / subscriptions * 1e3:.2f} ms each", flush=True)
     print(
         f"{charges:,} due charges of {subscriptions:,} subscriptions: {each_ms:.2f} ms a subscription, limit {EACH_LIMIT_MS} ms: "
-        f"ratio {each_ms / EACH_LIMIT_MS:.2f}",
+        f"ratio {each_ms / EACH_LIMIT_MS:.2f}; {cpu_ms:.2f} ms of this process's CPU",
         flush=True,
     )
 

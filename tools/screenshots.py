@@ -34,9 +34,15 @@ PAGES: Final = {
     "models": "/models",
     "model": "/models/one?provider=anthropic&model=claude-sonnet-4-5",
     "what-if": "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "accounts": "/accounts",
+    "account": "/accounts/{account_id}",
+    "meter": "/meters/{meter_id}",
+    "plan": "/plans/{plan_id}",
+    "plan-editor": "/plans/{plan_id}/edit",
     "receipts": "/receipts",
     "receipt": "/receipts/{receipt}",
     "credits": "/receipts/credits",
+    "packs": "/receipts/packs",
     "verify": "/receipts/verify/{serial}",
     "activity": "/activity",
     "settings": "/settings",
@@ -63,7 +69,7 @@ def main(arguments: list[str]) -> int:
         seeding.connect(running, "anthropic", "Research")
         connection = seeding.connect(running, "openai", "Production")
         receipt = seeding.receipts(running)[0]
-        known = {"connection": connection, "receipt": receipt["id"], "serial": receipt["serial"]}
+        known = {"connection": connection, "receipt": receipt["id"], "serial": receipt["serial"], **seeding.sold(running)}
         addresses = {name: running.address + path.format(**known) for name, path in PAGES.items() if name in only}
         state = signing.first_owner(running)
         with sync_api.sync_playwright() as playwright:

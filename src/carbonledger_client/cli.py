@@ -135,7 +135,9 @@ def audit(
 
 
 def verify(
-    target: Annotated[str, typer.Argument(metavar="FILE|SERIAL", help="A receipt's PDF or bundle, the proof of an event, or a serial.")],
+    target: Annotated[
+        str, typer.Argument(metavar="FILE|SERIAL", help="A receipt's PDF or bundle, an event's proof, an audit pack; or a serial.")
+    ],
     *,
     keys: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The issuer's keys (jwks.json), got from the issuer and not with the file.")
@@ -143,7 +145,7 @@ def verify(
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Verify a carbon receipt and print what was checked, in words. A file needs no network; a serial is asked for and then checked here.
+    """Verify a carbon receipt or an audit pack and say what was checked. A file needs no network; a serial is asked for, then checked here.
 
     Exit code 0: all of it holds; 1: something does not, so do not rely on it; 2: it could not be checked.
     """

@@ -1,4 +1,4 @@
-"""``python -m carbonledger_proof FILE``: verifies a receipt's bundle, PDF or event proof, and says in words what was checked.
+"""``python -m carbonledger_proof FILE``: verifies a receipt's bundle, PDF or event proof, or an audit pack, and says what was checked.
 
 The exit code is 0 only if all of it holds. This module alone reads files.
 """
@@ -10,43 +10,59 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from carbonledger_proof import errors, keys, measures, pdf, statement, verify
+from carbonledger_proof import errors, keys, manifest, measures, pack, pdf, statement, verify
 
 FAILED, UNUSABLE = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify the file that the arguments name, print what was found, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m carbonledger_proof", description="Verify a carbon receipt offline.")
-    parser.add_argument("file", type=pathlib.Path, help="a bundle (JSON), a receipt's PDF, or the proof of an event")
+    parser = argparse.ArgumentParser(prog="python -m carbonledger_proof", description="Verify a carbon receipt or an audit pack offline.")
+    parser.add_argument("file", type=pathlib.Path, help="a bundle (JSON), a receipt's PDF, the proof of an event, or an audit pack (zip)")
     parser.add_argument(
         "--keys", type=pathlib.Path, help="the issuer's list of keys (jwks.json), got from the issuer and not with the file"
     )
     chosen = parser.parse_args(arguments)
     try:
-        data = _read(chosen.file)
         trusted = None if chosen.keys is None else keys.pinned(_read(chosen.keys))
+        report = check(chosen.file, trusted_keys=trusted)
     except (OSError, errors.ProofError) as error:
         print(f"It can't be read: {error}", file=sys.stderr)
         return UNUSABLE
-    report = verify.file(data, trusted_keys=trusted)
     print("\n".join(lines(report)))
     return 0 if report.ok else FAILED
+
+
+def check(path: pathlib.Path, *, trusted_keys: keys.KeySet | None = None) -> verify.Report:
+    """Verify the file at a path, whatever kind it is of. A pack is read a stretch at a time, whatever its size. Raises ``OSError``."""
+    with path.open("rb") as file:
+        if file.read(len(pack.MAGIC)) != pack.MAGIC:
+            return verify.file(_read(path), trusted_keys=trusted_keys)
+
+        def read_at(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        return pack.check(read_at, file.seek(0, 2), trusted_keys=trusted_keys)
 
 
 def lines(report: verify.Report) -> list[str]:
     """Return a report as lines of text: each check, the figures if all hold, what trust remains, and the verdict."""
     width = max(len(check.name) for check in report.checks)
     told = [f"{'ok    ' if check.ok else 'FAILED'} {check.name:<{width}}  {check.text}" for check in report.checks]
-    figures = _figures(report.receipt) if report.ok and report.receipt is not None else []
+    figures: list[str] = []
+    if report.ok and report.receipt is not None:
+        figures = _figures(report.receipt)
+    elif report.ok and report.manifest is not None:
+        figures = _contents(report.manifest)
     return [*told, "", *figures, *report.trust, "", _verdict(report)]
 
 
 def _verdict(report: verify.Report) -> str:
     if not report.ok:
         return "NOT VERIFIED: do not rely on this file."
-    if report.receipt is not None and report.receipt.test:
-        return "VERIFIED as a TEST receipt: all checks hold, and it stands for nothing real."
+    if report.is_test:
+        return f"VERIFIED as a TEST {'receipt' if report.manifest is None else 'pack'}: all checks hold, and it stands for nothing real."
     return "VERIFIED: all checks hold."
 
 
@@ -70,6 +86,18 @@ def _figures(receipt: statement.Receipt) -> list[str]:
         for one in receipt.allocations
     ]
     return [*told, "", receipt.wording, ""]
+
+
+def _contents(said: manifest.Manifest) -> list[str]:
+    period = said.period
+    told = [
+        f"Audit pack    {said.number} for {period.month}, made {said.made_at:%Y-%m-%d %H:%M:%S} UTC by {said.issuer}",
+        f"Organization  {said.organization}",
+        f"Period        {period.month} ({period.zone}): {period.start:%Y-%m-%d %H:%M} to {period.end:%Y-%m-%d %H:%M} UTC",
+        f"Events        {said.events.count:,}",
+    ]
+    told += [f"Receipt       {one.serial}: {one.state.value}" for one in said.receipts]
+    return [*told, f"Files         {len(said.files)}", ""]
 
 
 def _grams(range_: measures.Range | None) -> str:

@@ -166,6 +166,7 @@ _INCLUSION = shape.record(
     size=measures.COUNT,
     path=shape.array(shape.Shape(_hash, bytes.hex), most=_PATH_MAX),
 )
+SEAL = shape.record(Seal, kid=statement.KID, signature=shape.text(86))
 BUNDLE = shape.record(
     Bundle,
     {"schema": SCHEMA},
@@ -176,7 +177,7 @@ BUNDLE = shape.record(
     keys=keys.KEY_SET,
     status=shape.record(Status, state=shape.choice(State), by=shape.nullable(statement.SERIAL)),
     made_at=shape.instant(),
-    seal=shape.record(Seal, kid=statement.KID, signature=shape.text(86)),
+    seal=SEAL,
 )
 EVENT_PROOF = shape.record(
     EventProof,

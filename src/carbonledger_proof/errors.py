@@ -64,3 +64,11 @@ class StatementInvalid(ProofError):
 
 class PdfInvalid(ProofError):
     """The PDF can't be read, or holds no bundle."""
+
+
+class ArchiveInvalid(ProofError):
+    """The zip file is not exactly as an audit pack is written."""
+
+
+class PackInvalid(ProofError):
+    """Files of an audit pack are missing, changed, or not those that its manifest names."""

@@ -264,18 +264,21 @@ CREDIT_MEMBERS: dict[str, shape.Shape[Any]] = {
     "retirement_url": shape.text(1000, _URL),
 }
 ALLOCATION = shape.record(Allocation, from_mg=measures.COUNT, to_mg=measures.COUNT, claim=shape.constant(CLAIM), **CREDIT_MEMBERS)
+PSEUDONYM = shape.text(64, _PSEUDONYM)
+PERIOD = shape.record(Period, start=shape.instant(), end=shape.instant(), zone=shape.text(100, _ZONE), month=MONTH)
+EVENTS = shape.record(Events, root=shape.hash_hex(), count=measures.COUNT)
 RECEIPT = shape.record(
     Receipt,
     {"schema": SCHEMA},
     test=shape.boolean(),
     serial=SERIAL,
     issuer=ORIGIN,
-    organization=shape.text(64, _PSEUDONYM),
-    period=shape.record(Period, start=shape.instant(), end=shape.instant(), zone=shape.text(100, _ZONE), month=MONTH),
+    organization=PSEUDONYM,
+    period=PERIOD,
     gross=measures.GROSS,
     energy_uwh=shape.nullable(measures.RANGE),
     tokens=measures.TOKENS,
-    events=shape.record(Events, root=shape.hash_hex(), count=measures.COUNT),
+    events=EVENTS,
     cost=measures.COSTS,
     factor_sets=measures.VERSIONS,
     price_books=measures.VERSIONS,

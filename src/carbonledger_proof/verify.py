@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from carbonledger_proof import bundle as bundles
 from carbonledger_proof import canonical, checkpoint, errors, event, keys, leaves, merkle, pdf, signature, statement
+from carbonledger_proof import manifest as manifests
 
 FROM_BUNDLE = (
     "The keys came with the bundle. This shows that nothing in it was changed since whoever holds those keys made it, not who that is: "
     "compare the key below with the issuer's own list at /.well-known/jwks.json, or verify with that list."
 )
 PINNED = "The keys are those you gave, so that the receipt was signed by whoever you got them from."
+PINNED_PACK = "The keys are those you gave, so that the pack was made by whoever you got them from."
 LIMITS = "That the log shows everybody the same is for those who mirror it: see its checkpoints and audit it."
 TEST = "This is a TEST receipt, issued to a sandbox: it is about no real usage, holds no real credits, and compensates nothing."
 PAGE = "The figures to trust are those printed here; compare the page with them."
@@ -34,12 +36,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked. ``bundle`` is there if it could be read; without ``ok`` nothing in it is to be believed."""
+    """What was checked. ``bundle`` or, of an audit pack, ``manifest`` is there if it could be read; without ``ok`` nothing in it is to be
+    believed.
+    """
 
     checks: tuple[Check, ...]
     trust: tuple[str, ...]
     bundle: bundles.Bundle | None = None
     event: canonical.Json = None
+    manifest: manifests.Manifest | None = None
 
     @property
     def ok(self) -> bool:
@@ -49,6 +54,12 @@ class Report:
     @property
     def receipt(self) -> statement.Receipt | None:
         return None if self.bundle is None else self.bundle.receipt
+
+    @property
+    def is_test(self) -> bool:
+        """Whether what was read is of a sandbox."""
+        said = self.receipt or self.manifest
+        return said is not None and said.test
 
 
 CHECKS = ("format", "seal", "signature", "key", "checkpoint", "log", "status")

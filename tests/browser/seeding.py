@@ -90,6 +90,35 @@ def seed(running: installation.Installation) -> None:
         assert answer["rejected"] == 0, answer["results"][:3]
 
 
+ACCOUNT = {"name": "Initech", "external_id": "customer-1", "email": "billing@initech.example", "currency": "USD"}
+METER = {"code": "tokens", "name": "Tokens", "aggregation": "sum", "measure": "tokens", "group_by": ["model"]}
+PLAN = {
+    "code": "team",
+    "name": "Team",
+    "currency": "USD",
+    "charges": [
+        {"code": "seat", "name": "Seat", "charge_model": "flat", "amount": "20", "timing": "advance", "per_seat": True},
+        {
+            "code": "tokens",
+            "name": "Tokens",
+            "charge_model": "graduated",
+            "meter_code": "tokens",
+            "tiers": [{"up_to": "1000000", "unit_price": "0.000002"}, {"unit_price": "0.000001", "flat_price": "5"}],
+        },
+        {"code": "ai", "name": "AI usage", "charge_model": "cost_plus", "markup_percent": "20"},
+    ],
+}
+
+
+def sold(running: installation.Installation) -> dict[str, str]:
+    """Make an account, a meter and a plan where there are none, and return the ids of the last made."""
+    ids = {}
+    for name, path, body in (("account_id", "/v1/accounts", ACCOUNT), ("meter_id", "/v1/meters", METER), ("plan_id", "/v1/plans", PLAN)):
+        found = running.request("GET", f"{path}?limit=1", headers=HEADERS)[1]["data"]
+        ids[name] = str(found[0]["id"] if found else running.request("POST", path, headers=HEADERS, body=body)[1]["id"])
+    return ids
+
+
 def issue(running: installation.Installation) -> None:
     """Import retired credits, have the months closed that are over, and return when their receipts are proven."""
     lots = {

@@ -36,10 +36,22 @@ PAGES = (
     "/models/one?provider=openai&model=gpt-5",
     "/models/one?provider=openai&model=o3",
     "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "/accounts",
+    "/accounts/new",
+    "/accounts/{account_id}",
+    "/accounts/{account_id}/edit",
+    "/meters",
+    "/meters/new",
+    "/meters/{meter_id}",
+    "/plans",
+    "/plans/new",
+    "/plans/{plan_id}",
+    "/plans/{plan_id}/edit",
     "/receipts",
     "/receipts/{receipt_id}",
     "/receipts/periods/{period_id}",
     "/receipts/credits",
+    "/receipts/packs",
     "/receipts/verify",
     "/receipts/verify?serial=nonsense",
     "/receipts/verify/{serial}",
@@ -65,6 +77,7 @@ ELSEWHERE = {
     "/explore/table.csv": "no page",
     "/receipts/{receipt_id}/pdf": "no page",
     "/receipts/{receipt_id}/bundle": "no page",
+    "/receipts/packs/{month}/{number}": "no page",
 }
 
 
@@ -85,7 +98,7 @@ def addresses(running: installation.Installation) -> list[str]:
     [event] = running.request("GET", "/v1/telemetry/events?limit=1", headers=seeding.HEADERS)[1]["data"]
     receipt = seeding.receipts(running)[0]
     known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"]}
-    known |= {"period_id": receipt["period_id"], "serial": receipt["serial"]}
+    known |= {"period_id": receipt["period_id"], "serial": receipt["serial"], **seeding.sold(running)}
     return [f"{running.address}{path.format(**known)}" for path in PAGES]
 
 

@@ -91,7 +91,7 @@ def become(made: environment.Environment, arguments: Sequence[str]) -> NoReturn:
 
 
 def workers(arguments: Sequence[str]) -> list[str]:
-    """As many test processes as cores, unless the arguments say how many, debug, or name one test."""
+    """Half as many test processes again as cores, as many tests wait for programs; none if told how many, to debug, or one test."""
     mine = {"--pdb", "--trace", "--collect-only", "--co"}
     if any(
         argument in mine or argument.startswith(("-n", "--numprocesses")) or "::" in argument or "no:xdist" in argument
@@ -99,7 +99,7 @@ def workers(arguments: Sequence[str]) -> list[str]:
     ):
         return []
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ["-n", str(min(cores, WORKERS_MAX)), "--dist", "worksteal"]
+    return ["-n", str(min(cores + cores // 2, WORKERS_MAX)), "--dist", "worksteal"]
 
 
 def cache_options() -> list[str]:

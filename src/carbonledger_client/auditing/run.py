@@ -206,6 +206,7 @@ def _checked_keys(shown: keys.KeySet, walk: _Walk) -> list[Finding]:
     """Hold the keys that the log's address shows against those that the log tells: a key that is in one only was not meant for all."""
     told = {leaf.key.kid: leaf.key for leaf in walk.key_leaves}
     known = {key.kid for key in shown}
+    ends = {leaf.old_kid: leaf.old_exp for leaf in walk.key_leaves if isinstance(leaf, leaves.KeyRotated)}
     until = _last_second(walk.last)
     return [
         *(Finding("key_withheld", "", f"The log tells of key {kid}, its list of keys does not.") for kid in told if kid not in known),
@@ -214,7 +215,18 @@ def _checked_keys(shown: keys.KeySet, walk: _Walk) -> list[Finding]:
             for key in shown
             if key.kid not in told and key.nbf <= until  # a newer one may be behind this checkpoint
         ),
+        *(
+            Finding("key_differs", "", f"What key {key.kid} signs, and from when to when, is told otherwise by the log.")
+            for key in shown
+            if key.kid in told and _told_otherwise(key, told[key.kid], ends.get(key.kid))
+        ),
     ]
+
+
+def _told_otherwise(shown: keys.Key, told: keys.Key, ended: int | None) -> bool:
+    """Say whether a key differs from how the log tells of it. Its end may be told behind the checkpoint: then it is not compared."""
+    same = (shown.purpose, shown.nbf) == (told.purpose, told.nbf)
+    return not same or (ended is not None and shown.exp != ended)
 
 
 def _last_second(content: bytes | None) -> int:

@@ -33,14 +33,17 @@ def run(request: Request) -> None:
     """Verify, print what was checked, and end with 0 only if all of it holds."""
     with console.speaking():
         trusted = _pinned(request.keys)
-        content, asked = _content(request)
-        report = verify.file(content, trusted_keys=trusted)
+        report, asked = _report(request, trusted)
         if asked is not None and report.receipt is not None and report.receipt.serial != asked:
             raise errors.Garbled(f"Asked for receipt {asked}, the server answers with {report.receipt.serial}.")
     if request.as_json:
         checks = [{"name": one.name, "ok": one.ok, "text": one.text} for one in report.checks]
-        receipt = report.receipt
-        told = {"serial": None, "test": None} if receipt is None else {"serial": receipt.serial, "test": receipt.test}
+        receipt, said = report.receipt, report.manifest
+        told: dict[str, object] = {"serial": None if receipt is None else receipt.serial, "test": None}
+        if receipt is not None or said is not None:
+            told["test"] = report.is_test
+        if said is not None:
+            told |= {"month": said.period.month, "number": said.number, "receipts": [one.serial for one in said.receipts]}
         console.json({"ok": report.ok, **told, "checks": checks, "trust": list(report.trust)})
     else:
         typer.echo("\n".join(proof.lines(report)))
@@ -48,16 +51,20 @@ def run(request: Request) -> None:
         raise typer.Exit(console.Code.FOUND)
 
 
-def _content(request: Request) -> tuple[bytes, str | None]:
-    """Return the file to check, and the serial that it has to be of, if one was asked for."""
+def _report(request: Request, trusted: keys.KeySet | None) -> tuple[verify.Report, str | None]:
+    """Return what was checked, and the serial that it has to be of, if one was asked for."""
     place = Path(request.target)
     if place.is_file():
-        return _read(place), None
+        try:
+            return proof.check(place, trusted_keys=trusted), None
+        except OSError as error:
+            raise errors.Misused(f"{place} can't be read: {error.strerror}.") from error
     try:
         serial = serials.parse(request.target)
     except proof_errors.SerialInvalid as error:
         raise errors.Misused(f"{request.target} is no file here, and no serial of a receipt (CL-YYYYMM-XXXXX).") from error
-    return _fetched(settings.url(request.url, os.environ), serial), serial
+    content = _fetched(settings.url(request.url, os.environ), serial)
+    return verify.file(content, trusted_keys=trusted), serial
 
 
 def _fetched(address: str, serial: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import threading
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ class Log:
         key, sign = self._key(old.purpose, seed)
         leaf = leaves.rotate_key(old, key, at=self.now, old_exp=key.nbf + 300, old_sign=self.signers[old.kid], sign=sign)
         self.append(leaf)
+        self.shown = [dataclasses.replace(one, exp=leaf.old_exp) if one.kid == old.kid else one for one in self.shown]
         return key
 
     def _key(self, purpose: keys.Purpose, seed: int) -> tuple[keys.Key, signature.Signer]:

@@ -43,6 +43,7 @@ class Plant:
     database: db.Database
     organization_id: UUID
     folder: Path
+    vault_key: str = field(default_factory=lambda: crypto.generate_key().reveal())
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(
@@ -54,7 +55,7 @@ class Plant:
             "CARBONLEDGER_HOME": str(self.folder),
             "DATABASE_URL": self.target.owner,
             "CARBONLEDGER_APP_DATABASE_URL": self.target.app,
-            "CARBONLEDGER_VAULT_KEYS": crypto.generate_key().reveal(),
+            "CARBONLEDGER_VAULT_KEYS": self.vault_key,
             "CARBONLEDGER_WORKER_CONCURRENCY": str(concurrency),
             "CARBONLEDGER_LOG_FORMAT": "json",
             "PYTHONPATH": f"{conftest.ROOT / 'src'}:{conftest.ROOT}",

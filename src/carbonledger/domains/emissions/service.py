@@ -123,6 +123,30 @@ async def kept_rates(uow: db.UnitOfWork, *, ids: Collection[int]) -> dict[int, t
     return found
 
 
+async def named_rates(uow: db.UnitOfWork, *, ids: Collection[int]) -> dict[int, types.NamedRates]:
+    """Return rates that events name with all that their digest is over, computed anew from the published factor set.
+
+    Raises ``RatesUnpublished`` where one is not there, or is not what its factor set gives.
+    """
+    rows = await store.rate_names(uow, ids=sorted(ids))
+    files = {version: await factor_set(uow, version=version) for version in sorted({row.version for row in rows})}
+    estimators = {version: estimating.Estimator(loading.factor_set(file.document)) for version, file in files.items()}
+    made = {}
+    for row in rows:
+        key = estimating.RatesKey(row.tier, row.is_fallback, row.host, row.grid, row.market, row.is_batch)
+        again = naming.made_again(estimators[row.version], key, context_low=row.context_low, context_high=row.context_high)
+        if again.digest == row.digest:
+            made[row.id] = again
+    if made.keys() != set(ids):
+        raise types.RatesUnpublished(f"Rates {sorted(set(ids) - made.keys())} are not there, or not those of their factor set.")
+    return made
+
+
+def described(document: bytes) -> types.Methodology:
+    """Return how estimates by the factor set of a file are made. Raises ``FactorSetInvalid``."""
+    return methods.methodology(loading.factor_set(document))
+
+
 async def _registered(uow: db.UnitOfWork, *, at: datetime, emissions: Sequence[types.Emissions]) -> _RateIds:
     """Return the ids of the estimates' rates, adding what is not there."""
     named = [naming.named(_estimator(one.version), one, one.rates) for one in emissions if one.rates is not None]

@@ -76,6 +76,29 @@ async def kept_rates(uow: db.UnitOfWork, *, ids: Sequence[int]) -> dict[int, typ
     }
 
 
+async def rate_names(uow: db.UnitOfWork, *, ids: Sequence[int]) -> list[types.RateNames]:
+    """Return what rates were made for, by the order of their ids, those of them that are there."""
+    asked = literal(list(ids), ARRAY(Integer))
+    rows = await uow.fetch(
+        select(
+            tables.emission_rates.c.id,
+            tables.emission_rates.c.digest,
+            tables.emission_rates.c.factor_version.label("version"),
+            tables.emission_rates.c.model_tier.label("tier"),
+            tables.emission_rates.c.is_fallback,
+            tables.emission_rates.c.host,
+            tables.emission_rates.c.grid,
+            tables.emission_rates.c.market_grid.label("market"),
+            tables.emission_rates.c.is_batch,
+            tables.emission_rates.c.context_low,
+            tables.emission_rates.c.context_high,
+        )
+        .where(tables.emission_rates.c.id == any_(asked))
+        .order_by(tables.emission_rates.c.id)
+    )
+    return [types.RateNames(**dict(row)) for row in rows]
+
+
 def _quanta(amounts: Sequence[Decimal]) -> types.PerToken:
     return tuple(int(decimals.shifted(amount, types.PLACES)) for amount in amounts)  # type: ignore[return-value]  # nine, by a check of the table
 

@@ -122,3 +122,11 @@ async def published_books(uow: db.UnitOfWork, *, ids: Collection[int]) -> dict[i
     if found.keys() != set(ids):
         raise types.BookUnpublished(f"Price books {sorted(set(ids) - found.keys())} are named by events and are not there.")
     return found
+
+
+async def published_files(uow: db.UnitOfWork, *, versions: Collection[str]) -> dict[str, tuple[bytes, bytes]]:
+    """Return (prices, overrides) of published price books, byte for byte, by version. Raises ``BookUnpublished``."""
+    found = await store.price_book_files(uow, versions=sorted(versions))
+    if found.keys() != set(versions):
+        raise types.BookUnpublished(f"Price books {sorted(set(versions) - found.keys())} are not there.")
+    return found

@@ -38,3 +38,9 @@ async def price_books(uow: db.UnitOfWork, *, ids: Sequence[int]) -> dict[int, tu
     FROM price_books b WHERE b.id = ANY ($1)
     """
     return {row["id"]: (row["version"], row["digest"]) for row in await uow.conn.fetch(query, ids)}
+
+
+async def price_book_files(uow: db.UnitOfWork, *, versions: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
+    """Return (prices, overrides) of published price books, byte for byte, by version."""
+    query = "SELECT b.version, b.prices, b.overrides FROM price_books b WHERE b.version = ANY ($1)"
+    return {row["version"]: (row["prices"], row["overrides"]) for row in await uow.conn.fetch(query, versions)}

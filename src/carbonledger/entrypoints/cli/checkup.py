@@ -18,6 +18,7 @@ from carbonledger import bootstrap
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.emissions import types as emission_types
 from carbonledger.domains.pricing import service as pricing
+from carbonledger.domains.receipts.service import log as public_log
 from carbonledger.domains.vault import service as vault
 from carbonledger.entrypoints.cli import backups, configured, console, exits, operating, outside
 from carbonledger.entrypoints.cli.finding import Finding, Status
@@ -94,6 +95,7 @@ async def _database(configuration: settings.Settings, reached: reach.Reached) ->
             found += await _queue(operator)
             found += await _keys(operator)
             found.append(await _factors(operator))
+            found.append(await _log(operator))
     return found
 
 
@@ -176,3 +178,20 @@ async def _factors(operator: operating.Operator) -> Finding:
             "factors", "failed", f"{said}; published here as {there[:12]}", "Install the release that the published set came with."
         )
     return Finding("factors", "ok", said)
+
+
+async def _log(operator: operating.Operator) -> Finding:
+    """Say whether the public log is where its name says; the name was taken from the public address once, and stays."""
+    async with operator.database.transaction(read_only=True) as uow:
+        named = await public_log.origin(uow)
+    here = public_log.origin_of(operator.configuration.address)
+    if named is None:
+        return Finding("log", "ok", f"not named yet; with the first receipt or credits it is {here}, for ever")
+    if named == here:
+        return Finding("log", "ok", f"{named}, where its name says")
+    return Finding(
+        "log",
+        "warning",
+        f"The public log is named {named} for ever, and the public address makes it {here}.",
+        "Set CARBONLEDGER_PUBLIC_URL back; or have the old address lead here, so that receipts are verified where they say.",
+    )

@@ -11,7 +11,7 @@ def doctor(
     *,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check settings, database, schema, queue, clock, disk, keys, factors, Redis, e-mail and objects; exit code 1 if one of them fails."""
+    """Check settings, database, schema, queue, clock, disk, keys, factors, log, Redis, e-mail and objects; exit code 1 if one fails."""
     from carbonledger.entrypoints.cli import checkup
 
     checkup.doctor(json=json)

@@ -23,6 +23,7 @@ from carbonledger.entrypoints.cli import (
     joined,
     key,
     organization,
+    pack,
     period,
     prices,
     receipt,
@@ -58,6 +59,7 @@ app.add_typer(signing_key.app, name="signing-key", rich_help_panel=_OPERATE)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_OPERATE)
 app.add_typer(credit.app, name="credits", rich_help_panel=_OPERATE)
 app.add_typer(receipt.app, name="receipt", rich_help_panel=_OPERATE)
+app.add_typer(pack.app, name="audit-pack", rich_help_panel=_OPERATE)
 app.add_typer(prices.app, name="prices", rich_help_panel=_ABOUT)
 app.add_typer(period.app, name="period", rich_help_panel=_OPERATE)
 app.add_typer(telemetry.app, name="telemetry", rich_help_panel=_OPERATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -11,8 +12,9 @@ from uuid import UUID
 from pydantic import Field
 
 from carbonledger.domains.catalog import types
+from carbonledger.domains.catalog.types import charges as models
 from carbonledger.domains.catalog.types import documents, drafts, plans
-from carbonledger.domains.catalog.types.charges import Timing
+from carbonledger.domains.catalog.types.charges import Model, Timing
 from carbonledger.entrypoints.rest import price_models, shapes
 from carbonledger.entrypoints.rest.price_models import DecimalText
 from carbonledger.kernel import currency, decimals, errors
@@ -181,7 +183,7 @@ def from_api_plan(body: PlanIn) -> drafts.PlanDraft:
         problems = version.problems
     except errors.Invalid as fault:
         values, problems = dict(version.values), (*version.problems, Problem("/currency", fault.code, str(fault)))
-    whole = drafts.VersionDraft(values=values, charges=version.charges or (), effective_at=version.effective_at, problems=problems)
+    whole = replace(version, values=values, charges=version.charges or (), problems=problems)
     return drafts.PlanDraft(code=body.code, name=body.name, description=body.description, version=whole)
 
 
@@ -210,10 +212,23 @@ def _version(body: VersionIn, values: dict[str, Any]) -> drafts.VersionDraft:
     if body.discounts is not None:
         found = [from_api_discount(problems, f"/discounts/{place}", one) for place, one in enumerate(body.discounts)]
         values["discounts"] = tuple(one for one in found if one is not None)
-    charges = None
-    if body.charges is not None:
-        charges = tuple(_charge(problems, f"/charges/{place}", charge) for place, charge in enumerate(body.charges))
-    return drafts.VersionDraft(values=values, charges=charges, effective_at=body.effective_at, problems=tuple(problems))
+    charges, unread = _charges(problems, body.charges)
+    return drafts.VersionDraft(values=values, charges=charges, unread=unread, effective_at=body.effective_at, problems=tuple(problems))
+
+
+def _charges(problems: list[Problem], body: list[ChargeIn] | None) -> tuple[tuple[types.Charge, ...] | None, frozenset[int]]:
+    """Return the charges, and the places of those that could not be read whole."""
+    if body is None:
+        return None, frozenset()
+    made: list[types.Charge] = []
+    unread: set[int] = set()
+    for place, charge in enumerate(body):
+        found: list[Problem] = []
+        made.append(_charge(found, f"/charges/{place}", charge))
+        if found:
+            unread.add(place)
+        problems += found
+    return tuple(made), frozenset(unread)
 
 
 def _interval(problems: list[Problem], body: IntervalIn) -> Interval | None:
@@ -236,22 +251,28 @@ def from_api_discount(problems: list[Problem], at: str, body: DiscountIn) -> pla
     return None if amount is None else plans.AmountDiscount(amount, body.name)
 
 
-def _charge(problems: list[Problem], at: str, body: ChargeIn) -> types.Charge | None:
-    found: list[Problem] = []
+# In place of a price that can't be read, so that what is around it is checked all the same. No such charge is ever kept.
+_STANDING_IN: Final[dict[str, Model]] = {
+    "flat": models.Flat(Decimal(0)),
+    "cost_plus": models.CostPlus(Decimal(0)),
+    "carbon": models.Carbon(Decimal(0)),
+}
+_ANY_USAGE: Final = models.Standard(Decimal(0))
+
+
+def _charge(problems: list[Problem], at: str, body: ChargeIn) -> types.Charge:
+    """Return the charge; what of it could not be read is told, and has something in its place."""
     is_package = body.charge_model == "package"
-    model = price_models.from_api_model(found, at, body, others=frozenset() if is_package else _OF_CHARGES)
-    reader = price_models.Reader(found, at)
+    model = price_models.from_api_model(problems, at, body, others=frozenset() if is_package else _OF_CHARGES)
+    reader = price_models.Reader(problems, at)
     numbers = {name: reader.decimal(name, getattr(body, name)) for name in ("included", "minimum", "maximum")}
     free = None if is_package else reader.decimal("free_units", body.free_units)
-    discount = None if body.discount is None else from_api_discount(found, f"{at}/discount", body.discount)
-    problems += found
-    if model is None or found:
-        return None
+    discount = None if body.discount is None else from_api_discount(problems, f"{at}/discount", body.discount)
     return types.Charge(
         code=body.code,
         name=body.name,
         timing=body.timing or Timing.ARREARS,
-        model=model,
+        model=model or _STANDING_IN.get(body.charge_model, _ANY_USAGE),
         meter_code=body.meter_code,
         per_seat=body.per_seat,
         prorated=body.prorated,

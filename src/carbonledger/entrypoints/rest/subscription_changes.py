@@ -43,6 +43,7 @@ class SubscriptionPlanIn(shapes.In):
     quantity: subscription_shapes.Quantity | None = None
     when: Annotated[types.When, Field(description="Not given: by the present plan's policy for upgrades or downgrades.")] | None = None
     proration: subscription_shapes.Cut | None = None
+    charges: subscription_shapes.OwnCharges = Field(default_factory=list)
 
 
 class SubscriptionQuantityIn(shapes.In):
@@ -119,6 +120,7 @@ async def change_subscription_plan(call: routing.CallDep, subscription_id: UUID,
         when=body.when,
         quantity=body.quantity,
         proration=body.proration,
+        overrides=subscription_shapes.from_api_charges(body.charges),
     )
     return subscription_shapes.to_api_subscription(view)
 

@@ -121,6 +121,7 @@ async def preview_subscription(call: routing.CallDep, body: SubscriptionPreviewI
             trial_days=body.trial_days,
             ends_at=body.ends_at,
             proration=body.proration,
+            overrides=subscription_shapes.from_api_charges(body.charges),
         ),
         changes=tuple(
             previewing.Change(

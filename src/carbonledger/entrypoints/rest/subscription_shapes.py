@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from carbonledger.domains.catalog.types import AnchorKind, Proration
+from carbonledger.domains.catalog.types import AnchorKind, Proration, drafts
 from carbonledger.domains.subscriptions import types
 from carbonledger.entrypoints.rest import plan_shapes, shapes
 from carbonledger.kernel import decimals
@@ -48,6 +48,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "resumes_at": None,
     "cancels_at": None,
     "over_at": None,
+    "own_charges": [],
     "planned": [],
     "metadata": {"contract": "2026-17"},
     "created_at": "2026-11-01T00:00:00Z",
@@ -75,6 +76,15 @@ Quantity = Annotated[
     Field(ge=-1_000_000, le=10**12, description=f"Seats: a whole number from 0 to {types.QUANTITY_MAX:,}, for charges that are per seat."),
 ]
 Cut = Annotated[Proration, Field(description="How a part of a period is charged. Not given: as the plan says.")]
+
+
+OwnCharges = Annotated[
+    list[plan_shapes.ChargeIn],
+    Field(
+        max_length=100,
+        description="Charges of this customer's own, in place of the plan's with the same codes. They name its meters and tax rates only.",
+    ),
+]
 
 
 class StretchOut(shapes.Out):
@@ -144,6 +154,7 @@ class SubscriptionOut(shapes.Out):
     resumes_at: datetime | None
     cancels_at: datetime | None = Field(description="When a planned cancellation takes effect.")
     over_at: datetime | None = Field(description="When it was canceled or ended.")
+    own_charges: list[plan_shapes.ChargeOut] = Field(description="In place of the plan's with the same codes.")
     planned: list[FactOut] = Field(description="What takes effect later, in order.")
     metadata: dict[str, str]
     created_at: datetime
@@ -167,6 +178,14 @@ class DueChargeOut(shapes.Out):
     price: str | None = Field(description="The plan's figure of a setup fee or a commitment.")
     billable_at: datetime
     credits: str | None = Field(description="The cause that a credit gives back.")
+
+
+def from_api_charges(charges: list[plan_shapes.ChargeIn]) -> drafts.VersionDraft | None:
+    """Return a customer's own charges as they were sent, to be checked; None of none."""
+    if not charges:
+        return None
+    _, draft = plan_shapes.from_api_change(plan_shapes.PlanChangeIn(charges=charges))
+    return draft
 
 
 def to_api_stretch(period: Period) -> StretchOut:
@@ -230,6 +249,7 @@ def to_api_subscription(view: types.View) -> SubscriptionOut:
         resumes_at=stands.resumes_at,
         cancels_at=stands.cancels_at,
         over_at=stands.over_at,
+        own_charges=[plan_shapes.to_api_charge(charge) for charge in stands.overrides],
         planned=[to_api_fact(fact) for fact in stands.pending],
         metadata=dict(one.metadata),
         created_at=one.created_at,

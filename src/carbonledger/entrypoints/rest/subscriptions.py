@@ -54,6 +54,7 @@ class TermsIn(shapes.In):
     trial_days: Annotated[int, Field(ge=-1_000_000, le=1_000_000, description="Not given: as the plan says.")] | None = None
     ends_at: Annotated[datetime, Field(description="When it ends by itself. Not given: never.")] | None = None
     proration: subscription_shapes.Cut | None = None
+    charges: subscription_shapes.OwnCharges = Field(default_factory=list)
 
 
 class SubscriptionIn(TermsIn):
@@ -106,6 +107,7 @@ async def create_subscription(call: routing.CallDep, body: SubscriptionIn) -> Su
             ends_at=body.ends_at,
             payment_first=body.payment_first,
             proration=body.proration,
+            overrides=subscription_shapes.from_api_charges(body.charges),
             external_id=body.external_id,
             name=body.name,
             metadata=body.metadata,

@@ -15,7 +15,7 @@ from carbonledger.entrypoints.web.sections.models import pages as models
 from carbonledger.entrypoints.web.sections.overview import pages as overview
 from carbonledger.entrypoints.web.sections.plans import pages as plans
 from carbonledger.entrypoints.web.sections.projects import pages as projects
-from carbonledger.entrypoints.web.sections.receipts import checking, inventory, one
+from carbonledger.entrypoints.web.sections.receipts import checking, inventory, one, packs
 from carbonledger.entrypoints.web.sections.receipts import pages as receipts
 from carbonledger.entrypoints.web.sections.settings import keys, organization, people, you
 
@@ -32,6 +32,7 @@ ROUTERS: Final = (
     receipts.router,
     one.router,
     inventory.router,
+    packs.router,
     checking.router,
     activity.router,
     organization.router,

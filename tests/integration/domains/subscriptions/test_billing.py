@@ -173,6 +173,13 @@ async def test_a_cancellation_that_took_effect_frees_the_account(desk: Desk) -> 
     assert (row["status"], row["next_due_at"]) == (Status.CANCELED.value, None)
 
 
+async def test_cancellations_at_once_are_all_counted(desk: Desk) -> None:
+    made = [(await desk.begin()).subscription.id for _ in range(6)]
+    await asyncio.gather(*(desk.do(service.cancel, subscription_id=subscription_id) for subscription_id in made))
+    async with desk.database.transaction(desk.organization_id) as uow:
+        assert await uow.conn.fetchval("SELECT live FROM account_uses WHERE account_id = $1", desk.account_id) == 0
+
+
 async def test_a_clock_a_little_behind_loses_no_charge(desk: Desk) -> None:
     # Another machine's clock, a second behind the one that billed.
     made = await desk.begin()

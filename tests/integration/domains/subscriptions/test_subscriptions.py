@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import asyncpg
 import pytest
@@ -11,6 +12,8 @@ from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.accounts import types as account_types
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog import types as catalog_types
+from carbonledger.domains.catalog.types import Charge
+from carbonledger.domains.catalog.types.charges import Standard
 from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.domains.subscriptions import service, types
 from carbonledger.domains.subscriptions.service import previewing
@@ -125,7 +128,7 @@ async def test_subscriptions_are_found_by_what_they_are(desk: Desk) -> None:
 
 async def test_a_new_version_takes_along_whom_it_says(desk: Desk) -> None:
     now, later = await desk.begin("now"), await desk.begin("later")
-    stay, own = await desk.begin("stay"), await desk.begin("now", overrides=(flat("5"),))
+    stay, own = await desk.begin("stay"), await desk.begin("now", overrides=VersionDraft(charges=(flat("5"),)))
     leaving = await desk.begin("now")
     desk.now = at("2026-06-10")
     await desk.do(service.change_plan, subscription_id=leaving.subscription.id, plan_id=desk.plans["stay"].id, when=When.RENEWAL)
@@ -153,6 +156,28 @@ async def test_subscriptions_follow_their_account_to_another_zone(desk: Desk) ->
     found = await desk.see(service.find, now=at("2026-07-05"), subscription_id=made.subscription.id)
     assert found.period is not None
     assert (found.period.service.start, found.period.service.end) == (at("2026-07-01"), at("2026-08-01T04:00:00Z"))
+
+
+async def test_a_customers_own_charges_are_charged_in_the_plans_place(desk: Desk) -> None:
+    made = await desk.begin(overrides=VersionDraft(charges=(flat("5"),)))
+    assert made.version.charges == (flat("5"),)
+    assert [due.charge for due in await desk.bill()] == [flat("5")]
+    again = await desk.do(service.change_plan, subscription_id=made.subscription.id, plan_id=desk.plans["basic"].id, when=When.NOW)
+    assert again.version.charges == (flat("30"),)
+
+
+async def test_what_is_wrong_with_own_charges_is_told_with_the_rest(desk: Desk) -> None:
+    stray = Charge(code="calls", name="Calls", model=Standard(Decimal(1)), meter_code="calls", tax_rate_codes=("vat",))
+    with pytest.raises(errors.Invalid) as caught:
+        await desk.begin(quantity=-1, overrides=VersionDraft(charges=(flat("0.001"), stray)))
+    pointers = {problem.pointer for problem in caught.value.problems}
+    assert pointers == {
+        "/quantity",
+        "/charges/0/amount",
+        "/charges/1/meter_code",
+        "/charges/1/tax_rate_codes",
+        "/charges/1/tax_rate_codes/0",
+    }
 
 
 async def test_nobody_changes_a_fact(desk: Desk) -> None:

@@ -33,6 +33,7 @@ READ = (
     "/meters",
     "/plans",
     "/receipts",
+    "/receipts/packs",
     "/settings",
     "/settings/people",
     "/settings/you",

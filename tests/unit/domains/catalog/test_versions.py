@@ -125,12 +125,12 @@ def test_what_providers_charge_is_billed_in_their_currency() -> None:
 
 
 def test_everything_is_told_at_once_where_it_was_sent() -> None:
-    told = [Problem("/charges/0/tiers/1/up_to", "tier_not_above", "")]
+    told = [Problem("/charges/7/tiers/1/up_to", "tier_not_above", "")]
     version = replace(VERSION, charges=(replace(CALLS, meter_code="no"), replace(SEAT, code="?")), trial_days=-1)
-    assert problems(version, told=told, places=[1, 3]) == [
-        ("/charges/0/tiers/1/up_to", "tier_not_above"),
-        ("/charges/1/meter_code", "meter_unknown"),
-        ("/charges/3/code", "code_invalid"),
+    assert problems(version, told=told) == [
+        ("/charges/7/tiers/1/up_to", "tier_not_above"),
+        ("/charges/0/meter_code", "meter_unknown"),
+        ("/charges/1/code", "code_invalid"),
         ("/trial_days", "out_of_range"),
     ]
 

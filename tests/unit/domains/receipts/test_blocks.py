@@ -31,6 +31,8 @@ def block(registry: str, text: str, start: int, end: int) -> Block:
         ("acr", "ACR-US-192-2010-203-1-5000", 1, 5000, 5000, "ACR-US-192-2010-203-*"),
         ("car", "CAR-1-US-293-1-120-CA-2006-102-1 to 29251", 1, 29251, 29251, "CAR-1-US-293-1-120-CA-2006-102-*"),
         ("gold-standard", "GS1-1-KE-GS5642-2-2016-8045-1-200", 1, 200, 200, "GS1-1-KE-GS5642-2-2016-8045-*"),
+        # 29,743 credits, as the registry's own public interface told in July 2026
+        ("gold-standard", "GS1-1-KE-GS7495-16-2025-30645-608-30350", 608, 30_350, 29_743, "GS1-1-KE-GS7495-16-2025-30645-*"),
         (
             "verra",
             "12082-384723093-384800545-VCS-VCU-304-VER-CN-1-191-01012008-31122008-0",

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from carbonledger.domains.catalog.types import AnchorKind, ChangePolicy, Charge, PlanVersion, Proration
 from carbonledger.domains.catalog.types.charges import Flat, Standard, Timing
-from carbonledger.domains.subscriptions.core import charging, commands, standing
+from carbonledger.domains.subscriptions.core import charging, commands, standing, writing
 from carbonledger.domains.subscriptions.types import DueCharge, DueKind, Fact, Standing, Terms
 from carbonledger.kernel import actor as actors
 from carbonledger.kernel import currency, instant, zone
@@ -111,7 +111,7 @@ class Life:
 
     def due(self, until: datetime, *, since: datetime | None = None) -> tuple[DueCharge, ...]:
         """What is billable."""
-        books = charging.Books(subscription_id=SUBSCRIPTION, account_id=ACCOUNT, versions=self.versions)
+        books = writing.Books(subscription_id=SUBSCRIPTION, account_id=ACCOUNT, versions=self.versions)
         return charging.due_charges(self.facts, books, since=since, until=until)
 
     def bill(self, until: datetime) -> list[tuple[str, str, str, str]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from carbonledger.domains.catalog.types import AnchorKind, PlanVersion, Proration
 from carbonledger.domains.catalog.types.charges import Flat, Timing
 from carbonledger.domains.subscriptions import types
-from carbonledger.domains.subscriptions.core import charging, commands, standing, story
+from carbonledger.domains.subscriptions.core import charging, commands, standing, story, writing
 from carbonledger.domains.subscriptions.types import TRANSITIONS, DueCharge, DueKind, FactKind, Status, When
 from carbonledger.kernel import errors
 from carbonledger.kernel.period import CalendarUnit, Interval
@@ -69,7 +69,7 @@ def lived(first: PlanVersion, zone: str, steps: list) -> tuple[Life, list[tuple[
 
 
 def due(life: Life, facts: int, until: datetime) -> tuple[DueCharge, ...]:
-    books = charging.Books(subscription_id=lives.SUBSCRIPTION, account_id=lives.ACCOUNT, versions=life.versions)
+    books = writing.Books(subscription_id=lives.SUBSCRIPTION, account_id=lives.ACCOUNT, versions=life.versions)
     return charging.due_charges(life.facts[:facts], books, until=until)
 
 

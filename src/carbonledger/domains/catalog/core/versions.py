@@ -1,7 +1,7 @@
 """What a plan version may be, judged as a whole: its charges with the meters and taxes that they name, its amounts in its currency.
 
 What a charge model may be its own value says (``types.charges``). Here is what depends on more than one thing of the document. Every
-problem has a pointer into the document as it was sent, whose charges stand at ``places``.
+problem has a pointer into the document as it was sent.
 """
 
 from __future__ import annotations
@@ -35,16 +35,11 @@ class Known:
     tax_rates: frozenset[str]
 
 
-def checked(version: PlanVersion, *, known: Known, told: Sequence[Problem] = (), places: Sequence[int] | None = None) -> PlanVersion:
-    """Return the version with its texts in their one form.
-
-    ``told``: what is known to be wrong. ``places``: where each charge stands in what was sent, if some could not be read. Raises
-    ``PlanInvalid`` with all problems.
-    """
+def checked(version: PlanVersion, *, known: Known, told: Sequence[Problem] = ()) -> PlanVersion:
+    """Return the version with its texts in their one form. ``told``: what is wrong already. Raises ``PlanInvalid`` with all problems."""
     problems = list(told)
     kept: list[Charge] = []
-    at = places if places is not None else range(len(version.charges))
-    for place, charge in zip(at, version.charges, strict=True):
+    for place, charge in enumerate(version.charges):
         kept.append(_charge(problems, f"/charges/{place}", charge, version.currency, known))
         if any(charge.code == other.code for other in kept[:-1]):
             problems.append(Problem(f"/charges/{place}/code", "duplicate", "Another charge of this plan has this code."))

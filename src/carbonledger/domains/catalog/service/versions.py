@@ -26,7 +26,7 @@ _NO_CURRENCY: Final = currency.by_code("USD")
 def first(draft: VersionDraft, *, version_id: UUID, plan_id: UUID, now: datetime) -> PlanVersion:
     """Return the first version of a plan as it is wanted, unchecked: what the draft does not say is as the words say."""
     values = {"currency": _NO_CURRENCY, "interval": _MONTH, **draft.values}
-    charges = tuple(charge for charge in draft.charges or () if charge is not None)
+    charges = draft.charges or ()
     effective_at = draft.effective_at or now
     return PlanVersion(
         id=version_id, plan_id=plan_id, number=1, effective_at=effective_at, created_at=now, **{**values, "charges": charges}
@@ -35,7 +35,7 @@ def first(draft: VersionDraft, *, version_id: UUID, plan_id: UUID, now: datetime
 
 def following(draft: VersionDraft, *, before: PlanVersion, version_id: UUID, now: datetime) -> PlanVersion:
     """Return the version after ``before`` as it is wanted, unchecked: what the draft does not say stays."""
-    charges = before.charges if draft.charges is None else tuple(charge for charge in draft.charges if charge is not None)
+    charges = before.charges if draft.charges is None else draft.charges
     effective_at = draft.effective_at or max(now, before.effective_at)
     values = {**draft.values, "charges": charges, "number": before.number + 1, "effective_at": effective_at}
     return replace(before, id=version_id, created_at=now, **values)
@@ -60,8 +60,7 @@ async def check_version(
             Problem("/currency", "currency_fixed", f"This plan is in {before.currency.code}. Make another plan for another currency.")
         )
     known = await _known(uow, organization_id=organization_id, version=version)
-    places = None if draft.charges is None else [place for place, charge in enumerate(draft.charges) if charge is not None]
-    return core.checked(version, known=known, told=problems, places=places)
+    return core.checked(version, known=known, told=problems)
 
 
 async def _known(uow: db.UnitOfWork, *, organization_id: UUID, version: PlanVersion) -> core.Known:

@@ -19,12 +19,14 @@ from carbonledger.kernel.errors import Problem
 class VersionDraft:
     """A plan version to be made: of the first all that differs from the defaults, of a later one what differs from the one before.
 
-    ``values`` by the names of ``PlanVersion``'s fields. ``charges`` None: those of the version before; one that could not be read is None
-    in its place. ``effective_at`` None: at once.
+    ``values`` by the names of ``PlanVersion``'s fields. ``charges`` None: those of the version before. ``unread``: the places of
+    charges that could not be read whole, with something in place of what could not, so that the rest of each is checked too.
+    ``effective_at`` None: at once.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
-    charges: tuple[Charge | None, ...] | None = None
+    charges: tuple[Charge, ...] | None = None
+    unread: frozenset[int] = frozenset()
     effective_at: datetime | None = None
     problems: tuple[Problem, ...] = ()
 

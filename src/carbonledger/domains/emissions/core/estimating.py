@@ -88,7 +88,11 @@ class Estimator:
 
     def steps(self, match: types.Match) -> Steps:
         """Return the rates of a match by the step of long context. Raises ``ValueError`` for a tier that is not modelled."""
-        return self._steps(key_of(match))
+        return self.steps_of(key_of(match))
+
+    def steps_of(self, key: RatesKey) -> Steps:
+        """Return the rates for a key. Raises ``KeyError`` for names that the factor set has not, ``ValueError`` as ``steps`` does."""
+        return self._steps(key)
 
     def step(self, total_input: int, requests: int) -> int:
         """Return how many steps of long context the average input of a request reaches: 0 for none."""

@@ -16,14 +16,25 @@ from carbonledger.domains.emissions.core.estimating import Estimator
 
 def named(estimator: Estimator, emissions: types.Emissions, rates: types.Rates) -> types.NamedRates:
     """Return the rates of an estimate with the names that they go by."""
-    key = estimating.key_of(emissions.match)
     low, high = _context(estimator, emissions)
-    names = (emissions.version, key.tier, key.is_fallback, key.host, key.grid, key.market, key.is_batch, low, high)
+    return _named(emissions.version, estimating.key_of(emissions.match), low, high, rates)
+
+
+def made_again(estimator: Estimator, key: estimating.RatesKey, *, context_low: int, context_high: int) -> types.NamedRates:
+    """Return the rates for these names, computed from the factor set. Raises ``KeyError`` or ``ValueError`` for names that it has not."""
+    bounds = (0, *(step.input_tokens_min for step in estimator.factors.context_steps))
+    steps = estimator.steps_of(key)
+    some = steps.told if context_low == context_high else steps.untold
+    return _named(estimator.factors.version, key, context_low, context_high, some[bounds.index(context_high)])
+
+
+def _named(version: str, key: estimating.RatesKey, low: int, high: int, rates: types.Rates) -> types.NamedRates:
+    names = (version, key.tier, key.is_fallback, key.host, key.grid, key.market, key.is_batch, low, high)
     numbers = (rates.it, rates.energy, rates.embodied, rates.co2e_location, rates.co2e_market, rates.water)
     return types.NamedRates(
         # Only texts, integers, booleans and null: one spelling, whatever wrote it. It may never change for a set that was published.
         digest=hashlib.sha256(json.dumps([*names, *numbers], separators=(",", ":")).encode()).digest(),
-        version=emissions.version,
+        version=version,
         tier=key.tier,
         is_fallback=key.is_fallback,
         host=key.host,

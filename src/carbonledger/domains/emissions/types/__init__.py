@@ -25,6 +25,7 @@ from carbonledger.domains.emissions.types.published import (
     NamedRates,
     PublishedFile,
     PublishedSet,
+    RateNames,
     RatesUnpublished,
 )
 from carbonledger.domains.emissions.types.results import (
@@ -77,6 +78,7 @@ __all__ = [
     "PublishedFile",
     "PublishedSet",
     "Quanta",
+    "RateNames",
     "Rates",
     "RatesUnpublished",
     "Source",

@@ -73,6 +73,23 @@ class NamedRates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateNames:
+    """Published rates by their names alone, as ``NamedRates`` has them, under the id that events refer to them by."""
+
+    id: int
+    digest: bytes
+    version: str
+    tier: str
+    is_fallback: bool
+    host: str
+    grid: str
+    market: str | None
+    is_batch: bool
+    context_low: int
+    context_high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRates:
     """Rates that events refer to, as they were published: quanta of one token. ``digest`` is of the factor set, in hex."""
 

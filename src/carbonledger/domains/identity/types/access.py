@@ -79,6 +79,8 @@ SCOPES: tuple[Scope, ...] = (
     Scope("catalog:write", "Make and change plans, meters and tax rates.", _BILLERS),
     Scope("subscriptions:read", "Read and preview subscriptions.", _BILLERS),
     Scope("subscriptions:write", "Begin, change, pause, cancel and reactivate subscriptions.", _BILLERS),
+    Scope("audit_packs:read", "List and download audit packs.", _EVERYBODY),
+    Scope("audit_packs:write", "Order audit packs.", _KEEPERS | {Role.BILLING}),
 )
 SCOPE_NAMES: frozenset[str] = frozenset(scope.name for scope in SCOPES)
 _ROLE_SCOPES = {role: frozenset(scope.name for scope in SCOPES if role in scope.roles) for role in Role}

@@ -5,10 +5,12 @@ Formats, each with a block of so many units as example:
     verra          0001-000001-000100-VCS-VCU-003-VER-US-0003-01012020-31122020-1        100   batch first, range behind it
     acr            ACR-US-192-2010-203-1-5000                                          5,000   range at the end
     car            CAR-1-US-293-1-120-CA-2006-102-1 to 29251                          29,251   range at the end, with a word
-    gold-standard  GS1-1-KE-GS5642-2-2016-8045-1-200                                     200   range at the end
+    gold-standard  GS1-1-KE-GS7495-16-2025-30645-608-30350                            29,743   range at the end
 
-Sources: help.cloverly.com/knowledge/registry-serial-number-ranges (Verra, ACR, CAR), November 2026; Gold Standard's from public retirement
-notes. Of any other registry the block must name its range exactly once, ``start-end`` or ``start to end``.
+Sources: help.cloverly.com/knowledge/registry-serial-number-ranges (Verra, ACR, CAR), November 2026. Gold Standard describes its serials
+nowhere: the example, with its 29,743 credits, is a record of public-api.goldstandard.org/credits of 28 July 2026 as a third party noted
+it down. That its last two numbers are the range follows from that count (30,350 - 608 + 1), and is confirmed by nothing else. Of any other
+registry the block must name its range exactly once, ``start-end`` or ``start to end``.
 
 A unit is a tonne, but for isometric, where a unit is a kilogram (docs.isometric.com/key-concepts, November 2026).
 """
@@ -49,7 +51,7 @@ _EXAMPLES: Final[Mapping[str, str]] = {
     "verra": "0001-000001-000100-VCS-VCU-003-VER-US-0003-01012020-31122020-1",
     "acr": "ACR-US-192-2010-203-1-5000",
     "car": "CAR-1-US-293-1-120-CA-2006-102-1 to 29251",
-    "gold-standard": "GS1-1-KE-GS5642-2-2016-8045-1-200",
+    "gold-standard": "GS1-1-KE-GS7495-16-2025-30645-608-30350",
 }
 
 

@@ -72,7 +72,7 @@ def receipt(
         period=statement.Period(start=period.starts_at, end=period.ends_at, zone=period.zone, month=f"{period.month:%Y-%m}"),
         gross=_gross(closed.co2e_location_mg, closed.co2e_market_mg),
         energy_uwh=_range(closed.energy_uwh),
-        tokens=measures.Tokens(covered=_buckets(closed.totals.covered), not_covered=_buckets(closed.totals.not_covered)),
+        tokens=measures.Tokens(covered=buckets(closed.totals.covered), not_covered=buckets(closed.totals.not_covered)),
         events=statement.Events(root=closed.root.hex(), count=closed.leaves),
         cost=_cost(closed.totals),
         factor_sets=_versions(closed.factor_sets),
@@ -105,7 +105,8 @@ def _gross(location: Whole | None, market: Whole | None) -> tuple[measures.Gross
     return tuple(measures.Gross(scope=measures.Scope.SCOPE_3, basis=basis, co2e_mg=_range(found)) for basis, found in bases)
 
 
-def _buckets(tokens: Tokens) -> measures.Buckets:
+def buckets(tokens: Tokens) -> measures.Buckets:
+    """Return tokens by bucket as a receipt has them."""
     # A bucket of which nothing at all is known is not zero; where a part is known, what is known is stated.
     known = [None if unknown and not count else count for count, unknown in zip(tokens[:5], tokens.unknown, strict=True)]
     return measures.Buckets(

@@ -77,9 +77,9 @@ def totals(lines: Iterable[Line], rates: Rates) -> Totals:
         not_covered=_tokens([line for line in counted if line.key.facts & _NOT_COVERED]),
         cost_usd=amount,
         cost_not_covered=sum(line.sums.events for line in counted if line.key.facts & _COST_NOT_COVERED),
-        energy=_sum(_amount(line, _rate(line, rates).energy) for line in covered) if is_known else None,
-        co2e_location=_sum(_amount(line, _rate(line, rates).co2e_location) for line in covered) if is_known else None,
-        co2e_market=_sum(_amount(line, _rate(line, rates).co2e_market or ()) for line in covered) if is_known and is_market_known else None,
+        energy=_sum(taken(line, _rate(line, rates).energy) for line in covered) if is_known else None,
+        co2e_location=_sum(taken(line, _rate(line, rates).co2e_location) for line in covered) if is_known else None,
+        co2e_market=_sum(taken(line, _rate(line, rates).co2e_market or ()) for line in covered) if is_known and is_market_known else None,
     )
 
 
@@ -90,7 +90,8 @@ def _rate(line: Line, rates: Rates) -> Rate:
     return rates[line.key.emission_rate_id]
 
 
-def _amount(line: Line, rate: Sequence[int]) -> Quanta:
+def taken(line: Line, rate: Sequence[int]) -> Quanta:
+    """Return what a line takes or emits by a rate: nine numbers for one token, as ``PerToken`` has them."""
     sums = line.sums
     prefill = sums.uncached_input + sums.cache_creation_5m + sums.cache_creation_1h
     return times(rate, prefill, sums.cached_input, sums.output)  # type: ignore[arg-type]  # nine numbers; empty ones are never multiplied

@@ -92,6 +92,11 @@ async def origin(uow: db.UnitOfWork) -> str | None:
     return (await store.head(uow)).origin
 
 
+def origin_of(address: str) -> str:
+    """Return the name that the log would get at this public address."""
+    return core.origin_of(address)
+
+
 async def latest(uow: db.UnitOfWork) -> types.Checkpoint:
     """Return the newest checkpoint. Raises ``CheckpointNotFound``."""
     found = await store.latest_checkpoint(uow)
@@ -163,3 +168,11 @@ async def proven(uow: db.UnitOfWork, *, entry: types.Entry, size: int | None = N
     wanted = signed.size if size is None and signed is not None else size or 0
     path = await inclusion(uow, index=entry.index, size=wanted)
     return types.Inclusion(entry, wanted, path, None if signed is None else signed.note)
+
+
+async def signed(uow: db.UnitOfWork, *, size: int) -> types.Checkpoint:
+    """Return the checkpoint of a size that was signed. Raises ``CheckpointNotFound``."""
+    found = await store.checkpoint(uow, size=size)
+    if found is None:
+        raise types.CheckpointNotFound(f"No checkpoint of {size} leaves was signed.")
+    return found

@@ -84,6 +84,14 @@ async def some(uow: db.UnitOfWork, *, organization_id: UUID, before: UUID | None
     return [_from_row(row) for row in await uow.fetch(asked.order_by(_receipts.c.id.desc()).limit(limit))]
 
 
+async def of_period(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID) -> list[Receipt]:
+    """Return every receipt of a period in the order in which they were made, those that wait and those that ended too."""
+    return [
+        _from_row(row)
+        for row in await uow.fetch(_asked(organization_id).where(_receipts.c.period_id == period_id).order_by(_receipts.c.id))
+    ]
+
+
 async def serials_of(uow: db.UnitOfWork, *, organization_id: UUID) -> dict[UUID, str]:
     """Return the serial of each period's receipt that stands."""
     rows = await uow.fetch(

@@ -15,40 +15,22 @@ seats are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
-from carbonledger.domains.catalog.types import Charge, PlanVersion, Proration, overridden
+from carbonledger.domains.catalog.types import Charge, Proration
 from carbonledger.domains.catalog.types.charges import Timing
 from carbonledger.domains.subscriptions.core import coverage as cover
 from carbonledger.domains.subscriptions.core import eras as eras_
-from carbonledger.domains.subscriptions.core import story
+from carbonledger.domains.subscriptions.core import story, writing
 from carbonledger.domains.subscriptions.core.coverage import Coverage, Stretch, Terms
 from carbonledger.domains.subscriptions.core.eras import Era, Span
 from carbonledger.domains.subscriptions.core.story import Turn
+from carbonledger.domains.subscriptions.core.writing import Books
 from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind, is_usage
-from carbonledger.kernel import instant
 from carbonledger.kernel.period import Period
-
-SETUP_CODE: Final = "setup_fee"
-COMMITMENT_CODE: Final = "minimum_commitment"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
-    """Whose charges are counted, and by which versions (each that the facts name, by id)."""
-
-    subscription_id: UUID
-    account_id: UUID
-    versions: Mapping[UUID, PlanVersion]
-
-    def charges(self, terms: Terms) -> tuple[Charge, ...]:
-        """Return what is charged under ``terms``, this customer's own charges in their places."""
-        version = self.versions[terms.plan_version_id]
-        return overridden(version, terms.overrides).charges if terms.overrides else version.charges
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +124,7 @@ def usage_so_far(facts: Sequence[Fact], books: Books, *, at: datetime) -> tuple[
     for later in _turns_within(found[-1], span, opening):
         _follow(cycle, later)
     past = tuple(replace(part, end=min(part.end, at)) for part in cycle.metered if part.start < at)
-    return tuple((charge, _periods(stretches)) for charge, stretches in _grouped(cycle, past, metered=True))
+    return tuple((charge, writing.periods_of(stretches)) for charge, stretches in _grouped(cycle, past, metered=True))
 
 
 def _opening(era: Era, span: Span) -> int:
@@ -340,73 +322,14 @@ def _commitments(cycle: _Cycle, fact: Fact, at: datetime) -> None:
 def _credited(cycle: _Cycle, fact: Fact, debit: _Debit, lost: tuple[datetime, datetime], proration: Proration) -> DueCharge:
     stretch = replace(debit.stretch, start=lost[0], end=lost[1])
     unit = Proration.DAY if proration is Proration.NONE else proration
-    if not _fraction(cycle, (debit.whole,), unit)[0]:
+    if not writing.fraction(cycle.span, (debit.whole,), unit)[0]:
         unit = Proration.SECOND  # it was debited for less than a day
     due = _due(cycle, fact, fact.effective_at, kind=DueKind.CREDIT, charge=debit.charge, stretches=(stretch,), proration=unit)
-    whole, _ = _fraction(cycle, (debit.whole,), unit)
+    whole, _ = writing.fraction(cycle.span, (debit.whole,), unit)
     return replace(due, credits=debit.cause, debited=whole)
 
 
 def _due(
-    cycle: _Cycle,
-    fact: Fact,
-    at: datetime,
-    *,
-    kind: DueKind,
-    charge: Charge | None,
-    stretches: tuple[Stretch, ...],
-    proration: Proration,
+    cycle: _Cycle, fact: Fact, at: datetime, *, kind: DueKind, charge: Charge | None, stretches: tuple[Stretch, ...], proration: Proration
 ) -> DueCharge:
-    terms = stretches[-1].terms
-    numerator, denominator = _fraction(cycle, stretches, proration)
-    service = Period(cycle.span.start, cycle.span.end)
-    part = Period(stretches[0].start, stretches[-1].end)
-    code = charge.code if charge is not None else SETUP_CODE if kind is DueKind.SETUP else f"{COMMITMENT_CODE}/{terms.plan_version_id}"
-    names = (str(cycle.books.subscription_id), code, _spelt(service.start), _spelt(part.start), kind.value, str(fact.number))
-    return DueCharge(
-        cause="/".join(names),
-        kind=kind,
-        subscription_id=cycle.books.subscription_id,
-        account_id=cycle.books.account_id,
-        plan_version_id=terms.plan_version_id,
-        charge=charge,
-        service=service,
-        part=part,
-        stretches=_periods(stretches),
-        proration=proration,
-        numerator=numerator,
-        denominator=denominator,
-        quantity=terms.quantity if charge is not None and charge.per_seat else 1,
-        billable_at=max(at, fact.effective_at) if kind is DueKind.CREDIT else at,
-        fact=fact.number,
-    )
-
-
-def _spelt(at: datetime) -> str:
-    return instant.to_api_instant(at)
-
-
-def _periods(stretches: Sequence[Stretch]) -> tuple[Period, ...]:
-    """Return the stretches as periods, those that meet as one."""
-    merged: list[Period] = []
-    for stretch in stretches:
-        if merged and merged[-1].end == stretch.start:
-            merged[-1] = Period(merged[-1].start, stretch.end)
-        else:
-            merged.append(Period(stretch.start, stretch.end))
-    return tuple(merged)
-
-
-def _fraction(cycle: _Cycle, stretches: Sequence[Stretch], proration: Proration) -> tuple[int, int]:
-    """Return the part that ``stretches`` are of the cycle: local days, whole seconds, or 1 of 1."""
-    span = cycle.span
-    if proration is Proration.NONE:
-        return 1, 1
-    if proration is Proration.SECOND:
-        return sum(_seconds(stretch.start, stretch.end) for stretch in stretches), _seconds(span.start, span.end)
-    days = sum((span.day(stretch.end) - span.day(stretch.start)).days for stretch in stretches)
-    return days, (span.after - span.first).days
-
-
-def _seconds(start: datetime, end: datetime) -> int:
-    return int(end.timestamp()) - int(start.timestamp())
+    return writing.written(cycle.books, cycle.span, fact, at, kind=kind, charge=charge, stretches=stretches, proration=proration)

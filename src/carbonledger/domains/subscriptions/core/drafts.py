@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from carbonledger.domains.accounts.types import METADATA_KEY_MAX_CHARS, METADATA_MAX, METADATA_VALUE_MAX_CHARS
-from carbonledger.domains.catalog.types.plans import TRIAL_MAX_DAYS
+from carbonledger.domains.catalog.types.plans import TRIAL_MAX_DAYS, Charge, PlanVersion
 from carbonledger.domains.subscriptions import types
 from carbonledger.kernel import errors, line
 from carbonledger.kernel.errors import Problem
@@ -58,6 +58,21 @@ def terms_problems(*, start_at: datetime, trial_days: int | None, now: datetime)
         found.append(Problem("/start_at", "too_far", f"Start at most {START_MAX.days} days from now."))
     if trial_days is not None and not 0 <= trial_days <= TRIAL_MAX_DAYS:
         found.append(Problem("/trial_days", "out_of_range", f"Give whole days from 0 to {TRIAL_MAX_DAYS}."))
+    return tuple(found)
+
+
+def foreign(charges: Sequence[Charge | None], version: PlanVersion) -> tuple[Problem, ...]:
+    """Return which charges of a customer's own name a meter or a tax rate that the plan version doesn't."""
+    meters = {charge.meter_code for charge in version.charges}
+    rates = {code for charge in version.charges for code in charge.tax_rate_codes}
+    found = []
+    for place, charge in enumerate(charges):
+        if charge is None:
+            continue
+        if charge.meter_code is not None and charge.meter_code not in meters:
+            found.append(Problem(f"/charges/{place}/meter_code", "not_of_the_plan", "Name a meter that the plan charges by."))
+        if not set(charge.tax_rate_codes) <= rates:
+            found.append(Problem(f"/charges/{place}/tax_rate_codes", "not_of_the_plan", "Name tax rates that the plan charges."))
     return tuple(found)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog import types as catalog_types
 from carbonledger.domains.catalog.types import Charge, PlanState, PlanVersion, Proration
+from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.domains.subscriptions import types
 from carbonledger.domains.subscriptions.core import commands, drafts, indexing
 from carbonledger.domains.subscriptions.service import recording
@@ -22,6 +23,7 @@ from carbonledger.domains.subscriptions.types import Fact, Status, Subscription,
 from carbonledger.infra import db
 from carbonledger.kernel import errors, ids
 from carbonledger.kernel.actor import Actor
+from carbonledger.kernel.errors import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,8 @@ class Draft:
     """A subscription to begin.
 
     ``version``: the number of the plan's version (None: the one in force when it starts, or now if that is past). ``start_at`` None: now.
-    ``zone`` is for previews without an account; an account has its own.
+    ``overrides``: charges of this customer's own in place of the version's with the same codes. ``zone`` is for previews without an
+    account; an account has its own.
     """
 
     plan_id: UUID
@@ -43,7 +46,7 @@ class Draft:
     ends_at: datetime | None = None
     payment_first: bool = False
     proration: Proration | None = None
-    overrides: tuple[Charge, ...] = ()
+    overrides: VersionDraft | None = None
     external_id: str | None = None
     name: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +66,8 @@ async def create(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetim
     version = await plan_version(
         uow, organization_id=organization_id, plan_id=draft.plan_id, number=draft.version, now=now, at=draft.start_at
     )
-    facts, kept = begun(draft, version, actor=actor, now=now, zone=account.time_zone)
+    own, told = await own_charges(uow, organization_id=organization_id, now=now, version=version, draft=draft.overrides)
+    facts, kept = begun(draft, version, actor=actor, now=now, zone=account.time_zone, overrides=own, told=told)
     await catalog.mark_plans_used(uow, organization_id=organization_id, plan_ids=[draft.plan_id], kind=recording.KIND, now=now)
     versions = {version.id: version}
     blank = Subscription(
@@ -88,16 +92,46 @@ async def create(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetim
         await store.add(uow, organization_id=organization_id, subscription=made, plan_id=version.plan_id)
     except asyncpg.UniqueViolationError as error:
         raise types.SubscriptionExternalIdTaken("Is it the same subscription? Then change that one.") from error
-    told = {"plan_id": str(version.plan_id), "status": made.status.value, **recording.told(facts[0])}
-    await hand.emit(recording.CREATED, made, told)
+    after = {"plan_id": str(version.plan_id), "status": made.status.value, **recording.told(facts[0])}
+    await hand.emit(recording.CREATED, made, after)
     await recording.count(hand, [account.id])
     return indexing.view(made, versions, at=now)
 
 
-def begun(draft: Draft, version: PlanVersion, *, actor: Actor, now: datetime, zone: str) -> tuple[tuple[Fact, ...], drafts.Labels]:
-    """Return the facts of a draft, and its labels in their one form. Raises ``errors.Invalid`` with all problems."""
+async def own_charges(
+    uow: db.UnitOfWork, *, organization_id: UUID, now: datetime, version: PlanVersion, draft: VersionDraft | None
+) -> tuple[tuple[Charge, ...], tuple[Problem, ...]]:
+    """Return a customer's own charges in their one form, and what is wrong with them.
+
+    They are checked as charges of the plan are. They name no meter or tax rate that the version doesn't, so that what a plan needs is all
+    that bills need.
+    """
+    if draft is None or draft.charges is None:
+        return (), ()
+    own = tuple(charge for charge in draft.charges if charge is not None)
+    problems = drafts.foreign(draft.charges, version)
+    try:
+        checked = await catalog.check_version(
+            uow, organization_id=organization_id, draft=draft, version=replace(version, charges=own), before=None, now=now
+        )
+    except catalog_types.PlanInvalid as fault:
+        return (), (*fault.problems, *problems)
+    return checked.charges, problems
+
+
+def begun(
+    draft: Draft,
+    version: PlanVersion,
+    *,
+    actor: Actor,
+    now: datetime,
+    zone: str,
+    overrides: tuple[Charge, ...] = (),
+    told: Sequence[Problem] = (),
+) -> tuple[tuple[Fact, ...], drafts.Labels]:
+    """Return the facts of a draft, and its labels in their one form. Raises ``errors.Invalid`` with all problems, those ``told`` too."""
     start_at = draft.start_at or now
-    problems: list[errors.Problem] = []
+    problems: list[Problem] = list(told)
     kept = drafts.labels(problems, drafts.Labels(external_id=draft.external_id, name=draft.name, metadata=draft.metadata))
     problems += drafts.terms_problems(start_at=start_at, trial_days=draft.trial_days, now=now)
     terms = Terms(
@@ -110,7 +144,7 @@ def begun(draft: Draft, version: PlanVersion, *, actor: Actor, now: datetime, zo
         ends_at=draft.ends_at,
         payment_first=draft.payment_first,
         proration=draft.proration,
-        overrides=draft.overrides,
+        overrides=overrides,
     )
     try:
         facts = commands.start(terms, version, actor=actor, at=now)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from carbonledger.domains.subscriptions.core import charging
+from carbonledger.domains.subscriptions.core import charging, writing
 from carbonledger.domains.subscriptions.service import recording
 from carbonledger.domains.subscriptions.store import billing as store
 from carbonledger.domains.subscriptions.types import DueCharge, Subscription
@@ -41,7 +41,7 @@ async def due(
     by_account: dict[UUID, list[DueCharge]] = {}
     nothing: list[UUID] = []
     for one in found:
-        books = charging.Books(subscription_id=one.id, account_id=one.account_id, versions=versions)
+        books = writing.Books(subscription_id=one.id, account_id=one.account_id, versions=versions)
         charges = _open(one, charging.due_charges(one.facts, books, since=one.billed_until, until=until))
         if charges:
             by_account.setdefault(one.account_id, []).extend(charges)

@@ -8,12 +8,14 @@ from uuid import UUID
 
 from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.catalog import service as catalog
-from carbonledger.domains.catalog.types import Charge, Proration
+from carbonledger.domains.catalog.types import Proration
+from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.domains.subscriptions.core import commands, drafts
 from carbonledger.domains.subscriptions.service import beginning, recording
 from carbonledger.domains.subscriptions.service.recording import Hand
 from carbonledger.domains.subscriptions.types import View, When
 from carbonledger.infra import db
+from carbonledger.kernel import errors
 from carbonledger.kernel.actor import Actor
 
 
@@ -29,18 +31,21 @@ async def change_plan(
     when: When | None = None,
     quantity: int | None = None,
     proration: Proration | None = None,
-    overrides: tuple[Charge, ...] = (),
+    overrides: VersionDraft | None = None,
 ) -> View:
     """Change the plan, now or at renewal (``when`` None: by the present plan's policy); the seats too, if ``quantity`` says.
 
-    To what stands: what was planned is withdrawn. Raises ``SubscriptionNotFound``, ``SubscriptionStateRefuses``, ``PlanCurrencyDiffers``,
+    ``overrides``: charges of this customer's own in place of the version's with the same codes; none given, it has none from then on. To
+    what stands: what was planned is withdrawn. Raises ``SubscriptionNotFound``, ``SubscriptionStateRefuses``, ``PlanCurrencyDiffers``,
     ``PlanNotFound``, ``PlanVersionNotFound``, ``PlanArchived``, ``PlanNotEffective``, ``errors.Invalid``.
     """
     hand = Hand(uow=uow, actor=actor, now=now, organization_id=organization_id)
     held, desk = await recording.held(hand, subscription_id)
     target = await beginning.plan_version(uow, organization_id=organization_id, plan_id=plan_id, number=version, now=now)
+    own, told = await beginning.own_charges(uow, organization_id=organization_id, now=now, version=target, draft=overrides)
+    errors.refuse(told)
     desk = replace(desk, versions={**desk.versions, target.id: target})
-    new = commands.change_plan(desk, target, when=when, quantity=quantity, proration=proration, overrides=overrides)
+    new = commands.change_plan(desk, target, when=when, quantity=quantity, proration=proration, overrides=own)
     await catalog.mark_plans_used(uow, organization_id=organization_id, plan_ids=[plan_id], kind=recording.KIND, now=now)
     return await recording.record(hand, held, desk, new)
 

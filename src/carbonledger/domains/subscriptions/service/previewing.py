@@ -10,7 +10,7 @@ from uuid import UUID
 from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.catalog.types import PlanVersion, Proration
 from carbonledger.domains.identity.service import organizations
-from carbonledger.domains.subscriptions.core import charging, commands, cycles, standing
+from carbonledger.domains.subscriptions.core import charging, commands, cycles, standing, writing
 from carbonledger.domains.subscriptions.service import beginning, recording
 from carbonledger.domains.subscriptions.service.beginning import Draft
 from carbonledger.domains.subscriptions.store import subscriptions as store
@@ -68,7 +68,9 @@ async def preview(
     version = await beginning.plan_version(
         uow, organization_id=organization_id, plan_id=draft.plan_id, number=draft.version, now=now, at=draft.start_at
     )
-    facts, _ = beginning.begun(draft, version, actor=actor, now=min(now, draft.start_at or now), zone=zone)
+    own, told = await beginning.own_charges(uow, organization_id=organization_id, now=now, version=version, draft=draft.overrides)
+    began = min(now, draft.start_at or now)
+    facts, _ = beginning.begun(draft, version, actor=actor, now=began, zone=zone, overrides=own, told=told)
     desk = commands.Desk(facts=facts, versions={version.id: version}, actor=actor, at=now)
     for change in sorted(changes, key=lambda one: one.at):
         desk = await _changed(uow, desk, change, organization_id=organization_id, now=now)
@@ -152,7 +154,7 @@ def _unbilled(desk: commands.Desk, found: Subscription, *, periods: int) -> Prev
 
 def _seen(desk: commands.Desk, *, zone: str, subscription_id: UUID, account_id: UUID, periods: int, since: datetime | None) -> Preview:
     found = cycles.cycles(desk.facts, desk.versions, since=since, limit=periods)
-    books = charging.Books(subscription_id=subscription_id, account_id=account_id, versions=desk.versions)
+    books = writing.Books(subscription_id=subscription_id, account_id=account_id, versions=desk.versions)
     until = found[-1].part.end if found and found[-1].part.end is not None else desk.at
     due = charging.due_charges(desk.facts, books, since=since, until=until)
     shown = {(cycle.service.start, cycle.service.end) for cycle in found}

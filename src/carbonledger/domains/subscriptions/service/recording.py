@@ -111,9 +111,16 @@ async def _count(hand: Hand, moved: Sequence[tuple[Subscription, Subscription]])
 
 
 async def count(hand: Hand, account_ids: Sequence[UUID]) -> None:
-    """Tell accounts how many subscriptions are live for them."""
+    """Tell accounts how many subscriptions are live for them.
+
+    To tell holds what is told of these accounts until the transaction ends. Whoever did so before may have ended one that was counted
+    here as live, so it is counted again then.
+    """
     live = await store.live(hand.uow, organization_id=hand.organization_id, account_ids=account_ids)
     await accounts.set_uses(hand.uow, organization_id=hand.organization_id, kind=KIND, live=live)
+    again = await store.live(hand.uow, organization_id=hand.organization_id, account_ids=account_ids)
+    if again != live:
+        await accounts.set_uses(hand.uow, organization_id=hand.organization_id, kind=KIND, live=again)
 
 
 async def record(hand: Hand, subscription: Subscription, desk: commands.Desk, new: tuple[Fact, ...]) -> View:

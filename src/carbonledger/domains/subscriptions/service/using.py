@@ -11,7 +11,7 @@ from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog.service import metering
 from carbonledger.domains.catalog.types import Charge, Meter, Request
-from carbonledger.domains.subscriptions.core import charging, using
+from carbonledger.domains.subscriptions.core import charging, using, writing
 from carbonledger.domains.subscriptions.service import finding
 from carbonledger.domains.subscriptions.types import View
 from carbonledger.infra import db
@@ -37,7 +37,7 @@ async def usage(uow: db.UnitOfWork, *, organization_id: UUID, now: datetime, sub
     view = await finding.find(uow, organization_id=organization_id, now=now, subscription_id=subscription_id)
     one = view.subscription
     versions = await finding.versions_of(uow, organization_id=organization_id, subscription=one)
-    books = charging.Books(subscription_id=one.id, account_id=one.account_id, versions=versions)
+    books = writing.Books(subscription_id=one.id, account_id=one.account_id, versions=versions)
     open_ = charging.usage_so_far(one.facts, books, at=now)
     account = await accounts.find(uow, organization_id=organization_id, account_id=one.account_id)
     meters = await catalog.charge_meters(uow, organization_id=organization_id, charges=[charge for charge, _ in open_])

@@ -11,16 +11,16 @@ from carbonledger.domains.subscriptions.store import subscriptions
 from carbonledger.domains.subscriptions.types import Subscription
 from carbonledger.infra import db
 
-_OF: Final = "organization_id = $1 AND billable_at <= $2 AND ($3::uuid[] IS NULL OR account_id = ANY ($3::uuid[]))"
+_OF: Final = "billable_at <= $2 AND ($3::uuid[] IS NULL OR account_id = ANY ($3::uuid[]))"
 # Held in the order of ids, so that two runs wait for each other and don't lock each other out. The claim tells those that were held from
 # others of the same accounts that were committed between the two statements of a bill run.
 _CLAIM: Final = f"""
-WITH held AS (SELECT id FROM subscriptions WHERE {_OF} ORDER BY id FOR NO KEY UPDATE)
+WITH held AS (SELECT id FROM subscriptions WHERE organization_id = $1 AND {_OF} ORDER BY id FOR NO KEY UPDATE)
 UPDATE subscriptions s SET claimed_until = $2 FROM held WHERE s.organization_id = $1 AND s.id = held.id RETURNING s.*
 """
 _BILLED: Final = f"""
 UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL
-WHERE {_OF} AND claimed_until = $2
+WHERE organization_id = $1 AND {_OF} AND claimed_until = $2
 """
 _SETTLED: Final = """
 UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from carbonledger.domains.telemetry.store import auditing, leaves, standing
 from carbonledger.domains.telemetry.store import closing as store
-from carbonledger.domains.telemetry.store import leaves, standing
 from carbonledger.domains.telemetry.types import closing as types
 from carbonledger.infra import db
 
@@ -79,3 +79,13 @@ async def leaf_hashes(uow: db.UnitOfWork, *, organization_id: UUID, frozen: type
 async def leaf(uow: db.UnitOfWork, *, organization_id: UUID, frozen: types.Frozen, salting: Salting, event_id: UUID) -> bytes | None:
     """Return the content of an event's leaf; None: the event is not among those that are meant."""
     return await leaves.content(uow, organization_id=organization_id, frozen=frozen, salting=salting, event_id=event_id)
+
+
+async def rows(uow: db.UnitOfWork, *, organization_id: UUID, frozen: types.Frozen, salting: Salting, take: Take) -> None:
+    """Give ``take`` the events whose leaf hashes ``leaf_hashes`` gives, as CSV with all that their leaves are made of, in that order."""
+    await auditing.stream_events(uow, organization_id=organization_id, frozen=frozen, salting=salting, take=take)
+
+
+async def rows_before(uow: db.UnitOfWork, *, organization_id: UUID, cut: int, salting: Salting, take: Take) -> None:
+    """Give ``take`` the events that changed late after a cut and before the next, as they stood at that cut, as the same CSV."""
+    await auditing.stream_before(uow, organization_id=organization_id, cut=cut, salting=salting, take=take)

@@ -30,7 +30,7 @@ _TOKENS: Final = (
     *("cached_input", "image_input", "image_output", "output", "reasoning", "uncached_input"),
 )
 _PLAIN: Final = ", ".join(f"e.{name}" for name in (*_RAW, "revision", "facts", *standing.MEASURES))
-_STOOD: Final = ", ".join(
+STOOD: Final = ", ".join(
     (
         *(f"e.{name}" for name in _RAW),
         "coalesce(n.revision, e.revision) AS revision, coalesce(n.facts, e.facts) AS facts",
@@ -62,15 +62,21 @@ _COUNTS: Final = f"""CASE WHEN coalesce({", ".join(f"x.{name}" for name in _MODA
     THEN concat({_counts([name for name in _TOKENS if name not in _MODALITIES])}) ELSE concat({_counts(_TOKENS)}) END"""
 _COST: Final = """CASE WHEN x.cost_amount IS NULL THEN 'null'
     ELSE concat('{"amount":"', (x.cost_amount * 1000000000000)::numeric(38, 0), '","currency":"USD","scale":12}') END"""
-_HMAC: Final = "sha256(k.outer_pad || sha256(k.inner_pad || uuid_send(x.id) || int4send(x.revision)))"
+HMAC: Final = "sha256(k.outer_pad || sha256(k.inner_pad || uuid_send(x.id) || int4send(x.revision)))"
 _STANDING: Final = f"CASE WHEN x.facts & {int(Fact.DUPLICATE)} = 0 THEN 'counted' ELSE 'duplicate' END"
 _CONTENT: Final = f"""concat(
     '{{"cost":', {_COST}, ',"duration_s":', x.duration_s, coalesce(r.part, ',"emission_rate":null'), s.before_id, x.id, s.before_time,
     to_char(x.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), coalesce(b.part, 'Z","price_book":null'), s.before_quantity,
     {_or_null("x.quantity", shown="'" + '"' + "' || trim_scale(x.quantity)::text || '" + '"' + "'")},
-    ',"requests":', {_or_null("x.requests")}, ',"revision":', x.revision, ',"salt":"', encode(substr({_HMAC}, 1, 16), 'hex'),
+    ',"requests":', {_or_null("x.requests")}, ',"revision":', x.revision, ',"salt":"', encode(substr({HMAC}, 1, 16), 'hex'),
     '","schema":"carbon-ledger/event/v1","standing":"', {_STANDING}, '","tokens":{{', {_COUNTS}, '}}}}'
 )"""
+SALTED: Final = """
+CROSS JOIN (
+    SELECT decode(min(current_setting('carbonledger.salt_inner')), 'hex') AS inner_pad,
+        decode(min(current_setting('carbonledger.salt_outer')), 'hex') AS outer_pad
+) k
+"""
 # What events of a series, a price book or a rate share is written once. Grouped, so that the planner does not write it for each event after
 # all, and every process of a parallel plan makes its own.
 _SHARED: Final = f"""
@@ -86,15 +92,12 @@ LEFT JOIN (SELECT b.id, min(concat('Z","price_book":', to_json(b.version)::text)
 LEFT JOIN (
     SELECT r.id, min(concat(',"emission_rate":"', encode(r.digest, 'hex'), '"')) AS part FROM emission_rates r GROUP BY r.id
 ) r ON r.id = x.emission_rate_id
-CROSS JOIN (
-    SELECT decode(min(current_setting('carbonledger.salt_inner')), 'hex') AS inner_pad,
-        decode(min(current_setting('carbonledger.salt_outer')), 'hex') AS outer_pad
-) k
+{SALTED}
 """
 _UNTOUCHED: Final = standing.UNTOUCHED.replace("<columns>", _PLAIN)
-_BEFORE: Final = standing.BEFORE.replace("<columns>", _STOOD)
-_LATE: Final = standing.LATE_AFTER.replace("<columns>", _STOOD)
-_EVENTS: Final = f"{_UNTOUCHED} UNION ALL {_BEFORE} UNION ALL {_LATE}"
+_BEFORE: Final = standing.BEFORE.replace("<columns>", STOOD)
+_LATE: Final = standing.LATE_AFTER.replace("<columns>", STOOD)
+EVENTS: Final = f"{_UNTOUCHED} UNION ALL {_BEFORE} UNION ALL {_LATE}"
 # Apart, so that what is most of a month is hashed by all processes of a parallel plan: of a union only the rows would be read by them.
 _HASH: Final = f"sha256('\\x00'::bytea || convert_to({_CONTENT}, 'UTF8'))"
 _HASHES: Final = f"""
@@ -102,7 +105,7 @@ SELECT x.id, {_HASH} FROM ({_UNTOUCHED}) x {_SHARED}
 UNION ALL SELECT x.id, {_HASH} FROM ({_BEFORE} UNION ALL {_LATE}) x {_SHARED}
 ORDER BY 1
 """
-_ONE: Final = f"SELECT {_CONTENT} FROM ({_EVENTS}) x {_SHARED} WHERE x.id = $5"
+_ONE: Final = f"SELECT {_CONTENT} FROM ({EVENTS}) x {_SHARED} WHERE x.id = $5"
 
 
 class Salting(Protocol):
@@ -120,7 +123,7 @@ Take = Callable[[bytes], Coroutine[Any, Any, None]]
 async def stream(uow: db.UnitOfWork, *, organization_id: UUID, frozen: Frozen, salting: Salting, take: Take) -> None:
     """Give ``take`` ids and leaf hashes of the events that are meant, in the order of the ids: COPY's binary rows, in any pieces."""
     await uow.conn.execute(standing.SETTINGS)
-    await _set_salt(uow, salting)
+    await set_salt(uow, salting)
     await uow.conn.copy_from_query(
         _HASHES,
         *_arguments(organization_id, frozen),
@@ -132,7 +135,7 @@ async def stream(uow: db.UnitOfWork, *, organization_id: UUID, frozen: Frozen, s
 
 async def content(uow: db.UnitOfWork, *, organization_id: UUID, frozen: Frozen, salting: Salting, event_id: UUID) -> bytes | None:
     """Return the content of one leaf; None: the event is not among them."""
-    await _set_salt(uow, salting)
+    await set_salt(uow, salting)
     found: str | None = await uow.conn.fetchval(_ONE, *_arguments(organization_id, frozen), event_id)
     return None if found is None else found.encode()
 
@@ -141,7 +144,8 @@ def _arguments(organization_id: UUID, frozen: Frozen) -> tuple[Any, ...]:
     return organization_id, frozen.starts_at, frozen.ends_at, frozen.cut
 
 
-async def _set_salt(uow: db.UnitOfWork, salting: Salting) -> None:
+async def set_salt(uow: db.UnitOfWork, salting: Salting) -> None:
+    """Let the statements of this transaction that name ``HMAC`` and ``SALTED`` make salts."""
     key = salting.secret.ljust(_BLOCK, b"\x00")
     inner = bytes(byte ^ 0x36 for byte in key) + _DOMAIN
     outer = bytes(byte ^ 0x5C for byte in key)

@@ -141,7 +141,7 @@ async def test_what_is_no_price_is_refused(ledger: Installation, charge: dict[st
 async def test_everything_that_is_wrong_is_told_at_once(ledger: Installation) -> None:
     client = await metered(ledger)
     body = a_plan(
-        tiers("100", "50", None),
+        {**tiers("100", "50", None), "meter_code": "other", "name": "", "minimum": "x"},
         {**SEAT, "code": "bad code", "tax_rate_codes": ["none"]},
         {**SEAT, "amount": "0.001"},
         code="no/good",
@@ -152,6 +152,9 @@ async def test_everything_that_is_wrong_is_told_at_once(ledger: Installation) ->
     )
     assert set(await refused(client, body)) == {
         ("/charges/0/tiers/1/up_to", "tier_not_above"),
+        ("/charges/0/meter_code", "meter_unknown"),
+        ("/charges/0/name", "required"),
+        ("/charges/0/minimum", "number_unreadable"),
         ("/charges/1/code", "code_invalid"),
         ("/charges/1/tax_rate_codes/0", "tax_rate_unknown"),
         ("/charges/2/amount", "minor_unit_fraction"),

@@ -58,8 +58,8 @@ def work(form: editor.Form, draft: drafts.VersionDraft, rates: Mapping[str, type
     tried = [charge for charge in form.charges if not charge.is_blank]
     wanting: list[str] = [problem.detail for problem in draft.problems]
     lines, names = [], []
-    for charge, fields in zip(draft.charges or (), tried, strict=False):
-        if charge is None:
+    for place, (charge, fields) in enumerate(zip(draft.charges or (), tried, strict=False)):
+        if place in draft.unread:
             continue
         try:
             lines.append(_line(charge, fields.values.get("tried", ""), rates))
@@ -93,7 +93,7 @@ def _usage(charge: types.Charge, quantity: Decimal | None) -> Usage:
         case models.Flat():
             return Usage(quantity=_ONE if quantity is None else quantity)
         case models.CostPlus():
-            # Which tokens it was for is not tried: all of it is taken for one kind's.
+            # Which tokens it was for is not tried: all of it has the margin of the rest.
             kinds = {next(iter(charge.model.by_token_kind)): Decimal(0)} if charge.model.by_token_kind else {}
             return Usage(metered_cost=given, cost_by_kind=kinds)
         case models.Carbon():

@@ -48,6 +48,8 @@ MEMBERS: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
         ("fixed_fee_per_event", "Fee for each event", "May be empty."),
         ("per_event_minimum", "Least for each event", "May be empty."),
         ("per_event_maximum", "Most for each event", "May be empty."),
+        ("free_base_amount", "Amount without a rate", "May be empty."),
+        ("free_event_count", "Events without a fee", "May be empty."),
     ),
     "graduated_percentage": (),
     "cost_plus": (("markup_percent", "Margin in percent", "20 makes 1.2 times what providers charged, in USD."),),
@@ -60,11 +62,16 @@ TRIED: Final = {
     "cost_plus": "Cost at providers, USD",
     "carbon": "Kilograms of CO2e",
 }
+KINDS: Final = (
+    ("uncached_input", "On uncached input"),
+    ("cached_input", "On cached input"),
+    ("cache_creation_5m", "On writing to a cache, 5 minutes"),
+    ("cache_creation_1h", "On writing to a cache, 1 hour"),
+    ("output", "On output"),
+)
 _SHARED: Final = ("code", "name", "charge_model", "timing", "meter_code", "included", "free_units", "minimum", "maximum", "tax_rate_codes")
 _NUMBERS: Final = ("included", "free_units", "minimum", "maximum")
-_TICKS: Final = ("per_seat", "whole")
 _TIER: Final = ("up_to", "unit_price", "rate_percent", "flat_price")
-_EXTRA: Final = ("discount_percent", "bound", "tried")
 
 
 @dataclass(slots=True)
@@ -164,7 +171,9 @@ def _charge_of(shown: Mapping[str, Any]) -> Charge:
     names = {*_SHARED, *(name for members in MEMBERS.values() for name, _, _ in members), "bound"}
     values = {name: _text(shown.get(name)) for name in names - {"tax_rate_codes"}}
     values["tax_rate_codes"] = ", ".join(shown["tax_rate_codes"])
-    values["discount_percent"] = _text((shown["discount"] or {}).get("percent"))
+    values |= {f"discount_{name}": _text(value) for name, value in (shown["discount"] or {}).items()}
+    values |= {f"kind_{kind}": percent for kind, percent in (shown.get("by_token_kind") or {}).items()}
+    values |= {"not_at_zero": "yes"} if shown.get("flat_at_zero") is False else {}
     values |= {"per_seat": "yes"} if shown["per_seat"] else {}
     values |= {} if shown["prorated"] else {"whole": "yes"}
     for name in ("included", "free_units"):
@@ -207,6 +216,10 @@ def _charge_sent(charge: Charge) -> dict[str, Any]:
     body: dict[str, Any] = {"charge_model": model, "code": values.get("code", "").strip(), "name": values.get("name", "")}
     names = (*_NUMBERS, *(name for name, _, _ in MEMBERS[model]), *(("bound",) if model == "carbon" else ()))
     body |= {name: value for name in names if (value := values.get(name, "").strip())}
+    if "free_event_count" in body:
+        body["free_event_count"] = _number(values, "free_event_count", 0, "/charges/free_event_count")
+    if model == "cost_plus":
+        body["by_token_kind"] = {kind: percent for kind, _ in KINDS if (percent := values.get(f"kind_{kind}", "").strip())}
     if model == "flat":
         body["timing"] = values.get("timing") or "advance"
     elif values.get("meter_code"):
@@ -214,10 +227,12 @@ def _charge_sent(charge: Charge) -> dict[str, Any]:
     if model in TIERED:
         rows = [{name: value for name in _TIER if (value := tier.get(name, "").strip())} for tier in charge.tiers]
         body["tiers"] = [row for row in rows if row]
+        body["flat_at_zero"] = values.get("not_at_zero") != "yes"
     body["per_seat"], body["prorated"] = values.get("per_seat") == "yes", values.get("whole") != "yes"
     body["tax_rate_codes"] = [code.strip() for code in values.get("tax_rate_codes", "").split(",") if code.strip()]
-    if values.get("discount_percent", "").strip():
-        body["discount"] = {"percent": values["discount_percent"].strip()}
+    off = {name: value for name in ("percent", "amount", "name") if (value := values.get(f"discount_{name}", "").strip())}
+    if off.keys() - {"name"}:
+        body["discount"] = off
     return body
 
 
@@ -237,4 +252,8 @@ def _field(pointer: str, places: Sequence[int], tiers: Mapping[int, Sequence[int
     place = places[int(parts[1])]
     if parts[2] == "tiers" and len(parts) > 4 and int(parts[3]) < len(tiers[place]):  # noqa: PLR2004 - a place of its own, and a name
         return f"charges.{place}.tiers.{tiers[place][int(parts[3])]}.{parts[4]}"
-    return f"charges.{place}.{ {'discount': 'discount_percent'}.get(parts[2], parts[2]) }"
+    if parts[2] == "discount":
+        return f"charges.{place}.discount_{parts[3] if len(parts) > 3 else 'percent'}"  # noqa: PLR2004 - a member of the discount
+    if parts[2] == "by_token_kind" and len(parts) > 3:  # noqa: PLR2004 - one of its kinds
+        return f"charges.{place}.kind_{parts[3]}"
+    return f"charges.{place}.{parts[2]}"

@@ -134,6 +134,7 @@ async def _editor(
         members=editor.MEMBERS,
         tiered=editor.TIERED,
         tried=editor.TRIED,
+        kinds=editor.KINDS,
     )
 
 

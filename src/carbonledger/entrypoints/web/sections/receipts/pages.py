@@ -51,8 +51,13 @@ class Month:
 
 
 def tabs(call: routing.Call) -> dict[str, Any]:
-    """Return what the section's head needs: whether there is an inventory to show, which is the house's alone."""
-    return {"has_credits": call.caller.is_house and "credits:read" in call.actor.scopes}
+    """Return what the section's head needs: its tabs. The inventory is the house's alone."""
+    found = [("months", PATH, "Months and receipts")]
+    if "audit_packs:read" in call.actor.scopes:
+        found.append(("packs", f"{PATH}/packs", "Audit packs"))
+    if call.caller.is_house and "credits:read" in call.actor.scopes:
+        found.append(("credits", f"{PATH}/credits", "Credits"))
+    return {"tabs": found}
 
 
 def needs_payment(call: routing.Call) -> bool:
