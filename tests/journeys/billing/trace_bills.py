@@ -1,7 +1,7 @@
 """What three customers must be billed, from the shipped traces and the ledger's export alone. Imports nothing of ours, on purpose.
 
 Three second opinions for ``test_trace.py``: which calls of the traces a customer made (``calls``), what its provider charged for them by
-the prices it publishes (``charged``), and what the ledger itself says, read from its own export row by row (``exported``). A month is one of
+the prices it publishes (``charged``), and what the ledger itself says, read from its export row by row (``exported``). A month is one of
 the customer's zone. Run on an export, it prints what it found: ``python tests/journeys/billing/trace_bills.py usage.jsonl``.
 """
 
