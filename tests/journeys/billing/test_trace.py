@@ -6,6 +6,7 @@ from ``trace_bills.py``, which reads the raw traces, the providers' published pr
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -72,6 +73,9 @@ class Seller:
             answer = self.send("POST", "/v1/telemetry/events", {"events": list(some)}, expect=202)
             found = {name: count + answer[name] for name, count in found.items()}
         return found
+
+    def is_there(self, path: str) -> bool:
+        return self.client.get(path).status_code == 200
 
     def invoices(self, account_id: str) -> list[dict[str, Any]]:
         """Return an account's invoices, the oldest first."""
@@ -241,8 +245,9 @@ def _is_whole(seller: Seller, made: dict[str, Any], *, count: int) -> None:
     numbers = sorted(one["number"] for one in made["invoices"])
     assert numbers == [f"INV-{number:05}" for number in range(1, count + 1)]
     for invoice in made["invoices"]:
-        until.holds_now(lambda invoice=invoice: seller.client.get(f"/v1/invoices/{invoice['id']}/pdf").status_code == 200)
-        printed = seller.client.get(f"/v1/invoices/{invoice['id']}/pdf")
+        path = f"/v1/invoices/{invoice['id']}/pdf"
+        until.holds_now(functools.partial(seller.is_there, path))
+        printed = seller.client.get(path)
         assert printed.headers["content-type"] == "application/pdf"
         assert printed.content.startswith(b"%PDF-")
 

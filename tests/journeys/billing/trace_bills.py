@@ -40,10 +40,10 @@ def calls() -> Iterator[tuple[str, datetime, dict[str, int]]]:
     """Yield every call: whose, when, its tokens. One call of the Azure hour after the other falls on one day after the other."""
     with gzip.open(AZURE, "rt", encoding="utf-8") as lines:
         for number, row in enumerate(csv.DictReader(lines)):
-            at = datetime.fromisoformat(row["TIMESTAMP"][:26]).time()  # it counts in 100 ns
+            time = datetime.fromisoformat(row["TIMESTAMP"][:26]).time()  # it counts in 100 ns
             day = FIRST_DAY + timedelta(days=number // 2 % DAYS)
             tokens = {"uncached_input": int(row["ContextTokens"]), "output": int(row["GeneratedTokens"])}
-            yield ("acme", "globex")[number % 2], datetime.combine(day, at, UTC), tokens
+            yield ("acme", "globex")[number % 2], datetime.combine(day, time, UTC), tokens
     known: set[int] = set()
     with lzma.open(MOONCAKE, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines):

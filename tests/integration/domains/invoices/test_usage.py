@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from carbonledger.domains.catalog.types import Charge
 from carbonledger.domains.catalog.types.charges import Bound, Carbon, CostPlus
-from carbonledger.domains.invoices.service import checking, explaining
+from carbonledger.domains.invoices.service import checking, collecting, explaining, measuring
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Invoice, LineKind, Origin, State
 from carbonledger.domains.invoices.types.sellers import LateUsage
@@ -268,6 +269,27 @@ async def test_an_account_under_another_name_gives_nothing_back(shop: Shop) -> N
     assert len(events.data) == 1
 
 
+async def test_the_days_of_a_line_add_up_to_what_its_price_is_for(database: db.Database) -> None:
+    """Of a margin that is the provider's cost, and of carbon the kilograms, not how many calls there were."""
+    shop = await shops.opened(database)
+    cost = Charge(code="ai", name="AI", model=CostPlus(markup_percent=Decimal(20)))
+    carbon = Charge(code="carbon", name="Carbon", model=Carbon(price_per_kg=Decimal("0.20"), bound=Bound.HIGH))
+    usd = currency.by_code("USD")
+    await shop.subscribe(await shop.account(external_id="acme", currency="USD"), await shop.plan("ai", cost, carbon, currency=usd))
+    for number in range(3):
+        call = ledger.draft(f"call {number}", at=WITHIN + timedelta(days=number), counts=ledger.tokens(uncached=10**6), account="acme")
+        await shop.send(call, at=WITHIN + timedelta(days=number))
+    await shop.bill(END)
+    invoice, lines = await last(shop)
+    for line in lines.values():
+        names: dict[str, Any] = {"organization_id": shop.organization_id, "invoice_id": invoice.id, "line_id": line.id}
+        async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
+            found = await explaining.explain(uow, now=END, **names)
+        assert found.usage is not None
+        assert [day.events for day in found.usage.days] == [1, 1, 1]
+        assert sum(day.quantity for day in found.usage.days) == line.quantity
+
+
 async def test_a_digest_is_worked_out_by_hand(shop: Shop) -> None:
     """The bytes that are hashed, written out here from the form that ``usage.SCHEMA`` names; nothing of ours is asked for them."""
     await shop.use("acme", "100", at=WITHIN)
@@ -281,3 +303,42 @@ async def test_a_digest_is_worked_out_by_hand(shop: Shop) -> None:
         '"schema":"carbon-ledger/usage/v1"}'
     )
     assert line.explained.digest == hashlib.sha256(content.encode()).hexdigest()
+
+
+async def test_drafts_that_cannot_be_counted_keep_no_other_back(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many they are: each is tried once in a run, and the run goes on behind them."""
+    shop = await shops.opened(database)
+    await shop.settings(grace=timedelta(hours=6))
+    await shop.meter()
+    plan = await shop.plan("pro", PAGES)
+    for number in range(5):
+        await shop.subscribe(await shop.account(external_id=f"c{number}"), plan)
+    await shop.bill(END)
+    rightly, bad = measuring.measure, {"c0", "c1", "c2"}
+
+    async def measure(uow: db.UnitOfWork, *, wanted: Sequence[measuring.Wanted], **named: Any) -> dict[str, Any]:
+        if bad & {one.account for one in wanted}:
+            raise types.TaxUnknown("There is no tax rate vat.")
+        return await rightly(uow, wanted=wanted, **named)
+
+    monkeypatch.setattr(measuring, "measure", measure)
+    failed: set[Any] = set()
+    issued = 0
+    for _ in range(6):
+        async with shop.database.transaction(shop.organization_id) as uow:
+            done = await collecting.run(
+                uow,
+                actor=shop.actor,
+                now=END + timedelta(hours=6),
+                at=END,
+                organization_id=shop.organization_id,
+                limit=2,
+                apart_from=failed,
+            )
+        if done == collecting.Collected():
+            break
+        issued += done.issued
+        failed |= set(done.failed)
+    assert (issued, len(failed)) == (2, 3)
+    rows = await shop.fetch("SELECT step, attempts FROM billing_failures WHERE organization_id = $1", shop.organization_id)
+    assert [tuple(row) for row in rows] == [("collect", 1)] * 3
