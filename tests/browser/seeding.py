@@ -149,6 +149,32 @@ def receipts(running: installation.Installation) -> list[dict[str, Any]]:
     return list(running.request("GET", "/v1/receipts", headers=HEADERS)[1]["data"])
 
 
+def invoice(running: installation.Installation) -> dict[str, str]:
+    """Return an issued invoice with one of its lines; written when it is first asked for."""
+    found = running.request("GET", "/v1/invoices?limit=1", headers=HEADERS)[1]["data"]
+    if not found:
+        account = running.request("POST", "/v1/accounts", headers=HEADERS, body={"name": "Acme Robotics"})[1]
+        lines = [{"description": "Integration work", "quantity": "12.5", "unit_price": "120.00"}]
+        body = {"account_id": account["id"], "currency": "EUR", "lines": lines}
+        found = [running.request("POST", "/v1/invoices", headers=HEADERS, body=body)[1]]
+        running.request("POST", f"/v1/invoices/{found[0]['id']}/finalize", headers=HEADERS, body={})
+    line = running.request("GET", f"/v1/invoices/{found[0]['id']}/lines", headers=HEADERS)[1]["data"][0]
+    return {"invoice_id": found[0]["id"], "line_id": line["id"]}
+
+
+def subscription(running: installation.Installation) -> dict[str, str]:
+    """Return a subscription; begun when it is first asked for."""
+    found = running.request("GET", "/v1/subscriptions?limit=1", headers=HEADERS)[1]["data"]
+    if not found:
+        account = running.request("POST", "/v1/accounts", headers=HEADERS, body={"name": "Beta Robotics"})[1]
+        charge = {"code": "seat", "name": "Seat", "charge_model": "flat", "amount": "20.00", "per_seat": True, "timing": "advance"}
+        body = {"code": "team", "name": "Team", "currency": "EUR", "charges": [charge]}
+        plan = running.request("POST", "/v1/plans", headers=HEADERS, body=body)[1]
+        terms = {"account_id": account["id"], "plan_id": plan["id"], "quantity": 3}
+        found = [running.request("POST", "/v1/subscriptions", headers=HEADERS, body=terms)[1]]
+    return {"subscription_id": found[0]["id"]}
+
+
 def usage(now: datetime, projects: list[str]) -> Iterator[dict[str, Any]]:
     """Yield usage that grows slowly, rests at weekends and differs from day to day."""
     chance = random.Random(7)

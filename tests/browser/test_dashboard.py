@@ -36,6 +36,11 @@ PAGES = (
     "/models/one?provider=openai&model=gpt-5",
     "/models/one?provider=openai&model=o3",
     "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
+    "/subscriptions",
+    "/subscriptions/{subscription_id}",
+    "/invoices",
+    "/invoices/{invoice_id}",
+    "/invoices/{invoice_id}/lines/{line_id}",
     "/accounts",
     "/accounts/new",
     "/accounts/{account_id}",
@@ -76,6 +81,7 @@ ELSEWHERE = {
     "/static/{name}": "no page",
     "/explore/table.csv": "no page",
     "/receipts/{receipt_id}/pdf": "no page",
+    "/invoices/{invoice_id}/pdf": "no page",
     "/receipts/{receipt_id}/bundle": "no page",
     "/receipts/packs/{month}/{number}": "no page",
 }
@@ -97,7 +103,8 @@ def addresses(running: installation.Installation) -> list[str]:
     """Return the addresses of all pages."""
     [event] = running.request("GET", "/v1/telemetry/events?limit=1", headers=seeding.HEADERS)[1]["data"]
     receipt = seeding.receipts(running)[0]
-    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"]}
+    invoice = seeding.invoice(running) | seeding.subscription(running)
+    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"], **invoice}
     known |= {"period_id": receipt["period_id"], "serial": receipt["serial"], **seeding.sold(running)}
     return [f"{running.address}{path.format(**known)}" for path in PAGES]
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
 
-from carbonledger.domains.subscriptions.service import billing
-from carbonledger.infra import db
-from carbonledger.kernel import instant
 from tests.integration.entrypoints.rest.identity.conftest import Installation
 from tests.journeys.periods.test_months import move
 
@@ -44,32 +41,27 @@ async def plan(client: httpx2.AsyncClient, code: str, amount: str, **more: objec
     return str((await sent(client, "/v1/plans", body, 201))["id"])
 
 
-async def billed(database: db.Database, organization_id: UUID, client: httpx2.AsyncClient) -> list[tuple[str, str, str, str]]:
-    """Bill what is due at the sandbox's time, as a bill run does: day, kind, part of the price, days of the part."""
-    until = await _clock(client)
-    async with database.transaction(organization_id) as uow:
-        found = await billing.due(uow, organization_id=organization_id, until=until)
-        await billing.billed(uow, organization_id=organization_id, until=until)
-    return [
-        (f"{due.billable_at:%m-%d}", due.kind.value, f"{due.numerator}/{due.denominator}", f"{due.part.start:%m-%d}..{due.part.end:%m-%d}")
-        for charges in found.values()
-        for due in charges
-    ]
-
-
-async def _clock(client: httpx2.AsyncClient) -> datetime:
-    return instant.from_api_instant((await read(client, "/v1/test-clock"))["clock_at"])
+async def billed(client: httpx2.AsyncClient, seen: set[str]) -> list[tuple[str, str, str]]:
+    """What was billed since the last look: kind, days of the part in UTC, amount; by the begin of the part, what is given back first."""
+    lines = []
+    for invoice in (await read(client, "/v1/invoices?limit=200"))["data"]:
+        lines += (await read(client, f"/v1/invoices/{invoice['id']}/lines?limit=200"))["data"]
+    fresh = [line for line in lines if line["cause"] not in seen]
+    seen.update(line["cause"] for line in fresh)
+    fresh.sort(key=lambda line: (line["part_start"], Decimal(line["amount"])))
+    return [(line["kind"], f"{line['part_start'][5:10]}..{line['part_end'][5:10]}", line["amount"]) for line in fresh]
 
 
 async def test_a_year_of_a_customer(ledger: Installation, sandbox: tuple[UUID, httpx2.AsyncClient]) -> None:
-    organization_id, client = sandbox
-    database = ledger.services.database
+    _, client = sandbox
+    seen: set[str] = set()
     small, large = await plan(client, "small", "31.00", trial_days=28), await plan(client, "large", "62.00")
     account = await sent(client, "/v1/accounts", {"name": "Globex", "time_zone": "Europe/Berlin", "currency": "EUR"}, 201)
     # What is told beforehand: a trial to 28 February, then periods of the 28th.
     terms = {"account_id": account["id"], "plan_id": small}
     told = await sent(client, "/v1/subscriptions/preview", {**terms, "periods": 2})
     assert [cycle["first_day"] for cycle in told["periods"]] == ["2026-02-28", "2026-03-28"]
+    assert [(line["numerator"], line["amount"]) for line in told["lines"]] == [(28, "31.00"), (31, "31.00")]
     made = await sent(client, "/v1/subscriptions", {**terms, "external_id": "globex-1"}, 201)
     path = f"/v1/subscriptions/{made['id']}"
     assert (made["status"], made["trial_ends_at"]) == ("trialing", "2026-02-27T23:00:00Z")
@@ -77,15 +69,11 @@ async def test_a_year_of_a_customer(ledger: Installation, sandbox: tuple[UUID, h
     # Charged from the trial's end; in April it goes up, at once, and the rest of the small plan is given back.
     await move(ledger, client, "2026-04-10T10:00:00Z")
     assert (await read(client, path))["status"] == "active"
-    assert await billed(database, organization_id, client) == [
-        ("02-27", "charge", "28/28", "02-27..03-27"),
-        ("03-27", "charge", "31/31", "03-27..04-27"),
-    ]
+    assert await billed(client, seen) == [("charge", "02-27..03-27", "31.00"), ("charge", "03-27..04-27", "31.00")]
+    # The day of the change belongs to the large plan: 18 of 31 days, of 31 and of 62.
     await sent(client, f"{path}/change-plan", {"plan_id": large})
-    assert await billed(database, organization_id, client) == [
-        ("04-10", "credit", "18/31", "04-09..04-27"),
-        ("04-10", "charge", "18/31", "04-09..04-27"),
-    ]
+    await move(ledger, client, "2026-04-10T10:01:00Z")
+    assert await billed(client, seen) == [("credit", "04-09..04-27", "-18.00"), ("charge", "04-09..04-27", "36.00")]
 
     # In May it is paused for two months, and the days ahead are given back; it resumes by itself.
     await move(ledger, client, "2026-05-10T10:00:00Z")
@@ -94,10 +82,11 @@ async def test_a_year_of_a_customer(ledger: Installation, sandbox: tuple[UUID, h
     assert (await client.post(f"{path}/pause", json={})).json()["code"] == "subscription_paused"
     await move(ledger, client, "2026-07-10T12:00:00Z")
     assert (await read(client, path))["status"] == "active"
-    assert await billed(database, organization_id, client) == [
-        ("04-27", "charge", "30/30", "04-27..05-27"),
-        ("05-10", "credit", "17/30", "05-10..05-27"),
-        ("07-10", "charge", "18/30", "07-09..07-27"),
+    # From the day after the pause on, 17 of 30 days of 62; from the day on which it resumes, 18 of 30.
+    assert await billed(client, seen) == [
+        ("charge", "04-27..05-27", "62.00"),
+        ("credit", "05-10..05-27", "-35.13"),
+        ("charge", "07-09..07-27", "37.20"),
     ]
 
     # Down again: it waits for the renewal, and a changed mind before then is no change.
@@ -113,17 +102,22 @@ async def test_a_year_of_a_customer(ledger: Installation, sandbox: tuple[UUID, h
     # Canceled now, twice; then back, with a period of its own.
     await sent(client, f"{path}/cancel", {"credit": True})
     assert (await client.post(f"{path}/cancel", json={})).json()["code"] == "subscription_over"
-    assert await billed(database, organization_id, client) == [
-        ("07-27", "charge", "31/31", "07-27..08-27"),
-        ("08-27", "charge", "31/31", "08-27..09-27"),
-        ("09-01", "credit", "26/31", "09-01..09-27"),
+    await move(ledger, client, "2026-09-01T10:01:00Z")
+    # Its day still counts: 26 of 31 days of 31 are given back.
+    assert await billed(client, seen) == [
+        ("charge", "07-27..08-27", "62.00"),
+        ("charge", "08-27..09-27", "31.00"),
+        ("credit", "09-01..09-27", "-26.00"),
     ]
     await move(ledger, client, "2026-10-31T10:00:00Z")
     back = await sent(client, f"{path}/reactivate", {})
     assert back["current_period"]["first_day"] == "2026-10-31"
     await move(ledger, client, "2027-01-31T10:00:00Z")
-    # From 31 October: 30 November, 31 December; and an hour earlier in UTC by winter time.
-    assert [line[0] for line in await billed(database, organization_id, client)] == ["10-31", "11-29", "12-30", "01-30"]
+    # From 31 October: 30 November, 31 December, 31 January, 28 February; midnights of Berlin, an hour before those of UTC.
+    assert await billed(client, seen) == [
+        ("charge", f"{start}..{end}", "31.00")
+        for start, end in (("10-30", "11-29"), ("11-29", "12-30"), ("12-30", "01-30"), ("01-30", "02-27"))
+    ]
 
     history = (await read(client, f"{path}/history?limit=100"))["data"]
     assert [fact["kind"] for fact in reversed(history)] == [

@@ -10,12 +10,14 @@ from pydantic import Field
 
 from carbonledger.domains.accounts import types as account_types
 from carbonledger.domains.catalog import types as catalog_types
+from carbonledger.domains.invoices.service import foreseeing
 from carbonledger.domains.subscriptions import service, types
 from carbonledger.domains.subscriptions.service import previewing
 from carbonledger.entrypoints.rest import routing, shapes, subscription_shapes
 from carbonledger.entrypoints.rest.subscription_shapes import CycleOut, DueChargeOut
 from carbonledger.entrypoints.rest.subscriptions import TermsIn
 from carbonledger.entrypoints.shared import access
+from carbonledger.kernel import currency
 
 router = routing.Router(prefix="/v1/subscriptions/preview", tag="Subscriptions")
 
@@ -35,6 +37,7 @@ _LINE: Final[dict[str, Any]] = {
     "price": None,
     "billable_at": "2026-11-01T00:00:00Z",
     "credits": None,
+    "amount": "50.00",
 }
 
 
@@ -103,7 +106,7 @@ class SubscriptionPreviewOut(shapes.Out):
 async def preview_subscription(call: routing.CallDep, body: SubscriptionPreviewIn) -> SubscriptionPreviewOut:
     """Say which periods a subscription would have and what would be due for them, from any day on, with any changes. Nothing is stored.
 
-    It is worked out by the rules that charge.
+    It is worked out by the rules that charge, and what lines come to by those that bill.
     """
     found = await service.preview(
         call.uow,
@@ -136,10 +139,12 @@ async def preview_subscription(call: routing.CallDep, body: SubscriptionPreviewI
         ),
         periods=body.periods,
     )
+    amounts = foreseeing.amounts(found.charges, found.versions)
+    in_currency = currency.by_code(found.currency)
     return SubscriptionPreviewOut(
         time_zone=found.zone,
         currency=found.currency,
         trial_ends_at=found.trial_ends_at,
         periods=[subscription_shapes.to_api_cycle(cycle) for cycle in found.periods],
-        lines=[subscription_shapes.to_api_due_charge(due) for due in found.charges],
+        lines=[subscription_shapes.to_api_due_charge(due, amounts.get(due.cause), in_currency) for due in found.charges],
     )

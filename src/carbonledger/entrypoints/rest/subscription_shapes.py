@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -11,7 +12,8 @@ from pydantic import Field
 from carbonledger.domains.catalog.types import AnchorKind, Proration, drafts
 from carbonledger.domains.subscriptions import types
 from carbonledger.entrypoints.rest import plan_shapes, shapes
-from carbonledger.kernel import decimals
+from carbonledger.kernel import decimals, money
+from carbonledger.kernel.currency import Currency
 from carbonledger.kernel.period import Period
 
 SUBSCRIPTION_ID: Final = "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0f01"
@@ -162,7 +164,7 @@ class SubscriptionOut(shapes.Out):
 
 
 class DueChargeOut(shapes.Out):
-    """One thing that is due: what for, when, and which part of its price. Its amount is the invoice's."""
+    """One thing that is due: what for, when, which part of its price, and what it comes to."""
 
     cause: str = Field(description="Unique for ever; the line of an invoice carries it.")
     kind: types.DueKind
@@ -178,6 +180,7 @@ class DueChargeOut(shapes.Out):
     price: str | None = Field(description="The plan's figure of a setup fee or a commitment.")
     billable_at: datetime
     credits: str | None = Field(description="The cause that a credit gives back.")
+    amount: str | None = Field(description="After the line's own discounts, before tax. Null where it rests on usage.")
 
 
 def from_api_charges(charges: list[plan_shapes.ChargeIn]) -> drafts.VersionDraft | None:
@@ -257,8 +260,8 @@ def to_api_subscription(view: types.View) -> SubscriptionOut:
     )
 
 
-def to_api_due_charge(due: types.DueCharge) -> DueChargeOut:
-    """Return a due charge."""
+def to_api_due_charge(due: types.DueCharge, amount: Decimal | None, currency: Currency) -> DueChargeOut:
+    """Return a due charge with what it comes to."""
     charge = due.charge
     return DueChargeOut(
         cause=due.cause,
@@ -275,4 +278,5 @@ def to_api_due_charge(due: types.DueCharge) -> DueChargeOut:
         price=None if due.amount is None else decimals.to_api_decimal(due.amount),
         billable_at=due.billable_at,
         credits=due.credits,
+        amount=None if amount is None else money.to_api_amount(money.Money(amount, currency)),
     )

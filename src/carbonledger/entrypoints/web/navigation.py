@@ -30,6 +30,8 @@ SECTIONS: Final = (
     Section("accounts", "Accounts", "/accounts", "accounts:read"),
     Section("meters", "Meters", "/meters", "catalog:read"),
     Section("plans", "Plans", "/plans", "catalog:read"),
+    Section("subscriptions", "Subscriptions", "/subscriptions", "subscriptions:read"),
+    Section("invoices", "Invoices", "/invoices", "invoices:read"),
     Section("receipts", "Receipts", "/receipts", "receipts:read"),
     Section("activity", "Activity", "/activity", "events:read", is_apart=True),
     Section("settings", "Settings", "/settings", "organization:read"),

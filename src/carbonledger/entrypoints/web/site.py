@@ -10,6 +10,7 @@ from carbonledger.entrypoints.web.sections.activity import pages as activity
 from carbonledger.entrypoints.web.sections.connections import pages as connections
 from carbonledger.entrypoints.web.sections.entrance import pages as entrance
 from carbonledger.entrypoints.web.sections.explore import pages as explore
+from carbonledger.entrypoints.web.sections.invoices import pages as invoices
 from carbonledger.entrypoints.web.sections.meters import pages as meters
 from carbonledger.entrypoints.web.sections.models import pages as models
 from carbonledger.entrypoints.web.sections.overview import pages as overview
@@ -18,6 +19,7 @@ from carbonledger.entrypoints.web.sections.projects import pages as projects
 from carbonledger.entrypoints.web.sections.receipts import checking, inventory, one, packs
 from carbonledger.entrypoints.web.sections.receipts import pages as receipts
 from carbonledger.entrypoints.web.sections.settings import keys, organization, people, you
+from carbonledger.entrypoints.web.sections.subscriptions import pages as subscriptions
 
 ROUTERS: Final = (
     entrance.router,
@@ -29,6 +31,8 @@ ROUTERS: Final = (
     accounts.router,
     meters.router,
     plans.router,
+    subscriptions.router,
+    invoices.router,
     receipts.router,
     one.router,
     inventory.router,

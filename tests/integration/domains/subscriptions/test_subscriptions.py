@@ -207,6 +207,15 @@ async def test_a_preview_is_what_then_happens_and_writes_nothing(desk: Desk) -> 
     assert seen.trial_ends_at == at("2026-06-07T22:00:00Z")
 
 
+async def test_a_preview_of_one_that_was_never_billed_has_all_that_is_open(desk: Desk) -> None:
+    made = await desk.begin()
+    desk.now = at("2026-08-15")  # June, July and August are open
+    change = previewing.Change(at=desk.now, quantity=2, when=When.NOW)
+    seen = await desk.do(previewing.preview_change, subscription_id=made.subscription.id, change=change, periods=1)
+    assert [f"{due.billable_at:%m-%d}" for due in seen.charges] == ["06-01", "07-01", "08-01"]
+    assert [cycle.first for cycle in seen.periods] == [date(2026, 8, 1)]
+
+
 async def test_a_change_is_previewed_against_what_was_billed(desk: Desk) -> None:
     made = await desk.begin()
     await desk.bill()

@@ -39,7 +39,17 @@ READ = (
     "/settings/you",
     "/search?q=a",
 )
-KEPT = ("/activity", "/settings/keys", "/connections/new", "/accounts", "/accounts/new", "/meters/new", "/plans/new")
+KEPT = (
+    "/activity",
+    "/settings/keys",
+    "/connections/new",
+    "/accounts",
+    "/accounts/new",
+    "/meters/new",
+    "/plans/new",
+    "/subscriptions",
+    "/invoices",
+)
 
 
 @pytest.mark.parametrize("path", [*READ, *KEPT])

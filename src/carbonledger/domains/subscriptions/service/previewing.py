@@ -74,7 +74,9 @@ async def preview(
     desk = commands.Desk(facts=facts, versions={version.id: version}, actor=actor, at=now)
     for change in sorted(changes, key=lambda one: one.at):
         desk = await _changed(uow, desk, change, organization_id=organization_id, now=now)
-    return _seen(desk, zone=zone, subscription_id=_NOBODY, account_id=draft.account_id or _NOBODY, periods=periods, since=None)
+    return _seen(
+        desk, zone=zone, subscription_id=_NOBODY, account_id=draft.account_id or _NOBODY, periods=periods, since=None, charged_since=None
+    )
 
 
 async def preview_change(
@@ -144,7 +146,8 @@ def _unbilled(desk: commands.Desk, found: Subscription, *, periods: int) -> Prev
         subscription_id=found.id,
         account_id=found.account_id,
         periods=periods,
-        since=found.billed_until or desk.at,
+        since=desk.at,
+        charged_since=found.billed_until,
     )
     open_ = [
         due for due in seen.charges if found.billed_until is None or due.billable_at > found.billed_until or due.fact > found.billed_facts
@@ -152,14 +155,23 @@ def _unbilled(desk: commands.Desk, found: Subscription, *, periods: int) -> Prev
     return replace(seen, charges=charging.netted(open_))
 
 
-def _seen(desk: commands.Desk, *, zone: str, subscription_id: UUID, account_id: UUID, periods: int, since: datetime | None) -> Preview:
+def _seen(
+    desk: commands.Desk,
+    *,
+    zone: str,
+    subscription_id: UUID,
+    account_id: UUID,
+    periods: int,
+    since: datetime | None,
+    charged_since: datetime | None,
+) -> Preview:
+    """Return periods that end after ``since``, and what becomes billable from ``charged_since`` on for them and those before."""
     found = cycles.cycles(desk.facts, desk.versions, since=since, limit=periods)
     books = writing.Books(subscription_id=subscription_id, account_id=account_id, versions=desk.versions)
     until = found[-1].part.end if found and found[-1].part.end is not None else desk.at
-    due = charging.due_charges(desk.facts, books, since=since, until=until)
-    shown = {(cycle.service.start, cycle.service.end) for cycle in found}
+    due = charging.due_charges(desk.facts, books, since=charged_since, until=until)
     # The next period's charges in advance are due with the end of the last one shown, but are not of it.
-    charges = tuple(one for one in due if (one.service.start, one.service.end) in shown)
+    charges = tuple(one for one in due if one.service.start < until)
     started = standing.standing(desk.facts, at=desk.facts[0].effective_at)
     return Preview(
         zone=zone,

@@ -1,0 +1,37 @@
+"""What the lines of a subscription that might be come to: the figures that a bill would have, and none where there is no usage to price."""
+
+from __future__ import annotations
+
+from carbonledger.domains.invoices.service import foreseeing
+from carbonledger.domains.subscriptions.core import commands
+from tests.unit.domains.subscriptions.lives import Life, at, flat, plan, usage
+
+
+def test_flat_lines_credits_and_fees_have_their_amounts() -> None:
+    # docs.stripe.com/billing/subscriptions/prorations: from 10 USD to 20 USD halfway through is -5 and +10; and a fee of 3.
+    life = Life(plan("ten", flat("10"), usage(), setup_fee="3"), at("2026-06-01"))
+    life.do(at("2026-06-16"), commands.change_plan, plan("twenty", flat("20")))
+    due = life.due(at("2026-06-30"))
+    amounts = foreseeing.amounts(due, life.versions)
+    assert [str(amounts[one.cause]) for one in due] == ["3.00", "10.00", "-5.00", "10.00"]
+
+
+def test_what_rests_on_usage_has_none() -> None:
+    life = Life(plan("m", usage(), flat("10"), commitment="50"), at("2026-06-01"))
+    due = life.due(at("2026-07-01"))
+    amounts = foreseeing.amounts(due, life.versions)
+    named = [(one.kind.value, None if one.charge is None else one.charge.code, amounts.get(one.cause)) for one in due]
+    assert [(kind, code, None if amount is None else str(amount)) for kind, code, amount in named] == [
+        ("charge", "base", "10.00"),
+        ("charge", "calls", None),
+        ("commitment_true_up", None, None),
+        ("charge", "base", "10.00"),
+    ]
+
+
+def test_a_commitment_of_flat_prices_is_what_they_lack() -> None:
+    life = Life(plan("c", flat("30"), commitment="50"), at("2026-06-01"))
+    due = life.due(at("2026-07-01"))
+    amounts = foreseeing.amounts(due, life.versions)
+    assert {one.kind.value: str(amounts[one.cause]) for one in due} == {"charge": "30.00", "commitment_true_up": "20.00"}
+    assert foreseeing.amounts((), {}) == {}
