@@ -171,9 +171,12 @@ async def gathering(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: I
     return [packing.invoice_from_row(row) for row in rows]
 
 
-async def collected(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, limit: int) -> list[Invoice]:
+async def collected(
+    uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, limit: int, apart_from: Iterable[UUID] = ()
+) -> list[Invoice]:
     """Return drafts whose time to collect is over at ``until``, the earliest first, locked; those that another holds are left out."""
     mine = (
+        _invoices.c.id != func.all(list(apart_from)),
         _invoices.c.state == State.DRAFT.value,
         _invoices.c.collects_until <= until,
     )
