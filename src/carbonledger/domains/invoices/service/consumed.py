@@ -60,7 +60,7 @@ async def consumed(
     if not running:
         return ()
     account = await accounts_service.find(uow, organization_id=organization_id, account_id=running[0][0].account_id)
-    wanted = [measuring.Wanted(due.cause, account, charge, due.stretches) for due, charge in running]
+    wanted = [measuring.Wanted(due.cause, account.external_id, charge, due.stretches) for due, charge in running]
     measured = await measuring.measure(uow, now=now, organization_id=organization_id, wanted=wanted)
     return tuple(_consumed(due, charge, measured[due.cause], seen.versions[due.plan_version_id].currency) for due, charge in running)
 
