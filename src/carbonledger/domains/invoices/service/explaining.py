@@ -16,7 +16,7 @@ from uuid import UUID
 from carbonledger.domains.accounts import service as accounts_service
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog.service import metering
-from carbonledger.domains.catalog.types import Charge, Meter, PlanVersion, documents
+from carbonledger.domains.catalog.types import Charge, Meter, PlanVersion, charges, documents
 from carbonledger.domains.invoices.core import counting, pieces, rating
 from carbonledger.domains.invoices.service import collecting, measuring, standing
 from carbonledger.domains.invoices.service.measuring import Wanted
@@ -45,11 +45,12 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a line of usage rests on. ``digest``: that of what the ledger says now; the line has its own."""
+    """What a line of usage rests on. ``digest`` and ``counted`` are what the ledger says now; the line has its own."""
 
     meter: Meter
     stretches: tuple[Period, ...]
     digest: str | None
+    counted: charges.Usage
     days: tuple[Day, ...]
 
 
@@ -145,6 +146,7 @@ async def _usage(
         meter=meter,
         stretches=stretches,
         digest=measured[line.cause].digest,
+        counted=measured[line.cause].usage,
         days=await _days(uow, organization_id=organization_id, wanted=wanted, meter=meter, zone=invoice.zone),
     )
 
