@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from carbonledger.domains.identity.service import organizations, test_clock
 from carbonledger.domains.invoices.service import checking, issuing, printing
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.entrypoints.worker import invoices as jobs
 from carbonledger.infra import clock
+from tests import conftest
 from tests.integration.domains.invoices.shops import Shop
 from tests.integration.entrypoints.worker import conftest as benches
 
@@ -118,3 +120,25 @@ async def test_a_pdf_that_is_not_made_yet_is_told(shop: Shop) -> None:
     async with shop.database.transaction(shop.organization_id) as uow:
         with pytest.raises(types.InvoiceUnprinted):
             await printing.document(uow, organization_id=shop.organization_id, invoice_id=made.id)
+
+
+async def test_the_clock_of_a_sandbox_bills_as_time_would_have(bench: benches.Bench) -> None:
+    sandbox = Shop(bench.database, await conftest.make_organization(bench.database, name="Sandbox", sandbox=True))
+    async with bench.database.transaction(sandbox.organization_id) as uow:
+        began = await organizations.business_now(uow, organization_id=sandbox.organization_id, at=clock.now())
+    plan_id = await sandbox.plan(now=began)
+    for _ in range(3):
+        await sandbox.subscribe(await sandbox.account(time_zone="UTC"), plan_id, now=began)
+    async with bench.database.transaction(sandbox.organization_id) as uow:
+        await test_clock.advance(
+            uow, actor=sandbox.actor, at=clock.now(), organization_id=sandbox.organization_id, to=began + timedelta(days=90)
+        )
+    while await bench.run_once():
+        await bench.make_due()
+    invoices = await sandbox.invoices()
+    assert len(invoices) == 3 * 3, "at the beginning, and twice when a month was over"
+    assert [one.issued.sequence for one in invoices if one.issued] == list(range(1, 10))
+    issued = sorted({one.issued.at for one in invoices if one.issued})
+    assert issued[0] == began
+    assert issued[-1] <= began + timedelta(days=90)
+    assert all(one.issued is not None and one.issued.at == one.billed_at for one in invoices)
