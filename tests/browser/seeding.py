@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests import installation, standins, until
-from tests.browser import granting
+from tests.browser import granting, selling
 from tests.unit.domains.receipts import credit_files
 
 KEY = "cl_live_" + "b" * 40
@@ -35,6 +35,7 @@ MODELS = (
 )
 BATCH = 1_000
 MONTHS = 2  # that are over at least, of ninety days
+INVOICE_LINES = 5  # of one that has usage and the next period on it
 LOTS = ((1, 1), (2, 40), (41, 90))  # in tonnes
 
 
@@ -44,6 +45,7 @@ def seeded(**settings: str) -> Iterator[installation.Installation]:
     with started(**settings) as running:
         seed(running)
         issue(running)
+        sell(running)
         yield running
 
 
@@ -90,35 +92,6 @@ def seed(running: installation.Installation) -> None:
         assert answer["rejected"] == 0, answer["results"][:3]
 
 
-ACCOUNT = {"name": "Initech", "external_id": "customer-1", "email": "billing@initech.example", "currency": "USD"}
-METER = {"code": "tokens", "name": "Tokens", "aggregation": "sum", "measure": "tokens", "group_by": ["model"]}
-PLAN = {
-    "code": "team",
-    "name": "Team",
-    "currency": "USD",
-    "charges": [
-        {"code": "seat", "name": "Seat", "charge_model": "flat", "amount": "20", "timing": "advance", "per_seat": True},
-        {
-            "code": "tokens",
-            "name": "Tokens",
-            "charge_model": "graduated",
-            "meter_code": "tokens",
-            "tiers": [{"up_to": "1000000", "unit_price": "0.000002"}, {"unit_price": "0.000001", "flat_price": "5"}],
-        },
-        {"code": "ai", "name": "AI usage", "charge_model": "cost_plus", "markup_percent": "20"},
-    ],
-}
-
-
-def sold(running: installation.Installation) -> dict[str, str]:
-    """Make an account, a meter and a plan where there are none, and return the ids of the last made."""
-    ids = {}
-    for name, path, body in (("account_id", "/v1/accounts", ACCOUNT), ("meter_id", "/v1/meters", METER), ("plan_id", "/v1/plans", PLAN)):
-        found = running.request("GET", f"{path}?limit=1", headers=HEADERS)[1]["data"]
-        ids[name] = str(found[0]["id"] if found else running.request("POST", path, headers=HEADERS, body=body)[1]["id"])
-    return ids
-
-
 def issue(running: installation.Installation) -> None:
     """Import retired credits, have the months closed that are over, and return when their receipts are proven."""
     lots = {
@@ -128,16 +101,19 @@ def issue(running: installation.Installation) -> None:
     }
     status, answer = running.request("POST", "/v1/credit-lots", headers=HEADERS, body=lots)
     assert status == 201, answer
-    done = subprocess.run(
-        [sys.executable, "-P", granting.__file__],
-        env=installation.environment(running.home, {}),
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    _run(running, granting.__file__)
     until.holds_now(lambda: _are_proven(receipts(running)), deadline_s=240)
+
+
+def sell(running: installation.Installation) -> None:
+    """Have the house sell to customers for some months."""
+    _run(running, selling.__file__)
+
+
+def _run(running: installation.Installation, program: str) -> None:
+    environment = installation.environment(running.home, {"PYTHONPATH": str(installation.ROOT)})
+    done = subprocess.run([sys.executable, "-P", program], env=environment, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def _are_proven(found: list[dict[str, Any]]) -> bool:
@@ -149,30 +125,23 @@ def receipts(running: installation.Installation) -> list[dict[str, Any]]:
     return list(running.request("GET", "/v1/receipts", headers=HEADERS)[1]["data"])
 
 
-def invoice(running: installation.Installation) -> dict[str, str]:
-    """Return an issued invoice with one of its lines; written when it is first asked for."""
-    found = running.request("GET", "/v1/invoices?limit=1", headers=HEADERS)[1]["data"]
-    if not found:
-        account = running.request("POST", "/v1/accounts", headers=HEADERS, body={"name": "Acme Robotics"})[1]
-        lines = [{"description": "Integration work", "quantity": "12.5", "unit_price": "120.00"}]
-        body = {"account_id": account["id"], "currency": "EUR", "lines": lines}
-        found = [running.request("POST", "/v1/invoices", headers=HEADERS, body=body)[1]]
-        running.request("POST", f"/v1/invoices/{found[0]['id']}/finalize", headers=HEADERS, body={})
-    line = running.request("GET", f"/v1/invoices/{found[0]['id']}/lines", headers=HEADERS)[1]["data"][0]
-    return {"invoice_id": found[0]["id"], "line_id": line["id"]}
+def sold(running: installation.Installation) -> dict[str, str]:
+    """Return the ids of what the house sells: an invoice of five lines with the one of its usage, and whose and what it is."""
 
+    def every(path: str) -> list[dict[str, Any]]:
+        return list(running.request("GET", path, headers=HEADERS)[1]["data"])
 
-def subscription(running: installation.Installation) -> dict[str, str]:
-    """Return a subscription; begun when it is first asked for."""
-    found = running.request("GET", "/v1/subscriptions?limit=1", headers=HEADERS)[1]["data"]
-    if not found:
-        account = running.request("POST", "/v1/accounts", headers=HEADERS, body={"name": "Beta Robotics"})[1]
-        charge = {"code": "seat", "name": "Seat", "charge_model": "flat", "amount": "20.00", "per_seat": True, "timing": "advance"}
-        body = {"code": "team", "name": "Team", "currency": "EUR", "charges": [charge]}
-        plan = running.request("POST", "/v1/plans", headers=HEADERS, body=body)[1]
-        terms = {"account_id": account["id"], "plan_id": plan["id"], "quantity": 3}
-        found = [running.request("POST", "/v1/subscriptions", headers=HEADERS, body=terms)[1]]
-    return {"subscription_id": found[0]["id"]}
+    invoice = next(one for one in every("/v1/invoices?limit=100") if one["lines"] == INVOICE_LINES and one["state"] == "issued")
+    line = next(one for one in every(f"/v1/invoices/{invoice['id']}/lines") if one["charge"] == "pages")
+    subscription = running.request("GET", f"/v1/subscriptions/{line['subscription_id']}", headers=HEADERS)[1]
+    return {
+        "invoice_id": invoice["id"],
+        "line_id": line["id"],
+        "account_id": invoice["account_id"],
+        "subscription_id": subscription["id"],
+        "plan_id": subscription["plan_id"],
+        "meter_id": every("/v1/meters")[0]["id"],
+    }
 
 
 def usage(now: datetime, projects: list[str]) -> Iterator[dict[str, Any]]:

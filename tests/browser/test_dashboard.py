@@ -36,11 +36,6 @@ PAGES = (
     "/models/one?provider=openai&model=gpt-5",
     "/models/one?provider=openai&model=o3",
     "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500",
-    "/subscriptions",
-    "/subscriptions/{subscription_id}",
-    "/invoices",
-    "/invoices/{invoice_id}",
-    "/invoices/{invoice_id}/lines/{line_id}",
     "/accounts",
     "/accounts/new",
     "/accounts/{account_id}",
@@ -52,6 +47,15 @@ PAGES = (
     "/plans/new",
     "/plans/{plan_id}",
     "/plans/{plan_id}/edit",
+    "/subscriptions",
+    "/subscriptions/new",
+    "/subscriptions/{subscription_id}",
+    "/subscriptions/{subscription_id}/change?quantity=12",
+    "/invoices",
+    "/invoices?view=drafts",
+    "/invoices/{invoice_id}",
+    "/invoices/{invoice_id}/lines/{line_id}",
+    "/invoices/seller",
     "/receipts",
     "/receipts/{receipt_id}",
     "/receipts/periods/{period_id}",
@@ -103,9 +107,6 @@ def addresses(running: installation.Installation) -> list[str]:
     """Return the addresses of all pages."""
     [event] = running.request("GET", "/v1/telemetry/events?limit=1", headers=seeding.HEADERS)[1]["data"]
     receipt = seeding.receipts(running)[0]
-    invoice = seeding.invoice(running) | seeding.subscription(running)
-    known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"], **invoice}
-    known |= {"period_id": receipt["period_id"], "serial": receipt["serial"]}
     known = {"event_id": event["id"], "project_id": event["project_id"], "receipt_id": receipt["id"]}
     known |= {"period_id": receipt["period_id"], "serial": receipt["serial"], **seeding.sold(running)}
     return [f"{running.address}{path.format(**known)}" for path in PAGES]

@@ -21,6 +21,7 @@ from carbonledger.domains.invoices.service import billing, printing
 from carbonledger.domains.projects import service as project_service
 from carbonledger.domains.receipts.service import log
 from carbonledger.domains.receipts.service import periods as period_service
+from carbonledger.domains.receipts.types import packs as pack_types
 from carbonledger.domains.receipts.types import receipts as receipt_types
 from carbonledger.entrypoints.shared import signing
 from carbonledger.infra import clock
@@ -183,6 +184,43 @@ async def the_plan_has_receipts(world: World) -> dict[str, str]:
 async def a_serial(world: World) -> dict[str, str]:
     place = await a_receipt(world)
     return {"serial": (await world.key.send("GET", f"/v1/receipts/{place['receipt_id']}")).json()["serial"]}
+
+
+async def a_closed_month(world: World) -> dict[str, str]:
+    """A month that can be packed, of a plan that has audit packs."""
+    at = clock.now()
+    async with world.ledger.services.database.transaction(world.organization_id) as uow:
+        await entitlements.grant(
+            uow,
+            actor=actor.system(world.organization_id),
+            now=at,
+            at=at,
+            organization_id=world.organization_id,
+            quotas={},
+            features={pack_types.AUDIT_PACKS: True},
+        )
+    period = await a_period(world)
+    answer = await world.key.send("POST", f"/v1/periods/{period['period_id']}/close")
+    assert answer.is_success, answer.text
+    await world.ledger.run_jobs()
+    return {}
+
+
+async def the_month_to_pack(world: World) -> Body:
+    found = (await world.key.send("GET", "/v1/periods")).json()["data"]
+    closed = [period["month"] for period in found if period["state"] == "closed"]
+    return {"month": closed[-1] if closed else "2019-01"}
+
+
+async def a_pack(world: World) -> dict[str, str]:
+    """A pack that was made, by the month that it is of."""
+    await a_closed_month(world)
+    asked = await the_month_to_pack(world)
+    answer = await world.key.send("POST", "/v1/exports/audit-packs", json=asked)
+    assert answer.is_success, answer.text
+    await world.ledger.run_jobs()
+    year, month = str(asked["month"]).split("-")
+    return {"year": year, "month": str(int(month))}
 
 
 async def a_receipt_and_its_event(world: World) -> dict[str, str]:
@@ -573,6 +611,9 @@ RECIPES: dict[str, Recipe] = {
     "importCreditLots": Recipe(body=a_file_of_lots, reads_itself=True),
     "getPeriod": Recipe(place=a_period),
     "closePeriod": Recipe(place=a_period),
+    "listAuditPacks": Recipe(place=a_closed_month),
+    "orderAuditPack": Recipe(place=a_closed_month, body=the_month_to_pack),
+    "getAuditPack": Recipe(place=a_pack, is_everybodys=True),
     "listReceipts": Recipe(place=the_plan_has_receipts),
     "getReceipt": Recipe(place=a_receipt),
     "getReceiptPdf": Recipe(place=a_receipt),

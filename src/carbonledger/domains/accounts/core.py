@@ -140,6 +140,15 @@ def refuse_in_use(uses: Mapping[str, int]) -> None:
         raise types.AccountInUse(f"It still has {listed}. End them first.", extra={"uses": live})
 
 
+def refuse_renamed(old: Account, new: Account, uses: Mapping[str, int]) -> None:
+    """Raise ``AccountInUse`` where another external id would leave usage behind: events carry the old one, and are billed by it."""
+    if old.external_id is None or old.external_id == new.external_id or not any(uses.values()):
+        return
+    raise types.AccountInUse(
+        "Its usage is sent under this external id, and would not be billed. End what is live first.", extra={"uses": dict(uses)}
+    )
+
+
 def erased(account: Account, *, now: datetime) -> Account:
     """Return a deleted account without what may be about a person. Raises ``AccountNotDeleted``: who is billed must be addressed."""
     if account.deleted_at is None:

@@ -142,13 +142,15 @@ async def change(
 ) -> Account:
     """Give fields of an account, by their names, other values. What changes nothing is no change.
 
-    Raises ``AccountNotFound``, ``AccountDeleted``, ``AccountExternalIdTaken``, and ``errors.Invalid`` with all that is wrong.
+    An external id stays while something is live for the account (``set_uses``). Raises ``AccountNotFound``, ``AccountDeleted``,
+    ``AccountInUse``, ``AccountExternalIdTaken``, and ``errors.Invalid`` with all that is wrong.
     """
     old = await _held(uow, organization_id=organization_id, account_id=account_id)
     new = core.changed(old, values)
     names = core.differences(old, new)
     if not names:
         return old
+    core.refuse_renamed(old, new, await store.uses_of(uow, organization_id=organization_id, account_id=account_id))
     new = replace(new, updated_at=now)
     try:
         await store.change(uow, organization_id=organization_id, account=new)

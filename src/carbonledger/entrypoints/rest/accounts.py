@@ -307,7 +307,7 @@ async def get_account(call: routing.CallDep, account_id: UUID) -> AccountOut:
         "request": {"name": "Initech AG", "payment_terms_days": 30},
         "response": {**_EXAMPLE, "name": "Initech AG", "payment_terms_days": 30},
     },
-    errors=(types.AccountNotFound, types.AccountDeleted, types.AccountExternalIdTaken),
+    errors=(types.AccountNotFound, types.AccountDeleted, types.AccountInUse, types.AccountExternalIdTaken),
 )
 async def change_account(call: routing.CallDep, account_id: UUID, body: AccountChangeIn) -> AccountOut:
     """Change an account. Documents that were issued keep what they say."""

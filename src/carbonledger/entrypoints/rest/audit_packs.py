@@ -55,7 +55,7 @@ class AuditPackOut(shapes.Out):
 class AuditPackIn(shapes.In):
     """What is ordered."""
 
-    month: str = Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="A month that is closed, such as 2026-10.", max_length=7)
+    month: str = Field(pattern=r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])$", description="A month that is closed, such as 2026-10.", max_length=7)
 
 
 def to_api(pack: types.Listed) -> AuditPackOut:

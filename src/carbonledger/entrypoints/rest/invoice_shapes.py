@@ -117,7 +117,7 @@ class LineOut(shapes.Out):
     tax_rate_codes: list[str]
     meter: str | None = Field(description="The meter's code, for a line of usage.")
     events: int | None = Field(description="How many events were counted.")
-    events_sha256: str | None = Field(description="SHA-256 over the events that were counted.")
+    events_sha256: str | None = Field(description="SHA-256 over what the meter said of them: events, quantity, cost, CO2e.")
 
 
 INVOICE: Final[dict[str, Any]] = {

@@ -15,6 +15,8 @@ _PAGES: Final[Mapping[str, str]] = {
     "credit_commitment": _INVENTORY,
     "connection": "/connections/{id}",
     "project": "/projects/{id}",
+    "invoice": "/invoices/{id}",
+    "subscription": "/subscriptions/{id}",
 }
 _OPERATORS: Final[Mapping[str, str]] = {issuing.DEFERRED: _INVENTORY}
 """Events that tell operators of what is another organization's: what they can do about it."""

@@ -1,4 +1,4 @@
-"""Jumping by name or id: sections, receipts, projects, connections, models whose name holds the words; anything by its whole id."""
+"""Jumping by name or id: sections, receipts, invoices, projects, connections, models whose name holds the words; anything by its id."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from uuid import UUID
 
 from carbonledger.domains.connections import service as connections
 from carbonledger.domains.connections import types as connection_types
+from carbonledger.domains.invoices.service import standing as invoices
+from carbonledger.domains.invoices.types import invoices as invoice_types
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.projects import types as project_types
 from carbonledger.domains.receipts.service import listing as receipts
 from carbonledger.domains.receipts.types.listing import Listed
+from carbonledger.domains.subscriptions import service as subscriptions
+from carbonledger.domains.subscriptions import types as subscription_types
 from carbonledger.domains.telemetry import types as telemetry_types
 from carbonledger.domains.telemetry.service import answering, events
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters
@@ -27,6 +31,7 @@ CHARS_MAX: Final = 300
 SHOWN_MAX: Final = 20  # of each kind
 _PAGES_MAX: Final = 10  # of 200 projects each: beyond 2,000 the words of older ones find nothing, their ids still do
 _SERIAL_PART: Final = re.compile("[0-9]{2}|CL", re.IGNORECASE)  # else no serial holds the words, as good as surely
+_NUMBER_PART: Final = re.compile("[0-9]{2}")  # else no number of an invoice holds the words, or nearly all do
 _DAYS: Final = timedelta(days=365)
 
 
@@ -51,6 +56,8 @@ async def find(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
     if "receipts:read" in call.actor.scopes and _SERIAL_PART.search(words):
         found = await receipts.with_serial(uow, organization_id=call.caller.organization_id, words=words)
         hits += [_receipt(one, is_exact=one.serial == words.upper()) for one in found]
+    if "invoices:read" in call.actor.scopes and _NUMBER_PART.search(words):
+        hits += await _invoices(call, uow, words)
     if "projects:read" in call.actor.scopes:
         hits += await _projects(call, uow, words)
     if "connections:read" in call.actor.scopes:
@@ -85,6 +92,8 @@ async def _by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hi
     if "receipts:read" in call.actor.scopes and not hits:
         named = await receipts.with_id(uow, organization_id=organization_id, asked=asked)
         hits = [] if named is None else [_receipt(named, is_exact=True)]
+    if not hits:
+        hits = await _sold_by_id(call, uow, asked)
     if "telemetry:read" in call.actor.scopes and not hits:
         try:
             event = (await events.find_event(uow, organization_id=organization_id, event_id=asked)).listed.event
@@ -92,6 +101,36 @@ async def _by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hi
         except telemetry_types.EventUnknown:
             hits = []
     return hits
+
+
+async def _sold_by_id(call: routing.Call, uow: db.UnitOfWork, asked: UUID) -> list[Hit]:
+    organization_id = call.caller.organization_id
+    hits: list[Hit] = []
+    if "invoices:read" in call.actor.scopes:
+        try:
+            found = await invoices.find(uow, organization_id=organization_id, invoice_id=asked)
+            hits.append(_invoice(found, is_exact=True))
+        except invoice_types.InvoiceNotFound:
+            hits = []
+    if "subscriptions:read" in call.actor.scopes and not hits:
+        try:
+            view = await subscriptions.find(uow, organization_id=organization_id, now=call.now, subscription_id=asked)
+            name = view.subscription.name or view.subscription.external_id or str(asked)
+            hits.append(Hit("Subscription", name, f"/subscriptions/{asked}", is_exact=True))
+        except subscription_types.SubscriptionNotFound:
+            hits = []
+    return hits
+
+
+async def _invoices(call: routing.Call, uow: db.UnitOfWork, words: str) -> list[Hit]:
+    filters = invoice_types.Filters(number=words)
+    found = await invoices.listed(uow, organization_id=call.caller.organization_id, filters=filters, page=page.PageRequest(limit=SHOWN_MAX))
+    return [_invoice(one, is_exact=one.issued is not None and one.issued.number == words.upper()) for one in found.data]
+
+
+def _invoice(found: invoice_types.Invoice, *, is_exact: bool) -> Hit:
+    name = f"{found.state.value}, not issued yet" if found.issued is None else found.issued.number
+    return Hit("Invoice", name, f"/invoices/{found.id}", is_exact=is_exact)
 
 
 def _receipt(found: Listed, *, is_exact: bool) -> Hit:

@@ -12,14 +12,17 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One entry of the navigation. ``is_apart``: not a stage of the data, so set off from them."""
+    """One entry of the navigation. ``is_apart``: not a stage of the data, so set off from them. ``group``: what it stands under."""
 
     key: str
     title: str
     path: str
     scope: str
     is_apart: bool = False
+    group: str = ""
 
+
+_BILLING: Final = "Billing"
 
 SECTIONS: Final = (
     Section("overview", "Overview", "/", "telemetry:read"),
@@ -27,11 +30,11 @@ SECTIONS: Final = (
     Section("connections", "Connections", "/connections", "connections:read"),
     Section("projects", "Projects", "/projects", "projects:read"),
     Section("models", "Models", "/models", "telemetry:read"),
-    Section("accounts", "Accounts", "/accounts", "accounts:read"),
-    Section("meters", "Meters", "/meters", "catalog:read"),
-    Section("plans", "Plans", "/plans", "catalog:read"),
-    Section("subscriptions", "Subscriptions", "/subscriptions", "subscriptions:read"),
-    Section("invoices", "Invoices", "/invoices", "invoices:read"),
+    Section("accounts", "Accounts", "/accounts", "accounts:read", group=_BILLING),
+    Section("meters", "Meters", "/meters", "catalog:read", group=_BILLING),
+    Section("plans", "Plans", "/plans", "catalog:read", group=_BILLING),
+    Section("subscriptions", "Subscriptions", "/subscriptions", "subscriptions:read", group=_BILLING),
+    Section("invoices", "Invoices", "/invoices", "invoices:read", group=_BILLING),
     Section("receipts", "Receipts", "/receipts", "receipts:read"),
     Section("activity", "Activity", "/activity", "events:read", is_apart=True),
     Section("settings", "Settings", "/settings", "organization:read"),

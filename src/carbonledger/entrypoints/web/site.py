@@ -10,7 +10,11 @@ from carbonledger.entrypoints.web.sections.activity import pages as activity
 from carbonledger.entrypoints.web.sections.connections import pages as connections
 from carbonledger.entrypoints.web.sections.entrance import pages as entrance
 from carbonledger.entrypoints.web.sections.explore import pages as explore
+from carbonledger.entrypoints.web.sections.invoices import acting as invoice_acting
+from carbonledger.entrypoints.web.sections.invoices import line as invoice_line
+from carbonledger.entrypoints.web.sections.invoices import one as invoice
 from carbonledger.entrypoints.web.sections.invoices import pages as invoices
+from carbonledger.entrypoints.web.sections.invoices import seller
 from carbonledger.entrypoints.web.sections.meters import pages as meters
 from carbonledger.entrypoints.web.sections.models import pages as models
 from carbonledger.entrypoints.web.sections.overview import pages as overview
@@ -19,6 +23,9 @@ from carbonledger.entrypoints.web.sections.projects import pages as projects
 from carbonledger.entrypoints.web.sections.receipts import checking, inventory, one, packs
 from carbonledger.entrypoints.web.sections.receipts import pages as receipts
 from carbonledger.entrypoints.web.sections.settings import keys, organization, people, you
+from carbonledger.entrypoints.web.sections.subscriptions import acting as subscription_acting
+from carbonledger.entrypoints.web.sections.subscriptions import changing as subscription_changing
+from carbonledger.entrypoints.web.sections.subscriptions import one as subscription
 from carbonledger.entrypoints.web.sections.subscriptions import pages as subscriptions
 
 ROUTERS: Final = (
@@ -32,7 +39,14 @@ ROUTERS: Final = (
     meters.router,
     plans.router,
     subscriptions.router,
+    subscription.router,
+    subscription_changing.router,
+    subscription_acting.router,
     invoices.router,
+    invoice.router,
+    invoice_acting.router,
+    invoice_line.router,
+    seller.router,
     receipts.router,
     one.router,
     inventory.router,

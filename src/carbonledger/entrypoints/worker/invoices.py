@@ -39,15 +39,22 @@ async def bill(work: runner.StepsJob) -> dict[str, int]:
 
 async def _collect(work: runner.StepsJob) -> int:
     """Issue the drafts that have waited, and return how many."""
-    total = 0
+    total, failed = 0, set[UUID]()
     while True:
         async with work.transaction() as uow:
-            count = await collecting.run(
-                uow, actor=work.actor, now=work.now, at=work.at, organization_id=work.organization_id, limit=billing.BATCH
+            done = await collecting.run(
+                uow,
+                actor=work.actor,
+                now=work.now,
+                at=work.at,
+                organization_id=work.organization_id,
+                limit=billing.BATCH,
+                apart_from=failed,
             )
-        if not count:
+        if not done.issued and not done.failed:
             return total
-        total += count
+        total += done.issued
+        failed.update(done.failed)
 
 
 @queue.steps(LATE_JOB, timeout_s=_TIMEOUT_S)

@@ -128,6 +128,21 @@ async def test_an_account_is_not_deleted_while_something_is_live_for_it(desk: De
     await desk.do(service.delete, account_id=made.id)
 
 
+async def test_an_external_id_stays_while_usage_is_billed_by_it(desk: Desk) -> None:
+    made = await desk.account(external_id="acme")
+    await desk.see(service.set_uses, kind="subscriptions", live={made.id: 1})
+    for other in ("globex", None):
+        with pytest.raises(types.AccountInUse, match="usage"):
+            await desk.do(service.change, account_id=made.id, values={"external_id": other})
+    await desk.do(service.change, account_id=made.id, values={"external_id": "acme", "name": "Acme Inc."})
+    await desk.see(service.set_uses, kind="subscriptions", live={made.id: 0})
+    await desk.do(service.change, account_id=made.id, values={"external_id": "globex"})
+    # One that has none yet may get one at any time.
+    nameless = await desk.account(external_id=None)
+    await desk.see(service.set_uses, kind="subscriptions", live={nameless.id: 1})
+    await desk.do(service.change, account_id=nameless.id, values={"external_id": "initech"})
+
+
 async def test_what_is_begun_while_an_account_is_being_deleted_waits_and_is_refused(desk: Desk) -> None:
     made = await desk.account()
     async with desk.database.transaction(desk.organization_id) as uow:

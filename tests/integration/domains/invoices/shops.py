@@ -90,9 +90,10 @@ class Shop(Office):
     async def collect(self, now: datetime) -> int:
         """Issue the drafts that have waited, as the job does."""
         async with self.database.transaction(self.organization_id) as uow:
-            return await collecting.run(
+            done = await collecting.run(
                 uow, actor=self.actor, now=now, at=clock.now(), organization_id=self.organization_id, limit=billing.BATCH
             )
+        return done.issued
 
     async def settle_late(self, now: datetime, *, limit: int = 100) -> None:
         """Settle what came late, as the job does."""

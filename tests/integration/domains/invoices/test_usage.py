@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from carbonledger.domains.catalog.types import Charge
 from carbonledger.domains.catalog.types.charges import Bound, Carbon, CostPlus
-from carbonledger.domains.invoices.service import checking, explaining
+from carbonledger.domains.invoices.service import checking, collecting, explaining, measuring
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Invoice, LineKind, Origin, State
 from carbonledger.domains.invoices.types.sellers import LateUsage
@@ -208,3 +210,135 @@ async def test_a_line_is_explained_down_to_its_events(shop: Shop) -> None:
         changed = await explaining.explain(uow, now=END, **names)
     assert changed.usage is not None
     assert changed.usage.digest != changed.line.explained.digest
+
+
+async def test_usage_that_comes_in_the_grace_counts_for_the_commitment(database: db.Database) -> None:
+    """20.00 are agreed. 1.00 was used when the period ended, 3.00 when the draft is issued: the customer owes 20.00 and not 22.00."""
+    shop = await shops.opened(database)
+    await shop.settings(grace=timedelta(hours=6))
+    await shop.meter()
+    plan = await shop.plan("pro", PAGES, minimum_commitment=Decimal("20.00"))
+    await shop.subscribe(await shop.account(external_id="acme"), plan)
+    await shop.use("acme", "10", at=WITHIN)
+    await shop.bill(END)
+    draft, _ = await last(shop)
+    assert (draft.state, draft.totals.total) == (State.DRAFT, Decimal("20.00"))
+    await shop.use("acme", "20", at=WITHIN)
+    await shop.collect(END + timedelta(hours=6))
+    invoice, _ = await last(shop)
+    amounts = {line.kind.value: line.amount for line in await shop.lines(invoice)}
+    assert amounts == {"charge": Decimal("3.00"), "commitment": Decimal("17.00")}
+    assert (invoice.state, invoice.totals.total) == (State.ISSUED, Decimal("20.00"))
+    await whole(shop)
+
+
+async def test_what_was_let_go_stays_so_and_is_reported_once(shop: Shop) -> None:
+    await shop.settings(late_usage=LateUsage.IGNORE_AND_REPORT)
+    await shop.bill(END)
+    for quantity in ("50", "10"):
+        await shop.use("acme", quantity, at=WITHIN)
+        await shop.settle_late(END + timedelta(days=3))
+    await shop.settings(late_usage=LateUsage.NEXT_INVOICE)
+    await shop.use("acme", "20", at=WITHIN)
+    await shop.settle_late(END + timedelta(days=4))
+    rows = await shop.fetch("SELECT decision, amount FROM late_usage WHERE organization_id = $1 ORDER BY id", shop.organization_id)
+    # 50 pages are 5.00 and 10 more 1.00; the last 20 are 2.00, and the seller never asks for the first 60 any more.
+    assert [tuple(row) for row in rows] == [
+        ("ignore_and_report", Decimal("5.00")),
+        ("ignore_and_report", Decimal("1.00")),
+        ("next_invoice", Decimal("2.00")),
+    ]
+    (gathering,) = await shop.invoices(state=State.GATHERING)
+    assert gathering.totals.total == Decimal("2.00")
+
+
+async def test_an_account_under_another_name_gives_nothing_back(shop: Shop) -> None:
+    """What was billed by one external id is looked at by that one, also when the account has another by then."""
+    await shop.use("acme", "100", at=WITHIN)
+    await shop.bill(END)
+    invoice, lines = await last(shop)
+    await shop.fetch("UPDATE accounts SET external_id = 'renamed' WHERE organization_id = $1 RETURNING id", shop.organization_id)
+    await shop.settle_late(END + timedelta(days=3))
+    assert await shop.invoices(state=State.GATHERING) == []
+    names: dict[str, Any] = {"organization_id": shop.organization_id, "invoice_id": invoice.id, "line_id": lines["pages"].id}
+    async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
+        found = await explaining.explain(uow, now=END, **names)
+        events = await explaining.events(uow, page=pages.PageRequest(limit=50), **names)
+    assert found.usage is not None
+    assert found.usage.digest == lines["pages"].explained.digest
+    assert len(events.data) == 1
+
+
+async def test_the_days_of_a_line_add_up_to_what_its_price_is_for(database: db.Database) -> None:
+    """Of a margin that is the provider's cost, and of carbon the kilograms, not how many calls there were."""
+    shop = await shops.opened(database)
+    cost = Charge(code="ai", name="AI", model=CostPlus(markup_percent=Decimal(20)))
+    carbon = Charge(code="carbon", name="Carbon", model=Carbon(price_per_kg=Decimal("0.20"), bound=Bound.HIGH))
+    usd = currency.by_code("USD")
+    await shop.subscribe(await shop.account(external_id="acme", currency="USD"), await shop.plan("ai", cost, carbon, currency=usd))
+    for number in range(3):
+        call = ledger.draft(f"call {number}", at=WITHIN + timedelta(days=number), counts=ledger.tokens(uncached=10**6), account="acme")
+        await shop.send(call, at=WITHIN + timedelta(days=number))
+    await shop.bill(END)
+    invoice, lines = await last(shop)
+    for line in lines.values():
+        names: dict[str, Any] = {"organization_id": shop.organization_id, "invoice_id": invoice.id, "line_id": line.id}
+        async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
+            found = await explaining.explain(uow, now=END, **names)
+        assert found.usage is not None
+        assert [day.events for day in found.usage.days] == [1, 1, 1]
+        assert sum(day.quantity for day in found.usage.days) == line.quantity
+
+
+async def test_a_digest_is_worked_out_by_hand(shop: Shop) -> None:
+    """The bytes that are hashed, written out here from the form that ``usage.SCHEMA`` names; nothing of ours is asked for them."""
+    await shop.use("acme", "100", at=WITHIN)
+    await shop.use("acme", "20.5", at=WITHIN)
+    await shop.bill(END)
+    _, lines = await last(shop)
+    line = lines["pages"]
+    content = (
+        '{"account":"acme","meter":"' + str(line.explained.meter_id) + '","said":[{"amounts":null,"co2e_g":null,"cost":null,'
+        '"cost_by_kind":{},"end":"2026-02-28T00:00:00Z","events":2,"quantity":"120.5","start":"2026-01-31T00:00:00Z"}],'
+        '"schema":"carbon-ledger/usage/v1"}'
+    )
+    assert line.explained.digest == hashlib.sha256(content.encode()).hexdigest()
+
+
+async def test_drafts_that_cannot_be_counted_keep_no_other_back(database: db.Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many they are: each is tried once in a run, and the run goes on behind them."""
+    shop = await shops.opened(database)
+    await shop.settings(grace=timedelta(hours=6))
+    await shop.meter()
+    plan = await shop.plan("pro", PAGES)
+    for number in range(5):
+        await shop.subscribe(await shop.account(external_id=f"c{number}"), plan)
+    await shop.bill(END)
+    rightly, bad = measuring.measure, {"c0", "c1", "c2"}
+
+    async def measure(uow: db.UnitOfWork, *, wanted: Sequence[measuring.Wanted], **named: Any) -> dict[str, Any]:
+        if bad & {one.account for one in wanted}:
+            raise types.TaxUnknown("There is no tax rate vat.")
+        return await rightly(uow, wanted=wanted, **named)
+
+    monkeypatch.setattr(measuring, "measure", measure)
+    failed: set[Any] = set()
+    issued = 0
+    for _ in range(6):
+        async with shop.database.transaction(shop.organization_id) as uow:
+            done = await collecting.run(
+                uow,
+                actor=shop.actor,
+                now=END + timedelta(hours=6),
+                at=END,
+                organization_id=shop.organization_id,
+                limit=2,
+                apart_from=failed,
+            )
+        if done == collecting.Collected():
+            break
+        issued += done.issued
+        failed |= set(done.failed)
+    assert (issued, len(failed)) == (2, 3)
+    rows = await shop.fetch("SELECT step, attempts FROM billing_failures WHERE organization_id = $1", shop.organization_id)
+    assert [tuple(row) for row in rows] == [("collect", 1)] * 3

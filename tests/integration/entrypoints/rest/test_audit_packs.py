@@ -100,7 +100,7 @@ async def test_a_month_that_is_not_closed_or_unknown_is_refused(ledger: Installa
     assert (refused.status_code, refused.json()["code"]) == (409, "period_not_closed")
     unknown = await client.post(PATH, json={"month": "2019-01"})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "period_not_found")
-    for month in ("2026-13", "2026-1", "x", "2026-01-01"):
+    for month in ("2026-13", "2026-1", "x", "2026-01-01", "0000-01"):
         assert (await client.post(PATH, json={"month": month})).status_code == 422
     absent = await client.get(address("2019-01"))
     assert (absent.status_code, absent.json()["code"]) == (404, "audit_pack_not_found")

@@ -39,17 +39,8 @@ READ = (
     "/settings/you",
     "/search?q=a",
 )
-KEPT = (
-    "/activity",
-    "/settings/keys",
-    "/connections/new",
-    "/accounts",
-    "/accounts/new",
-    "/meters/new",
-    "/plans/new",
-    "/subscriptions",
-    "/invoices",
-)
+SOLD = ("/invoices", "/invoices?view=overdue", "/invoices/seller", "/subscriptions", "/subscriptions/new")
+KEPT = ("/activity", "/settings/keys", "/connections/new", "/accounts", "/accounts/new", "/meters/new", "/plans/new", *SOLD)
 
 
 @pytest.mark.parametrize("path", [*READ, *KEPT])

@@ -264,3 +264,62 @@ def test_one_price_is_shown_as_one() -> None:
     calls = due(replace(CALLS, model=Standard(Decimal("0.01"))))
     _, (line,) = document([calls], known(measured={calls.cause: used("3")}))
     assert (line.unit_price, line.amount) == (Decimal("0.01"), Decimal("0.03"))
+
+
+OFF = AmountDiscount(Decimal("5.00"))
+DISCOUNTED = replace(SEATS, discount=OFF)
+
+
+def test_a_part_of_a_period_has_that_part_of_an_amount_off() -> None:
+    """49.00 less 5.00 is 44.00 a month; 16 of 31 days of that are 22.709..., and not 25.29 less 5.00."""
+    _, (line,) = document([due(DISCOUNTED, numerator=16, denominator=31)], known())
+    assert line.amount == Decimal("22.71")
+    assert pieces.debited(pieces.of_line(line)) == Fraction(44 * 16, 31)
+
+
+@given(st.integers(0, 31), st.sampled_from([OFF, PercentDiscount(Decimal("12.5")), AmountDiscount(Decimal("80.00"))]))
+def test_leaving_a_plan_and_coming_back_the_same_day_costs_nothing(day: int, discount: AmountDiscount | PercentDiscount) -> None:
+    """The rest of the month is given back and charged again, as when somebody changes the plan and changes it back."""
+    seats = replace(SEATS, discount=discount)
+    first = due(seats, numerator=31, denominator=31)
+    _, billed = document([first], known())
+    rest = {"numerator": day, "denominator": 31, "cause": "again"}
+    back = due(seats, kind=DueKind.CREDIT, cause="back", credits=first.cause, debited=31, numerator=day, denominator=31)
+    totals, _ = document([back, due(seats, **rest)], known(billed={first.cause: billed[0]}))
+    assert {totals.subtotal, totals.tax, totals.total} == {Decimal(0)}
+
+
+def test_a_credit_on_a_document_with_a_discount_gives_back_all_that_it_should() -> None:
+    """100.00 of which 20.00 go back, and 10.00 off the whole: the 10.00 are off what is charged, and the tax of 20.00 goes back whole.
+
+    Charged at 19 %: 90.00, so 17.10. Given back at 7 %: 1.40. With the discount spread over both it would be 16.63 and 1.17.
+    """
+    low = replace(VAT, id=UUID(int=8), code="low", percent=Decimal(7))
+    paid = Piece(
+        cause="a", kind=LineKind.CHARGE, description="A", quantity=Decimal(1), unit_price=None, gross=Fraction(100), tax_codes=("vat",)
+    )
+    back = replace(paid, cause="b", kind=LineKind.CREDIT, gross=Fraction(-20), tax_codes=("low",))
+    totals, lines = drafting.summed(
+        [paid, back],
+        currency=EUR,
+        discounts=[AmountDiscount(Decimal("10.00"))],
+        treatment=TaxTreatment.STANDARD,
+        rounding=TaxRounding.DOCUMENT,
+        rates={"vat": VAT, "low": low},
+        ids=(UUID(int=100 + count) for count in itertools.count()),
+    )
+    assert [(line.amount, line.discount, line.tax) for line in lines] == [
+        (Decimal("100.00"), Decimal("10.00"), Decimal("17.10")),
+        (Decimal("-20.00"), Decimal("0.00"), Decimal("-1.40")),
+    ]
+    assert figures(totals) == ("80.00", "10.00", "15.70", "85.70")
+
+
+def test_a_commitment_is_made_good_anew_when_usage_is_counted_again() -> None:
+    """Of 100.00 agreed 8.50 were used when the period ended, and 58.50 when what was late had come: 91.50 are missing, then 41.50."""
+    calls = due(CALLS)
+    commitment = due(None, kind=DueKind.COMMITMENT_TRUE_UP, cause="commitment", amount=Decimal(100))
+    made = drafting.pieces_of([calls, commitment], known(measured={calls.cause: used("2500")}))
+    assert [piece.gross for piece in made] == [Fraction("8.5"), Fraction("91.5")]
+    again = [pieces.again(made[0], used("52500")), made[1]]
+    assert [piece.gross for piece in drafting.recommitted(again, served={}, currency=EUR)] == [Fraction("58.5"), Fraction("41.5")]

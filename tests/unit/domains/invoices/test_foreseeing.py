@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
+from carbonledger.domains.catalog.types import AmountDiscount
+from carbonledger.domains.catalog.types.charges import Flat
 from carbonledger.domains.invoices.service import foreseeing
 from carbonledger.domains.subscriptions.core import commands
 from tests.unit.domains.subscriptions.lives import Life, at, flat, plan, usage
@@ -35,3 +40,13 @@ def test_a_commitment_of_flat_prices_is_what_they_lack() -> None:
     amounts = foreseeing.amounts(due, life.versions)
     assert {one.kind.value: str(amounts[one.cause]) for one in due} == {"charge": "30.00", "commitment_true_up": "20.00"}
     assert foreseeing.amounts((), {}) == {}
+
+
+def test_a_part_of_a_period_is_foreseen_with_its_part_of_an_amount_off() -> None:
+    # 30 less 5 a month; from the 16th of 30 days, half of it back and half of another plan's 55.
+    fee = replace(flat("30"), discount=AmountDiscount(Decimal("5.00")))
+    life = Life(plan("a", fee), at("2026-06-01"))
+    life.do(at("2026-06-16"), commands.change_plan, plan("b", replace(fee, model=Flat(Decimal("60.00")))))
+    due = life.due(at("2026-06-30"))
+    amounts = foreseeing.amounts(due, life.versions)
+    assert [str(amounts[one.cause]) for one in due] == ["25.00", "-12.50", "27.50"]

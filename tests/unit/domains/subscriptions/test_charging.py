@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -246,3 +247,11 @@ def test_netting_leaves_what_is_credited_in_part() -> None:
     life = Life(TEN, at("2026-06-01")).do(at("2026-06-16"), commands.change_plan, TWENTY)
     every = life.due(at("2026-06-30"))
     assert charging.netted(every) == every
+
+
+def test_usage_that_is_not_prorated_has_its_whole_allowance_in_a_part() -> None:
+    """Canceled on the 15th: what is prorated has the 14 whole days of its allowance, minimum and maximum; what is not has all of them."""
+    whole = replace(usage("whole"), prorated=False)
+    life = Life(plan("p", usage("half"), whole), at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
+    parts = {due.charge.code: (due.numerator, due.denominator) for due in life.due(lives.FAR) if due.charge is not None}
+    assert parts == {"half": (14, 30), "whole": (1, 1)}

@@ -86,6 +86,13 @@ def test_problems_stand_beside_the_fields_that_they_are_about_though_blank_rows_
     }
 
 
+def test_a_count_of_events_may_have_many_digits() -> None:
+    charge = editor.Charge({"code": "a", "name": "A", "charge_model": "percentage", "rate_percent": "1", "free_event_count": "1000000"})
+    body = editor.sent(editor.Form({}, [charge]), plan_shapes.PlanChangeIn)
+    assert body.charges is not None
+    assert body.charges[0].free_event_count == 1_000_000
+
+
 @pytest.mark.parametrize("name", ["charges.99.code", "charges.x.code", "charges.-1.code", "charges.0", "charges.0.tiers.99.up_to"])
 def test_fields_of_no_place_are_no_charge(name: str) -> None:
     form = editor.read(forms.Fields(((name, "x"),)))

@@ -6,7 +6,7 @@ their subscriptions, charges before what refers to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -25,6 +25,7 @@ from carbonledger.domains.invoices.types.rating import Part
 from carbonledger.domains.invoices.types.totals import DocumentTotals, Item, LineTotal, Tax, TaxRounding
 from carbonledger.domains.subscriptions.types import DueCharge, DueKind
 from carbonledger.kernel.currency import Currency
+from carbonledger.kernel.period import Period
 
 COST_CURRENCY: Final = "USD"
 """What providers charge in, by the price book."""
@@ -102,15 +103,43 @@ def _part(due: DueCharge, currency: Currency) -> Decimal:
 
 def _missing(due: DueCharge, known: Known, made: Mapping[str, Piece]) -> Decimal:
     """Return what a commitment lacks: what was charged for the same time, in this document and before, counts for it."""
-    digits, wanted = known.currency.minor_digits, service_of(due)
-    before = [pieces.committed(pieces.of_line(line), minor_digits=digits) for line in known.served.get(wanted, ())]
+    charged = _charged(service_of(due), known.served, made.values(), known.currency)
+    return totals.true_up(due.amount or Decimal(0), charged, currency=known.currency, part=Part(due.numerator, due.denominator))
+
+
+def _charged(wanted: Service, served: Mapping[Service, Sequence[Line]], made: Iterable[Piece], currency: Currency) -> list[Decimal]:
+    before = [pieces.committed(pieces.of_line(line), minor_digits=currency.minor_digits) for line in served.get(wanted, ())]
     now = [
-        pieces.committed(piece, minor_digits=digits)
-        for piece in made.values()
+        pieces.committed(piece, minor_digits=currency.minor_digits)
+        for piece in made
         if (piece.subscription_id, piece.plan_version_id, piece.service) == wanted and piece.kind in (LineKind.CHARGE, LineKind.CREDIT)
     ]
-    part = Part(due.numerator, due.denominator)
-    return totals.true_up(due.amount or Decimal(0), (*before, *now), currency=known.currency, part=part)
+    return [*before, *now]
+
+
+def commitments_of(made: Iterable[Piece | Line]) -> list[tuple[UUID, UUID, Period]]:
+    """Return what the commitments among pieces or lines are for."""
+    found = [one if isinstance(one, Piece) else pieces.of_line(one) for one in made if one.kind is LineKind.COMMITMENT]
+    return [
+        (one.subscription_id, one.plan_version_id, one.service)
+        for one in found
+        if one.subscription_id is not None and one.plan_version_id is not None and one.service is not None
+    ]
+
+
+def recommitted(made: Sequence[Piece], *, served: Mapping[Service, Sequence[Line]], currency: Currency) -> list[Piece]:
+    """Return the pieces of a document whose usage was counted again, each commitment made good anew with what it comes to now.
+
+    ``served``: the lines of other documents for what the commitments are for.
+    """
+    return [_recommitted(one, made, served, currency) if one.kind is LineKind.COMMITMENT else one for one in made]
+
+
+def _recommitted(piece: Piece, made: Sequence[Piece], served: Mapping[Service, Sequence[Line]], currency: Currency) -> Piece:
+    wanted = (piece.subscription_id, piece.plan_version_id, piece.service)
+    agreed, part = pieces.agreed(piece)
+    charged = _charged(wanted, served, made, currency)  # type: ignore[arg-type]  # a commitment is of a subscription and a period
+    return pieces.of_other_amount(piece, totals.true_up(agreed, charged, currency=currency, part=part))
 
 
 def discounts_of(due: Sequence[DueCharge], versions: Mapping[UUID, PlanVersion]) -> tuple[AmountDiscount, ...]:
@@ -145,7 +174,7 @@ def summed(
     """
     if len(made) > types.LINES_MAX:
         raise types.LinesTooMany(f"There would be {len(made)}, and {types.LINES_MAX} are the most.")
-    items = [Item(piece.gross, piece.discounts, _taxes(piece, rates)) for piece in made]
+    items = [Item(piece.gross, piece.discounts, _taxes(piece, rates), piece.share) for piece in made]
     whole = totals.total(items, currency=currency, discounts=discounts, treatment=treatment, rounding=rounding)
     lines = tuple(
         _line(piece, line, position=position, line_id=next(ids))

@@ -41,7 +41,7 @@ _KINDS: Final[Mapping[DueKind, LineKind]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What was used, and what shows it: see ``Explained``."""
+    """What was used, and what shows it: see ``Explained``. ``account``: by what name the usage is the customer's."""
 
     usage: Usage
     meter_id: UUID | None = None
@@ -51,11 +51,15 @@ class Measured:
     prices: tuple[str, ...] = ()
     factors: tuple[str, ...] = ()
     at: datetime | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A line before it is summed. ``gross`` is exact, before ``discounts``; the other fields are those of ``Line``."""
+    """A line before it is summed. ``gross`` is exact, before ``discounts``; the other fields are those of ``Line``.
+
+    ``share``: the part of the period that is charged, which has that part of an amount off.
+    """
 
     cause: str
     kind: LineKind
@@ -70,6 +74,7 @@ class Piece:
     unit_price: Decimal | None
     gross: Fraction
     discounts: tuple[Discount, ...] = ()
+    share: Fraction = Fraction(1)
     tax_codes: tuple[str, ...] = ()
     explained: Explained = types.UNEXPLAINED
 
@@ -86,6 +91,7 @@ def of_charge(due: DueCharge, measured: Measured | None, *, percents: Sequence[P
     part = Part(due.numerator, due.denominator)
     rated = rating.rate(charge.model, found.usage, terms_of(charge, seats=due.quantity), part)
     discounts = (*(() if charge.discount is None else (charge.discount,)), *percents)
+    said = _kept(charge, due, rated, discounts, found)
     return Piece(
         cause=due.cause,
         kind=LineKind.CHARGE,
@@ -99,8 +105,9 @@ def of_charge(due: DueCharge, measured: Measured | None, *, percents: Sequence[P
         unit_price=unit_price(charge.model, rated),
         gross=rated.amount,
         discounts=discounts,
+        share=part.share,
         tax_codes=charge.tax_rate_codes or tax_codes,
-        explained=_explained(found, _kept(charge, due, rated, discounts)),
+        explained=_explained(found, said),
     )
 
 
@@ -188,6 +195,18 @@ def of_amount(due: DueCharge, amount: Decimal, *, words: Words, percents: Sequen
     )
 
 
+def agreed(piece: Piece) -> tuple[Decimal, Part]:
+    """Return the commitment that a piece makes good, and the part of it that was looked at."""
+    kept = piece.explained.rated
+    return Decimal(kept["agreed"] or 0), Part(*kept["part"])
+
+
+def of_other_amount(piece: Piece, amount: Decimal) -> Piece:
+    """Return the piece of a commitment with another amount that it lacks."""
+    kept = {**piece.explained.rated, "gross": str(Fraction(amount))}
+    return replace(piece, gross=Fraction(amount), explained=replace(piece.explained, rated=MappingProxyType(kept)))
+
+
 def of_line(line: Line) -> Piece:
     """Return the piece that a line was made of."""
     kept = line.explained.rated
@@ -205,6 +224,7 @@ def of_line(line: Line) -> Piece:
         unit_price=line.unit_price,
         gross=Fraction(kept["gross"]) if "gross" in kept else Fraction(line.unrounded),
         discounts=tuple(discount_from_json(one) for one in kept.get("discounts", ())),
+        share=Fraction(*kept["part"]) if "charge" in kept else Fraction(1),
         tax_codes=line.tax_codes,
         explained=line.explained,
     )
@@ -228,7 +248,7 @@ def again(piece: Piece, measured: Measured) -> Piece:
 
 def debited(piece: Piece) -> Fraction:
     """Return what a piece comes to after its discounts, exactly."""
-    return totals.left(piece.gross, piece.discounts)
+    return totals.left(piece.gross, piece.discounts, piece.share)
 
 
 def committed(piece: Piece, *, minor_digits: int) -> Decimal:
@@ -236,13 +256,19 @@ def committed(piece: Piece, *, minor_digits: int) -> Decimal:
     own = piece.discounts
     if piece.kind is LineKind.CHARGE and "charge" in piece.explained.rated:
         own = own[: 0 if piece.explained.rated["charge"]["discount"] is None else 1]
-    return exact.rounded(totals.left(piece.gross, own), minor_digits)
+    return exact.rounded(totals.left(piece.gross, own, piece.share), minor_digits)
 
 
 def stretches(explained: Explained) -> tuple[Period, ...]:
     """Return the times in which the usage of a line is measured."""
     kept = explained.rated.get("stretches", ())
     return tuple(Period(instant.from_api_instant(start), instant.from_api_instant(end)) for start, end in kept)
+
+
+def account_of(explained: Explained) -> str | None:
+    """Return by what name the usage of a line was the customer's. It stays when the account takes another, or is erased."""
+    name: str | None = explained.rated.get("account")
+    return name
 
 
 def details(explained: Explained) -> Charge | None:
@@ -265,7 +291,7 @@ def discount_from_json(kept: Mapping[str, Any]) -> Discount:
     return AmountDiscount(Decimal(kept["amount"]), kept["name"])
 
 
-def _kept(charge: Charge, due: DueCharge, rated: Rated, discounts: Sequence[Discount]) -> dict[str, Any]:
+def _kept(charge: Charge, due: DueCharge, rated: Rated, discounts: Sequence[Discount], measured: Measured) -> dict[str, Any]:
     kept = {
         "charge": _of(charge)[1],
         "part": [due.numerator, due.denominator],
@@ -274,6 +300,7 @@ def _kept(charge: Charge, due: DueCharge, rated: Rated, discounts: Sequence[Disc
         **_said(rated),
     }
     if is_usage(charge):
+        kept["account"] = measured.account
         kept["stretches"] = [[_spelled(one.start), _spelled(one.end)] for one in due.stretches if one.end is not None]
     return kept
 

@@ -8,7 +8,8 @@
    (``TaxRounding.LINE``).
 5. Total = subtotal - discount + tax on top.
 
-A discount takes nothing off what is zero or less, so that a credit is never made smaller and a document of credits has none.
+A discount takes nothing off what is zero or less, so that a credit is never made smaller and a document of credits has
+none: the lines that are charged share it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from carbonledger.kernel import decimals
 from carbonledger.kernel.currency import Currency
 
 _NOTHING: Final = Fraction(0)
+_WHOLE: Final = Fraction(1)
 _ZERO: Final = Decimal(0)
 _PERCENT: Final = 100
 
@@ -55,14 +57,16 @@ def total(
     all of it is the seller's.
     """
     digits = currency.minor_digits
-    unrounded = [left(item.unrounded, item.discounts) for item in items]
+    unrounded = [left(item.unrounded, item.discounts, item.share) for item in items]
     lines = [exact.units(amount, digits) for amount in unrounded]
     subtotal = sum(lines)
     taken = _taken(Fraction(subtotal), discounts, 10**digits)
     steps = _steps(taken)
-    off = taken[-1] / subtotal if taken and subtotal else _NOTHING  # what share of every line the document takes off
-    shares = exact.apportioned([line * off for line in lines], sum(steps))
-    taxed = [] if treatment is not TaxTreatment.STANDARD else _taxed(items, [amount * (1 - off) for amount in unrounded], digits, rounding)
+    charged = sum(line for line in lines if line > 0)
+    off = taken[-1] / charged if taken and charged else _NOTHING  # what share of every line that is charged the document takes off
+    shares = exact.apportioned([line * off if line > 0 else _NOTHING for line in lines], sum(steps))
+    bases = [amount * (1 - off) if amount > 0 else amount for amount in unrounded]
+    taxed = [] if treatment is not TaxTreatment.STANDARD else _taxed(items, bases, digits, rounding)
     on_top = sum(part for cell, part in taxed if not cell.tax.inclusive)
     made = _lines(items, unrounded, list(zip(lines, shares, strict=True)), taxed, digits)
     return DocumentTotals(
@@ -78,15 +82,18 @@ def total(
     )
 
 
-def left(amount: Fraction, discounts: Iterable[Discount]) -> Fraction:
-    """Return what discounts, one after the other, leave of an amount: never less than zero, and nothing off what is no more than that."""
+def left(amount: Fraction, discounts: Iterable[Discount], share: Fraction = _WHOLE) -> Fraction:
+    """Return what discounts, one after the other, leave of an amount: never less than zero, and nothing off what is no more than that.
+
+    ``share``: the part of a period that is charged has that part of an amount off, so that parts come to the whole.
+    """
     for discount in discounts:
-        amount -= _off(amount, discount, 1)
+        amount -= _off(amount, discount, share)
     return amount
 
 
-def _off(amount: Fraction, discount: Discount, scale: int) -> Fraction:
-    """Return what a discount takes off an amount that is counted in 1/``scale`` of the currency."""
+def _off(amount: Fraction, discount: Discount, scale: int | Fraction) -> Fraction:
+    """Return what a discount takes off an amount; one that is an amount itself counts ``scale`` times."""
     if amount <= 0:
         return _NOTHING
     if isinstance(discount, PercentDiscount):

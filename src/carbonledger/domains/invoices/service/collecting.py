@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -31,16 +31,33 @@ async def finalize(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizat
     return issued
 
 
-async def run(
-    uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, limit: int, strictly: bool = False
-) -> int:
-    """Issue up to ``limit`` drafts whose time to collect is over, and return how many were taken up.
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What became of drafts: how many were issued, and which could not be counted."""
 
-    One that can't be counted stays with its reason; ``strictly``: it fails all.
+    issued: int = 0
+    failed: tuple[UUID, ...] = ()
+
+
+async def run(
+    uow: db.UnitOfWork,
+    *,
+    actor: Actor,
+    now: datetime,
+    at: datetime,
+    organization_id: UUID,
+    limit: int,
+    apart_from: Collection[UUID] = (),
+    strictly: bool = False,
+) -> Collected:
+    """Issue up to ``limit`` drafts whose time to collect is over; none issued and none failed: there are no more.
+
+    One that can't be counted stays with its reason; ``apart_from``: leave those alone, so that they keep none of the others back.
+    ``strictly``: it fails all.
     """
-    drafts = await reading.collected(uow, organization_id=organization_id, until=now, limit=limit)
+    drafts = await reading.collected(uow, organization_id=organization_id, until=now, limit=limit, apart_from=apart_from)
     if not drafts:
-        return 0
+        return Collected()
     try:
         async with uow.savepoint():
             fresh = await _counted(uow, now=now, organization_id=organization_id, drafts=drafts)
@@ -49,7 +66,8 @@ async def run(
             raise
         fresh = await _one_by_one(uow, now=now, at=at, organization_id=organization_id, drafts=drafts)
     await issuing.issue_all(uow, actor=actor, now=now, organization_id=organization_id, drafts=fresh)
-    return len(fresh)
+    counted = {one.id for one in fresh}
+    return Collected(len(fresh), tuple(one.id for one in drafts if one.id not in counted))
 
 
 async def _one_by_one(
@@ -84,10 +102,11 @@ async def _counted(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, 
         return list(drafts)
     measured = await measuring.measure(uow, now=now, organization_id=organization_id, wanted=wanted)
     codes = {code for found in lines.values() for line in found for code in line.tax_codes}
+    served = await _served(uow, organization_id=organization_id, lines=lines)
     rates = await contexts.rates(uow, organization_id=organization_id, codes=codes)
     fresh, written = [], []
     for draft in drafts:
-        made = [_again(line, measured) for line in lines[draft.id]]
+        made = drafting.recommitted([_again(line, measured) for line in lines[draft.id]], served=served, currency=draft.currency)
         totals, found = drafting.summed(
             made,
             currency=draft.currency,
@@ -102,6 +121,16 @@ async def _counted(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, 
     await writing.drop_lines(uow, organization_id=organization_id, invoice_ids=[draft.id for draft in drafts])
     await writing.add_lines(uow, organization_id=organization_id, lines=written)
     return fresh
+
+
+async def _served(
+    uow: db.UnitOfWork, *, organization_id: UUID, lines: Mapping[UUID, Sequence[Line]]
+) -> Mapping[drafting.Service, Sequence[Line]]:
+    """Return what other documents charged for what commitments on these drafts are for."""
+    own = [line for found in lines.values() for line in found]
+    found = await contexts.served(uow, organization_id=organization_id, services=drafting.commitments_of(own))
+    causes = {line.cause for line in own}
+    return {service: [line for line in charged if line.cause not in causes] for service, charged in found.items()}
 
 
 def _again(line: Line, measured: dict[str, pieces.Measured]) -> Piece:
@@ -119,4 +148,9 @@ def wanted_of(line: Line, account: Account) -> Wanted | None:
     charge = pieces.details(line.explained) if line.kind is LineKind.CHARGE else None
     if charge is None or not pieces.is_usage(charge):
         return None
-    return Wanted(line.cause, account, charge, pieces.stretches(line.explained))
+    return Wanted(line.cause, named(line, account), charge, pieces.stretches(line.explained))
+
+
+def named(line: Line, account: Account) -> str | None:
+    """Return by what name the usage of a line is the account's: as it was billed, so that another name since gives nothing back."""
+    return pieces.account_of(line.explained) or account.external_id

@@ -19,6 +19,7 @@ from carbonledger.domains.invoices.types.invoices import Line
 from carbonledger.domains.invoices.types.sellers import SellerSettings
 from carbonledger.domains.subscriptions.types import DueCharge, DueKind
 from carbonledger.infra import db
+from carbonledger.kernel.period import Period
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +72,19 @@ async def rates(uow: db.UnitOfWork, *, organization_id: UUID, codes: Iterable[st
 
 async def _served(uow: db.UnitOfWork, *, organization_id: UUID, due: Iterable[DueCharge]) -> dict[drafting.Service, list[Line]]:
     commitments = [one for one in due if one.kind is DueKind.COMMITMENT_TRUE_UP]
-    asked = [(one.subscription_id, one.plan_version_id, one.service.start, one.service.end) for one in commitments]
-    services = {(one.subscription_id, one.plan_version_id, one.service.start): drafting.service_of(one) for one in commitments}
+    asked = [(one.subscription_id, one.plan_version_id, one.service) for one in commitments]
+    return await served(uow, organization_id=organization_id, services=asked)
+
+
+async def served(
+    uow: db.UnitOfWork, *, organization_id: UUID, services: Iterable[tuple[UUID, UUID, Period]]
+) -> dict[drafting.Service, list[Line]]:
+    """Return the charges and credits that were billed for subscriptions, plan versions and service periods."""
+    wanted = list(services)
+    by_start = {(subscription_id, version_id, service.start): one for one in wanted for subscription_id, version_id, service in [one]}
+    asked = [(subscription_id, version_id, service.start, service.end) for subscription_id, version_id, service in wanted]
     found: dict[drafting.Service, list[Line]] = {}
     for line in await reading.served(uow, organization_id=organization_id, services=asked):
         if line.subscription_id is not None and line.plan_version_id is not None and line.service_start is not None:
-            found.setdefault(services[line.subscription_id, line.plan_version_id, line.service_start], []).append(line)
+            found.setdefault(by_start[line.subscription_id, line.plan_version_id, line.service_start], []).append(line)
     return found

@@ -16,9 +16,9 @@ from uuid import UUID
 from carbonledger.domains.accounts import service as accounts_service
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog.service import metering
-from carbonledger.domains.catalog.types import Charge, Meter, PlanVersion, documents
-from carbonledger.domains.invoices.core import counting, pieces
-from carbonledger.domains.invoices.service import measuring, standing
+from carbonledger.domains.catalog.types import Charge, Meter, PlanVersion, charges, documents
+from carbonledger.domains.invoices.core import counting, pieces, rating
+from carbonledger.domains.invoices.service import collecting, measuring, standing
 from carbonledger.domains.invoices.service.measuring import Wanted
 from carbonledger.domains.invoices.store import reading
 from carbonledger.domains.invoices.types import invoices as types
@@ -36,7 +36,7 @@ DAYS_MAX: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What was counted on a local day."""
+    """What was counted on a local day: what the line's price is for, such as the cost or the kilograms."""
 
     date: date
     quantity: Decimal
@@ -45,11 +45,12 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a line of usage rests on. ``digest``: that of what the ledger says now; the line has its own."""
+    """What a line of usage rests on. ``digest`` and ``counted`` are what the ledger says now; the line has its own."""
 
     meter: Meter
     stretches: tuple[Period, ...]
     digest: str | None
+    counted: charges.Usage
     days: tuple[Day, ...]
 
 
@@ -99,14 +100,15 @@ async def events(
     invoice, line = await _found(uow, organization_id=organization_id, invoice_id=invoice_id, line_id=line_id)
     charge, stretches = pieces.details(line.explained), pieces.stretches(line.explained)
     account = await accounts_service.find(uow, organization_id=organization_id, account_id=invoice.account_id)
-    if charge is None or not stretches or account.external_id is None:
+    label = collecting.named(line, account)
+    if charge is None or not stretches or label is None:
         return pages.Page((), None)
     meters = await catalog.charge_meters(uow, organization_id=organization_id, charges=[charge])
     found = await ledger.list_events(
         uow,
         organization_id=organization_id,
         asked=Asked(period=Period(stretches[0].start, stretches[-1].end), time_zone=account.time_zone, is_default=False),
-        filters=Filters(account=account.external_id),
+        filters=Filters(account=label),
         facts=None,
         page=page,
     )
@@ -138,19 +140,20 @@ async def _usage(
     meters = await catalog.charge_meters(uow, organization_id=organization_id, charges=[charge])
     meter = meters[charge.meter_code]
     account = await accounts_service.find(uow, organization_id=organization_id, account_id=invoice.account_id)
-    wanted = Wanted(line.cause, account, charge, stretches)
+    wanted = Wanted(line.cause, collecting.named(line, account), charge, stretches)
     measured = await measuring.measure(uow, now=now, organization_id=organization_id, wanted=[wanted])
     return Usage(
         meter=meter,
         stretches=stretches,
         digest=measured[line.cause].digest,
+        counted=measured[line.cause].usage,
         days=await _days(uow, organization_id=organization_id, wanted=wanted, meter=meter, zone=invoice.zone),
     )
 
 
 async def _days(uow: db.UnitOfWork, *, organization_id: UUID, wanted: Wanted, meter: Meter, zone: str) -> tuple[Day, ...]:
     """Return each local day of the stretches on which something was used."""
-    account = wanted.account.external_id
+    account = wanted.account
     if account is None:
         return ()
     days = _split(wanted.stretches, zone)
@@ -160,7 +163,8 @@ async def _days(uow: db.UnitOfWork, *, organization_id: UUID, wanted: Wanted, me
         if part.end is not None
     ]
     answers = await metering.quantities(uow, organization_id=organization_id, requests=requests)
-    found = [Day(day, answer.usage.quantity, answer.usage.event_count or 0) for (day, _), answer in zip(days, answers, strict=True)]
+    model = wanted.charge.model
+    found = [Day(day, rating.measured(model, one.usage), one.usage.event_count or 0) for (day, _), one in zip(days, answers, strict=True)]
     return tuple(one for one in found if one.events)
 
 

@@ -38,7 +38,7 @@ def amounts(due: Sequence[DueCharge], versions: Mapping[UUID, PlanVersion]) -> d
 
 
 def _document(pieces: Sequence[Piece], currency: Currency) -> dict[str, Decimal]:
-    summed = totals.total([Item(piece.gross, piece.discounts) for piece in pieces], currency=currency)
+    summed = totals.total([Item(piece.gross, piece.discounts, share=piece.share) for piece in pieces], currency=currency)
     return {piece.cause: line.amount for piece, line in zip(pieces, summed.lines, strict=True)}
 
 

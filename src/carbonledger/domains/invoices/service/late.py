@@ -106,6 +106,7 @@ async def _found(
     causes = list(measured)
     latest = await upkeep.latest(uow, organization_id=organization_id, causes=causes)
     already = await reading.late_amounts(uow, organization_id=organization_id, causes=causes)
+    ignored = await upkeep.ignored(uow, organization_id=organization_id, causes=causes)
     made = []
     for invoice_id, line in rows:
         usage = measured.get(line.cause)
@@ -113,7 +114,8 @@ async def _found(
         if usage is None or usage.digest == known:
             continue
         invoice = invoices[invoice_id]
-        count, billed = already.get(line.cause, (0, Decimal(0)))
+        count, charged = already.get(line.cause, (0, Decimal(0)))
+        billed = charged + ignored.get(line.cause, Decimal(0))
         made.append(
             _difference(
                 invoice, line, usage, latest.get(line.cause), count=count, billed=billed, settings=settings, now=now, late_id=ids.new_id(at)
@@ -134,7 +136,7 @@ def _difference(
     now: datetime,
     late_id: UUID,
 ) -> _Found:
-    """Return what a line would come to now, less what was billed for it: the line itself, and what came late before."""
+    """Return what a line would come to now, less what was decided about: the line itself, and what came late before, billed or let go."""
     digits = invoice.currency.minor_digits
     fresh = pieces.again(pieces.of_line(line), usage)
     amount = exact.rounded(pieces.debited(fresh) - Fraction(line.amount) - Fraction(billed), digits)

@@ -21,10 +21,10 @@ from carbonledger.kernel.period import Period
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The usage that is wanted for a cause: of an account, by a charge, in some stretches of time."""
+    """The usage that is wanted for a cause: what carries an account's name, by a charge, in some stretches of time."""
 
     cause: str
-    account: Account
+    account: str | None
     charge: Charge
     stretches: tuple[Period, ...]
 
@@ -32,7 +32,7 @@ class Wanted:
 def of_due(due: Iterable[DueCharge], *, accounts: Mapping[UUID, Account]) -> list[Wanted]:
     """Return what is wanted for the charges of usage among what is due."""
     return [
-        Wanted(one.cause, accounts[one.account_id], one.charge, one.stretches)
+        Wanted(one.cause, accounts[one.account_id].external_id, one.charge, one.stretches)
         for one in due
         if one.charge is not None and one.credits is None and pieces.is_usage(one.charge)
     ]
@@ -49,9 +49,9 @@ async def measure(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, w
     asked: list[tuple[str, Period, Request]] = []
     for one in wanted:
         for stretch in _past(one.stretches, now):
-            if one.account.external_id is not None and stretch.end is not None:
+            if one.account is not None and stretch.end is not None:
                 meter = _meter(meters, one.charge)
-                request = metering.request_of(one.charge, meter, account=one.account.external_id, start=stretch.start, end=stretch.end)
+                request = metering.request_of(one.charge, meter, account=one.account, start=stretch.start, end=stretch.end)
                 asked.append((one.cause, stretch, request))
     answers = await metering.quantities(uow, organization_id=organization_id, requests=[request for _, _, request in asked])
     said: dict[str, list[Said]] = {one.cause: [] for one in wanted}
@@ -78,13 +78,14 @@ def _past(stretches: Iterable[Period], now: datetime) -> list[Period]:
     return [one if one.end is not None and one.end <= now else Period(one.start, now) for one in stretches if one.start < now]
 
 
-def _measured(meter: Meter, account: Account, said: Sequence[Said], *, now: datetime) -> Measured:
+def _measured(meter: Meter, account: str | None, said: Sequence[Said], *, now: datetime) -> Measured:
     found = usage.together(meter.aggregation, said)
     return Measured(
         usage=found,
         meter_id=meter.id,
         meter_code=meter.code,
         events=found.event_count,
-        digest=usage.digest(meter, account.external_id, said),
+        digest=usage.digest(meter, account, said),
         at=now,
+        account=account,
     )

@@ -60,7 +60,7 @@ def preview(draft: previews.Draft) -> previews.Preview:
     if found:
         raise previews.PreviewInvalid(found)
     rated = _rated(draft)
-    items = [Item(one.amount, line.discounts, line.taxes) for one, line in zip(rated, draft.lines, strict=True)]
+    items = [Item(one.amount, line.discounts, line.taxes, line.part.share) for one, line in zip(rated, draft.lines, strict=True)]
     try:
         for one in rated:
             exact.shown(one.amount)

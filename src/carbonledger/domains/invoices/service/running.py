@@ -28,7 +28,9 @@ async def run_due(uow: db.UnitOfWork, actor: Actor, now: datetime) -> None:
     settled: UUID | None = late.BEGINNING
     while settled is not None:
         settled = await late.settle(uow, actor=actor, now=now, at=at, organization_id=organization_id, after=settled, limit=LINES)
-    while await collecting.run(uow, actor=actor, now=now, at=at, organization_id=organization_id, limit=billing.BATCH, strictly=True):
+    while (
+        await collecting.run(uow, actor=actor, now=now, at=at, organization_id=organization_id, limit=billing.BATCH, strictly=True)
+    ).issued:
         pass
     after: UUID | None = None
     while account_ids := await billing.batch(uow, now=now, organization_id=organization_id, after=after):

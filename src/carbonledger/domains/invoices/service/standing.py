@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from carbonledger.domains.invoices.core import states
 from carbonledger.domains.invoices.service import issuing, settling
 from carbonledger.domains.invoices.store import reading, upkeep, writing
 from carbonledger.domains.invoices.types import invoices as types
-from carbonledger.domains.invoices.types.invoices import Filters, Invoice, Line, Move, State
+from carbonledger.domains.invoices.types.invoices import Filters, Invoice, Line, Move, Owed, State
 from carbonledger.infra import db, outbox
 from carbonledger.kernel import errors, line
 from carbonledger.kernel import page as pages
@@ -44,6 +44,11 @@ async def listed(uow: db.UnitOfWork, *, organization_id: UUID, filters: Filters,
     """Return invoices, the newest first."""
     found = await reading.listed(uow, organization_id=organization_id, filters=filters, before=pages.before_id(page), limit=page.limit + 1)
     return pages.cut(found, limit=page.limit, key=lambda last: (str(last.id),))
+
+
+async def owed(uow: db.UnitOfWork, *, organization_id: UUID, today: date) -> list[Owed]:
+    """Return what issued invoices are still owed, one for each currency in the order of codes, and what of it was due before ``today``."""
+    return await reading.owed(uow, organization_id=organization_id, today=today)
 
 
 async def lines(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, page: pages.PageRequest) -> pages.Page[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -12,10 +12,17 @@ from sqlalchemy import exists, func, select
 
 from carbonledger.domains.invoices.store import packing
 from carbonledger.domains.invoices.tables import invoices as tables
-from carbonledger.domains.invoices.types.invoices import Filters, Invoice, Line, State
+from carbonledger.domains.invoices.types.invoices import OPEN, Filters, Invoice, Line, Owed, State
 from carbonledger.infra import db
+from carbonledger.kernel import currency as currencies
 
 _invoices, _lines = tables.invoices, tables.lines
+_OPEN: Final = sorted(payment.value for payment in OPEN)
+_OWED: Final = """
+SELECT currency, count(*) AS invoices, sum(total) AS amount,
+    count(*) FILTER (WHERE due_on < $2) AS overdue, coalesce(sum(total) FILTER (WHERE due_on < $2), 0) AS overdue_amount
+FROM invoices WHERE organization_id = $1 AND state = 'issued' AND payment IN ('unpaid', 'failed') GROUP BY currency ORDER BY currency
+"""
 _METERED: Final = """
 SELECT l.* FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
 WHERE l.organization_id = $1 AND l.meter_id IS NOT NULL AND l.kind = 'charge' AND l.service_end > $2
@@ -83,6 +90,12 @@ async def listed(uow: db.UnitOfWork, *, organization_id: UUID, filters: Filters,
         asked = asked.where(_invoices.c.state == filters.state.value)
     if filters.payment is not None:
         asked = asked.where(_invoices.c.payment == filters.payment.value)
+    if filters.number is not None:
+        asked = asked.where(_invoices.c.number.icontains(filters.number, autoescape=True))
+    if filters.overdue_on is not None:
+        asked = asked.where(
+            _invoices.c.state == State.ISSUED.value, _invoices.c.payment.in_(_OPEN), _invoices.c.due_on < filters.overdue_on
+        )
     if filters.subscription_id is not None:
         of_it = (
             _lines.c.organization_id == organization_id,
@@ -91,6 +104,21 @@ async def listed(uow: db.UnitOfWork, *, organization_id: UUID, filters: Filters,
         )
         asked = asked.where(exists().where(*of_it))
     return [packing.invoice_from_row(row) for row in await uow.fetch(asked.order_by(_invoices.c.id.desc()).limit(limit))]
+
+
+async def owed(uow: db.UnitOfWork, *, organization_id: UUID, today: date) -> list[Owed]:
+    """Return what is owed, by currencies."""
+    rows = await uow.conn.fetch(_OWED, organization_id, today)
+    return [
+        Owed(
+            currency=currencies.by_code(row["currency"]),
+            invoices=row["invoices"],
+            amount=row["amount"],
+            overdue=row["overdue"],
+            overdue_amount=row["overdue_amount"],
+        )
+        for row in rows
+    ]
 
 
 async def lines_of(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, after: int = 0, limit: int | None = None) -> list[Line]:
@@ -143,9 +171,12 @@ async def gathering(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: I
     return [packing.invoice_from_row(row) for row in rows]
 
 
-async def collected(uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, limit: int) -> list[Invoice]:
+async def collected(
+    uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, limit: int, apart_from: Iterable[UUID] = ()
+) -> list[Invoice]:
     """Return drafts whose time to collect is over at ``until``, the earliest first, locked; those that another holds are left out."""
     mine = (
+        _invoices.c.id != func.all(list(apart_from)),
         _invoices.c.state == State.DRAFT.value,
         _invoices.c.collects_until <= until,
     )

@@ -38,6 +38,10 @@ WHERE i.organization_id = $1 AND i.id = ANY ($2)
   AND NOT EXISTS (SELECT FROM invoice_documents d WHERE d.organization_id = i.organization_id AND d.invoice_id = i.id)
 ORDER BY i.id
 """
+_IGNORED: Final = """
+SELECT cause, sum(amount) AS amount FROM late_usage
+WHERE organization_id = $1 AND cause = ANY ($2) AND decision = 'ignore_and_report' GROUP BY cause
+"""
 _LATEST: Final = "SELECT DISTINCT ON (cause) * FROM late_usage WHERE organization_id = $1 AND cause = ANY ($2) ORDER BY cause, id DESC"
 
 
@@ -117,6 +121,11 @@ async def add_late(uow: db.UnitOfWork, *, organization_id: UUID, late: Late) -> 
 async def latest(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, Late]:
     """Return what last came late for lines, by their causes."""
     return {row["cause"]: _late_from_row(row) for row in await uow.conn.fetch(_LATEST, organization_id, list(causes))}
+
+
+async def ignored(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, Decimal]:
+    """Return what came late for lines and was let go, by their causes: whatever is decided later, it stays so."""
+    return {row["cause"]: row["amount"] for row in await uow.conn.fetch(_IGNORED, organization_id, list(causes))}
 
 
 async def late(uow: db.UnitOfWork, *, organization_id: UUID, before: UUID | None, limit: int) -> list[Late]:

@@ -86,7 +86,8 @@ class Rule:
     payment: Payment | None
 
 
-_OPEN: Final = frozenset({Payment.UNPAID, Payment.FAILED})
+OPEN: Final = frozenset({Payment.UNPAID, Payment.FAILED})
+"""While it is so, what was issued is owed."""
 _OWED: Final = frozenset({State.ISSUED, State.UNCOLLECTIBLE})
 
 TRANSITIONS: Final[Mapping[Move, Rule]] = MappingProxyType(
@@ -95,14 +96,25 @@ TRANSITIONS: Final[Mapping[Move, Rule]] = MappingProxyType(
         # What issuing makes of the payment follows from the total: see ``payment_of``.
         Move.ISSUE: Rule(frozenset({State.DRAFT}), frozenset({Payment.UNPAID}), State.ISSUED, None),
         Move.DROP: Rule(frozenset({State.GATHERING, State.DRAFT}), frozenset({Payment.UNPAID}), None, None),
-        Move.VOID: Rule(frozenset({State.ISSUED, State.UNCOLLECTIBLE}), _OPEN | {Payment.CREDIT}, State.VOID, None),
-        Move.GIVE_UP: Rule(frozenset({State.ISSUED}), _OPEN, State.UNCOLLECTIBLE, None),
+        Move.VOID: Rule(frozenset({State.ISSUED, State.UNCOLLECTIBLE}), OPEN | {Payment.CREDIT}, State.VOID, None),
+        Move.GIVE_UP: Rule(frozenset({State.ISSUED}), OPEN, State.UNCOLLECTIBLE, None),
         # What was given up may be paid after all, and then stays what it was as a document.
-        Move.PAY: Rule(_OWED, _OPEN, None, Payment.PAID),
+        Move.PAY: Rule(_OWED, OPEN, None, Payment.PAID),
         Move.FAIL: Rule(frozenset({State.ISSUED}), frozenset({Payment.UNPAID}), None, Payment.FAILED),
     }
 )
 """Each move with its rule: the one table of both machines."""
+
+
+def allows(invoice: Invoice, move: Move) -> bool:
+    """Say whether the table lets an invoice make a move as it stands."""
+    rule = TRANSITIONS[move]
+    return invoice.state in rule.states and invoice.payment in rule.payments
+
+
+def is_overdue(invoice: Invoice, *, today: date) -> bool:
+    """Say whether an invoice is owed and was due before ``today``."""
+    return invoice.state is State.ISSUED and invoice.payment in OPEN and invoice.issued is not None and invoice.issued.due_on < today
 
 
 class LineKind(enum.Enum):
@@ -262,12 +274,28 @@ class Invoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which invoices to list; None does not restrict."""
+    """Which invoices to list; None does not restrict.
+
+    ``number``: a part of it, in capitals or not. ``overdue_on``: issued, still owed, and due before that day.
+    """
 
     account_id: UUID | None = None
     subscription_id: UUID | None = None
     state: State | None = None
     payment: Payment | None = None
+    number: str | None = None
+    overdue_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What issued invoices of one currency are still owed: how many and how much, and how many and how much of it is overdue."""
+
+    currency: Currency
+    invoices: int
+    amount: Decimal
+    overdue: int
+    overdue_amount: Decimal
 
 
 class InvoicesFault(errors.Fault):

@@ -37,11 +37,14 @@ class Tax:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a line is made of. ``unrounded`` may be negative (a credit). ``discounts`` are taken off in their order."""
+    """What a line is made of. ``unrounded`` may be negative (a credit). ``discounts`` are taken off in their order; of one that is an
+    amount, ``share`` of it: the part of the period that is charged.
+    """
 
     unrounded: Fraction
     discounts: tuple[Discount, ...] = ()
     taxes: tuple[Tax, ...] = ()
+    share: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,7 +268,7 @@ def _close(cycle: _Cycle, fact: Fact, at: datetime) -> None:
     """Charge what is in arrears, the usage, and what is missing from a commitment."""
     for timing_metered, coverage in ((False, cycle.flat), (True, cycle.metered)):
         for charge, stretches in _grouped(cycle, coverage, metered=timing_metered):
-            proration = _unit(cycle, stretches)
+            proration = _unit(cycle, stretches) if charge.prorated else Proration.NONE
             if not charge.prorated and not timing_metered:
                 _close_once(cycle, fact, at, charge, stretches)
                 continue

@@ -2,11 +2,11 @@
 
     quantity -> free units -> allowance -> model -> part of the period -> minimum, maximum -> (discounts -> rounding -> tax: ``totals``)
 
-``rate`` is the one way in, for bill runs and previews alike.
+``rate`` is the one way in, for bill runs and previews alike; ``measured`` says of what quantity.
 """
 
 from __future__ import annotations
 
-from carbonledger.domains.invoices.core.rating.rate import rate
+from carbonledger.domains.invoices.core.rating.rate import measured, rate
 
-__all__ = ["rate"]
+__all__ = ["measured", "rate"]

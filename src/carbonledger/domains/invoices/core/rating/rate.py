@@ -36,7 +36,7 @@ def rate(model: Model, usage: Usage, terms: Terms = NO_TERMS, part: Part = WHOLE
 
 
 def _rated(model: Model, usage: Usage, terms: Terms, part: Part) -> Rated:
-    quantity = _measured(model, usage)
+    quantity = measured(model, usage)
     free = decimals.add(terms.free_units, _allowance(terms.included, part))
     billable = max(decimals.subtract(quantity, free), _ZERO)
     priced, parts = _priced(model, usage, quantity=quantity, billable=billable, free=free)
@@ -66,8 +66,8 @@ def _bounded(priced: Fraction, terms: Terms, part: Part) -> tuple[Fraction, Boun
     return priced, None
 
 
-def _measured(model: Model, usage: Usage) -> Decimal:
-    """Return the quantity that the model prices."""
+def measured(model: Model, usage: Usage) -> Decimal:
+    """Return the quantity that the model prices: what was used, what it cost, or the kilograms that it emitted."""
     match model:
         case CostPlus():
             return usage.metered_cost or _ZERO

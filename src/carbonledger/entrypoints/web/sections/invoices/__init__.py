@@ -1,1 +1,1 @@
-"""Invoices: the list, one with its lines, and each line explained."""
+"""Invoices: the list, each with what explains its lines, what is done with them, and how the organization sells."""

@@ -1,177 +1,216 @@
-"""Invoices: the list, one with its lines and what may be done with it, each line explained down to its events, and its PDF."""
+"""Invoices: those of an organization, narrowed by how they stand and whose they are; what is owed; and what could not be done."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service as accounts
-from carbonledger.domains.invoices.service import collecting, explaining, failing, printing, standing
-from carbonledger.domains.invoices.types import invoices as types
-from carbonledger.domains.invoices.types.invoices import TRANSITIONS, Filters, Invoice, Move, Payment, State
+from carbonledger.domains.accounts.types import Account
+from carbonledger.domains.invoices.service import failing, standing
+from carbonledger.domains.invoices.types.failures import Failure
+from carbonledger.domains.invoices.types.invoices import Filters, Invoice, Owed, Payment, State
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import forms, routes, screens
-from carbonledger.entrypoints.web.sections.invoices import wording
+from carbonledger.entrypoints.web.sections.invoices import shown, wording
 from carbonledger.infra import db
-from carbonledger.kernel import errors, page
+from carbonledger.kernel import page as pages
+from carbonledger.kernel import zone as zones
 
 router = routes.Router()
 READ: Final = access.scope("invoices:read")
 WRITE: Final = access.scope("invoices:write")
 PATH: Final = "/invoices"
-_PDF: Final = b"application/pdf"
-_EVENTS: Final = 20
+_ROWS: Final = 50
+_FAILURES: Final = 20
+_ACCOUNTS: Final = 8  # that a search may leave to choose from
+_NUMBER_MAX_CHARS: Final = 100
+_KEPT: Final = ("view", "number", "account", "customer", "subscription")
 _DONE: Final = {
-    "issued": "The invoice is issued. Its PDF follows in a moment.",
-    "void": "The invoice is void. It keeps its number.",
-    "paid": "The payment is recorded. The invoice does not change any more.",
-    "uncollectible": "The invoice is given up. If it is paid after all, record that.",
+    "dropped": "The draft is gone. Nothing of it was billed.",
+    "retried": "It was done again, and has gone well.",
+    "asked": "It is done again in a moment. Reload the page to see it.",
 }
-_TABS: Final = {
+VIEWS: Final[Mapping[str, tuple[str, Filters]]] = {
     "": ("All", Filters()),
-    "draft": ("Drafts", Filters(state=State.DRAFT)),
-    "unpaid": ("Unpaid", Filters(state=State.ISSUED, payment=Payment.UNPAID)),
-    "failed": ("Payment failed", Filters(payment=Payment.FAILED)),
+    "coming": ("Gathering", Filters(state=State.GATHERING)),
+    "drafts": ("Drafts", Filters(state=State.DRAFT)),
+    "open": ("Unpaid", Filters(state=State.ISSUED, payment=Payment.UNPAID)),
+    "overdue": ("Overdue", Filters()),
+    "failed": ("Payment failed", Filters(state=State.ISSUED, payment=Payment.FAILED)),
     "paid": ("Paid", Filters(payment=Payment.PAID)),
+    "void": ("Void", Filters(state=State.VOID)),
+    "uncollectible": ("Uncollectible", Filters(state=State.UNCOLLECTIBLE)),
 }
-_BY_HAND: Final = (Move.ISSUE, Move.PAY, Move.GIVE_UP, Move.VOID)
-_SHOWN: Final = {errors.Kind.INVALID, errors.Kind.CONFLICT}
-Act = Callable[..., Awaitable[Invoice]]
+"""What the tabs show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An invoice in the list."""
+
+    invoice: Invoice
+    name: str
+    account: str
+    state: tuple[str, str]
+    payment: tuple[str, str]
+    due: str
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A step that failed, with what it is of."""
+
+    failure: Failure
+    what: str
+    invoice: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is owed in a currency, as figures."""
+
+    currency: str
+    amount: str
+    invoices: int
+    overdue_amount: str
+    overdue: int
+
+
+def today(call: routing.Call) -> date:
+    """Return the organization's day."""
+    return zones.local_date(call.now, zones.named(call.caller.time_zone))
 
 
 @router.page(PATH, READ)
 async def invoices(call: routing.CallDep) -> exchange.Answer:
     """Show the invoices."""
+    async with screens.reading(call) as uow:
+        return await show(call, uow, forms.Refused())
+
+
+async def show(call: routing.Call, uow: db.UnitOfWork, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:
+    """Return the list; ``refused``: what a retry was refused for."""
     fields, organization_id = screens.query(call), call.caller.organization_id
-    tab = fields.text("show") if fields.text("show") in _TABS else ""
-    request = call.page(limit=page.LIMIT_DEFAULT, cursor=fields.given("cursor"), parts=1)
-    async with screens.reading(call) as uow:
-        found = await standing.listed(uow, organization_id=organization_id, filters=_TABS[tab][1], page=request)
-        names = await accounts.find_many(uow, organization_id=organization_id, account_ids=[one.account_id for one in found.data])
-        failed = await failing.listed(uow, organization_id=organization_id, page=page.PageRequest(limit=5))
-        return await screens.show(
-            call,
-            uow,
-            "invoices/list.html",
-            section="invoices",
-            title="Invoices",
-            rows=[(one, names[one.account_id].name) for one in found.data],
-            next_cursor=found.next_cursor,
-            failed=failed.data,
-            tabs={key: words for key, (words, _) in _TABS.items()},
-            tab=tab,
-            wording=wording,
-        )
+    chosen, choices = await whose(call, uow, fields)
+    filters = _filters(call, fields, chosen)
+    found: pages.Page[Invoice] = pages.Page((), None)
+    is_lost = chosen is None and is_somebodys(fields)
+    if not is_lost:
+        request = call.page(limit=_ROWS, cursor=fields.given("cursor"), parts=1)
+        found = await standing.listed(uow, organization_id=organization_id, filters=filters, page=request)
+    failed = await failing.listed(uow, organization_id=organization_id, page=pages.PageRequest(limit=_FAILURES))
+    known = await accounts.find_many(
+        uow,
+        organization_id=organization_id,
+        account_ids=[*(one.account_id for one in found.data), *(one.account_id for one in failed.data)],
+    )
+    kept = fields.named(_KEPT)
+    view = fields.text("view") if fields.text("view") in VIEWS else ""
+    return await screens.show(
+        call,
+        uow,
+        "invoices/list.html",
+        section="invoices",
+        title="Invoices",
+        path=PATH,
+        status=status,
+        refused=refused,
+        rows=[row(one, known[one.account_id].name, today(call)) for one in found.data],
+        next_cursor=found.next_cursor,
+        owed=[_owed(one) for one in await standing.owed(uow, organization_id=organization_id, today=today(call))],
+        troubles=await _troubles(uow, organization_id, failed.data, known),
+        views=[(key, words, kept.replaced(view=key or None).query) for key, (words, _) in VIEWS.items()],
+        view=view,
+        number=fields.text("number"),
+        account=chosen,
+        customer=fields.text("customer"),
+        is_lost=is_lost and not choices,
+        choices=[(one, kept.replaced(customer=None, account=str(one.id)).query) for one in choices],
+        subscription=uuid(fields.given("subscription")),
+        without=lambda name: kept.replaced(**{name: None}).query,
+        is_narrowed=bool(kept.pairs),
+        again=f"{PATH}?{kept.query}&" if kept.pairs else f"{PATH}?",
+        done=_DONE.get(fields.text("done"), ""),
+        tab="invoices",
+    )
 
 
-@router.page(PATH + "/{invoice_id}", READ)
-async def invoice(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
-    """Show an invoice with its lines."""
-    return await _one(call, invoice_id, forms.Refused())
+async def whose(call: routing.Call, uow: db.UnitOfWork, fields: forms.Fields) -> tuple[Account | None, Sequence[Account]]:
+    """Return the account that is asked for; where only words are given that several have, those to choose from."""
+    organization_id, words = call.caller.organization_id, fields.given("customer")
+    named = uuid(fields.given("account")) or uuid(words)
+    if named is not None:
+        known = await accounts.find_many(uow, organization_id=organization_id, account_ids=[named])
+        return known.get(named), ()
+    if words is None:
+        return None, ()
+    some = await accounts.some(uow, organization_id=organization_id, page=pages.PageRequest(limit=_ACCOUNTS), search=words)
+    return (some.data[0], ()) if len(some.data) == 1 else (None, some.data)
 
 
-async def _one(call: routing.Call, invoice_id: UUID, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:
-    fields, organization_id = screens.query(call), call.caller.organization_id
-    async with screens.reading(call) as uow:
-        found = await standing.find(uow, organization_id=organization_id, invoice_id=invoice_id)
-        return await screens.show(
-            call,
-            uow,
-            "invoices/one.html",
-            section="invoices",
-            title=wording.name(found),
-            path=f"{PATH}/{invoice_id}",
-            status=status,
-            refused=refused,
-            done=_DONE.get(fields.text("done"), ""),
-            found=found,
-            lines=await standing.every_line(uow, organization_id=organization_id, invoice_id=invoice_id),
-            account=await accounts.find(uow, organization_id=organization_id, account_id=found.account_id),
-            failed=await failing.of_invoice(uow, organization_id=organization_id, invoice_id=invoice_id),
-            may_move={move.value for move in _BY_HAND if _may(found, move)},
-            wording=wording,
-        )
+def is_somebodys(fields: forms.Fields) -> bool:
+    """Say whether only what is of some account is asked for."""
+    return fields.given("account") is not None or fields.given("customer") is not None
 
 
-def _may(found: Invoice, move: Move) -> bool:
-    rule = TRANSITIONS[move]
-    return found.state in rule.states and found.payment in rule.payments
-
-
-@router.page(PATH + "/{invoice_id}/lines/{line_id}", READ)
-async def line(call: routing.CallDep, invoice_id: UUID, line_id: UUID) -> exchange.Answer:
-    """Explain a line."""
-    fields, organization_id = screens.query(call), call.caller.organization_id
-    names: dict[str, Any] = {"organization_id": organization_id, "invoice_id": invoice_id, "line_id": line_id}
-    request = call.page(limit=_EVENTS, cursor=fields.given("cursor"), parts=2)
-    async with screens.reading(call) as uow:
-        found = await explaining.explain(uow, now=call.now, **names)
-        events = await explaining.events(uow, page=request, **names)
-        return await screens.show(
-            call,
-            uow,
-            "invoices/line.html",
-            section="invoices",
-            title=found.line.description,
-            found=found,
-            invoice=found.invoice,
-            steps=wording.steps(found.line, found.invoice),
-            events=events.data,
-            next_cursor=events.next_cursor,
-            wording=wording,
-        )
-
-
-@router.page(PATH + "/{invoice_id}/pdf", READ)
-async def pdf(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
-    """Give an invoice's PDF."""
-    async with screens.reading(call) as uow:
-        number, content = await printing.document(uow, organization_id=call.caller.organization_id, invoice_id=invoice_id)
-    name = "".join(each if each.isalnum() or each in "-_." else "-" for each in number)
-    headers: list[exchange.Header] = [
-        (b"content-disposition", f'attachment; filename="{name}.pdf"'.encode()),
-        (b"content-security-policy", screens.POLICY.encode()),
-    ]
-    return exchange.Answer(200, body=content, media_type=_PDF, headers=headers)
-
-
-@router.act(PATH + "/{invoice_id}/finalize", WRITE)
-async def finalize(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
-    """Issue a draft."""
-    return await _act(call, invoice_id, collecting.finalize, "issued")
-
-
-@router.act(PATH + "/{invoice_id}/void", WRITE)
-async def void(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
-    """Make an invoice void."""
-    return await _act(call, invoice_id, standing.void, "void")
-
-
-@router.act(PATH + "/{invoice_id}/uncollectible", WRITE)
-async def uncollectible(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
-    """Give an invoice up."""
-    return await _act(call, invoice_id, standing.give_up, "uncollectible")
-
-
-@router.act(PATH + "/{invoice_id}/pay", WRITE)
-async def pay(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
-    """Record a payment."""
-    reference = screens.sent(call).text("reference")
-    return await _act(call, invoice_id, standing.record_payment, "paid", reference=reference)
-
-
-async def _act(call: routing.Call, invoice_id: UUID, act: Act, done: str, **given: str) -> exchange.Answer:
+def uuid(given: str | None) -> UUID | None:
+    """Return the id that an address names; None where it is none."""
     try:
-        async with screens.writing(call) as uow:
-            await _run(call, uow, act, invoice_id, given)
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN or isinstance(fault, types.InvoiceNotFound):
-            raise
-        return await _one(call, invoice_id, forms.refused(fault, screens.sent(call), only="reference" if given else None), status=422)
-    return screens.go(f"{PATH}/{invoice_id}?done={done}")
+        return None if given is None else UUID(given)
+    except ValueError:
+        return None
 
 
-async def _run(call: routing.Call, uow: db.UnitOfWork, act: Act, invoice_id: UUID, given: dict[str, str]) -> None:
-    await act(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id, **given)
+def _filters(call: routing.Call, fields: forms.Fields, account: Account | None) -> Filters:
+    view = fields.text("view")
+    _, filters = VIEWS.get(view, VIEWS[""])
+    return replace(
+        filters,
+        number=(fields.given("number") or "")[:_NUMBER_MAX_CHARS] or None,
+        account_id=None if account is None else account.id,
+        subscription_id=uuid(fields.given("subscription")),
+        overdue_on=today(call) if view == "overdue" else None,
+    )
+
+
+def row(invoice: Invoice, account: str, on: date) -> Row:
+    """Return an invoice as lists show it, on a day."""
+    return Row(
+        invoice=invoice,
+        name=wording.name(invoice),
+        account=account,
+        state=wording.STATES[invoice.state],
+        payment=wording.payment(invoice, today=on),
+        due="" if invoice.issued is None else wording.day(invoice.issued.due_on),
+        total=shown.money(invoice.totals.total, invoice.currency),
+    )
+
+
+def _owed(one: Owed) -> Due:
+    return Due(
+        one.currency.code, shown.money(one.amount, one.currency), one.invoices, shown.money(one.overdue_amount, one.currency), one.overdue
+    )
+
+
+async def _troubles(uow: db.UnitOfWork, organization_id: UUID, failed: Sequence[Failure], known: Mapping[UUID, Account]) -> list[Trouble]:
+    names: dict[UUID, str] = {}
+    for one in failed:
+        if one.invoice_id is not None and one.invoice_id not in names:
+            found = await standing.find(uow, organization_id=organization_id, invoice_id=one.invoice_id)
+            names[one.invoice_id] = wording.name(found)
+    return [
+        Trouble(one, wording.STEPS[one.step], names.get(one.invoice_id, "") if one.invoice_id else "", known[one.account_id].name)
+        for one in failed
+    ]
+
+
+def words_of(fault: Any) -> str:  # noqa: ANN401 - any fault
+    """Return what a fault says, title and detail."""
+    return f"{fault.title()} {fault.detail or ''}".strip()

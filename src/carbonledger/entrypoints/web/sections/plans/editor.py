@@ -206,7 +206,7 @@ def _number(values: Mapping[str, str], name: str, default: int, pointer: str) ->
     text = values.get(name, "").strip()
     if not text:
         return default
-    if not (text.isascii() and text.isdecimal() and len(text) <= 5):  # noqa: PLR2004 - the bounds are the domain's, this keeps nonsense out
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):  # noqa: PLR2004 - a number that JSON keeps; bounds are the domain's
         raise errors.invalid(pointer, "number_unreadable", "Give a whole number.")
     return int(text)
 

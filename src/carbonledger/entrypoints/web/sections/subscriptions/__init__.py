@@ -1,1 +1,1 @@
-"""Subscriptions: the list, and each with its life: what was decided, what it was charged, what comes next."""
+"""Subscriptions: the list, each with its story, its usage and its next invoice, and what is done with them."""

@@ -1,0 +1,114 @@
+"""What is done with an invoice: finalized, made void, paid, given up, dropped; and failed steps done again."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from carbonledger.domains.invoices.service import collecting, retrying, standing
+from carbonledger.domains.invoices.types.failures import Step
+from carbonledger.entrypoints.rest import problems, routing
+from carbonledger.entrypoints.shared import exchange
+from carbonledger.entrypoints.web import forms, routes, screens
+from carbonledger.entrypoints.web.sections.invoices import one, pages
+from carbonledger.kernel import errors
+
+router = routes.Router()
+_ONE: Final = pages.PATH + "/{invoice_id}"
+_SHOWN: Final = frozenset({errors.Kind.CONFLICT, errors.Kind.INVALID, errors.Kind.UNAVAILABLE})
+
+
+@router.act(_ONE + "/finalize", pages.WRITE)
+async def finalize(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
+    """Issue a draft now."""
+    try:
+        async with screens.writing(call) as uow:
+            await collecting.finalize(
+                uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id
+            )
+    except errors.Fault as fault:
+        return await _refused(call, invoice_id, fault)
+    return screens.go(f"{pages.PATH}/{invoice_id}?done=issued")
+
+
+@router.act(_ONE + "/void", pages.WRITE)
+async def void(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
+    """Make an issued invoice void."""
+    try:
+        async with screens.writing(call) as uow:
+            await standing.void(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
+    except errors.Fault as fault:
+        return await _refused(call, invoice_id, fault)
+    return screens.go(f"{pages.PATH}/{invoice_id}?done=void")
+
+
+@router.act(_ONE + "/pay", pages.WRITE)
+async def pay(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
+    """Record that an invoice was paid outside."""
+    fields = screens.sent(call)
+    try:
+        async with screens.writing(call) as uow:
+            await standing.record_payment(
+                uow,
+                actor=call.actor,
+                now=call.now,
+                organization_id=call.caller.organization_id,
+                invoice_id=invoice_id,
+                reference=fields.text("reference"),
+            )
+    except errors.Fault as fault:
+        return await _refused(call, invoice_id, fault, fields)
+    return screens.go(f"{pages.PATH}/{invoice_id}?done=paid")
+
+
+@router.act(_ONE + "/give-up", pages.WRITE)
+async def give_up(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
+    """Mark an invoice as uncollectible."""
+    try:
+        async with screens.writing(call) as uow:
+            await standing.give_up(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
+    except errors.Fault as fault:
+        return await _refused(call, invoice_id, fault)
+    return screens.go(f"{pages.PATH}/{invoice_id}?done=given-up")
+
+
+@router.act(_ONE + "/drop", pages.WRITE)
+async def drop(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
+    """Drop a draft that was written by hand."""
+    try:
+        async with screens.writing(call) as uow:
+            await standing.drop(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
+    except errors.Fault as fault:
+        return await _refused(call, invoice_id, fault)
+    return screens.go(f"{pages.PATH}?done=dropped")
+
+
+@router.act(pages.PATH + "/failures/{failure_id}/retry", pages.WRITE)
+async def retry(call: routing.CallDep, failure_id: UUID) -> exchange.Answer:
+    """Do a failed step again, alone."""
+    try:
+        async with screens.writing(call) as uow:
+            done = await retrying.retry(
+                uow,
+                actor=call.actor,
+                now=call.now,
+                at=call.at,
+                organization_id=call.caller.organization_id,
+                failure_id=failure_id,
+            )
+    except errors.Fault as fault:
+        if fault.kind not in _SHOWN:
+            raise
+        async with screens.reading(call) as uow:
+            said = forms.Refused(said=f"It failed again. {pages.words_of(fault)}")
+            return await pages.show(call, uow, said, status=problems.status_of(fault))
+    page = pages.PATH if done.invoice_id is None else f"{pages.PATH}/{done.invoice_id}"
+    return screens.go(f"{page}?done={'asked' if done.step is Step.PRINT else 'retried'}")
+
+
+async def _refused(call: routing.Call, invoice_id: UUID, fault: errors.Fault, fields: forms.Fields | None = None) -> exchange.Answer:
+    if fault.kind not in _SHOWN:
+        raise fault
+    kept = forms.refused(fault, fields or forms.Fields())
+    refused = forms.Refused(kept.fields, pages.words_of(fault), kept.beside)
+    return await one.show(call, invoice_id, refused, status=problems.status_of(fault))
