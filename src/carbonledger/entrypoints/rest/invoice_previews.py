@@ -52,13 +52,18 @@ class LineOut(shapes.Out):
     discount: str = Field(pattern=quantities.DECIMAL, description="The line's share of the document's discount.")
     tax: str = Field(pattern=quantities.DECIMAL, description="On top of the amount.")
     tax_included: str = Field(pattern=quantities.DECIMAL, description="Inside the amount.")
-    kind: invoice_types.LineKind | None = Field(default=None, description="Of a subscription's: what the line is.")
-    description: str | None = Field(default=None, description="Of a subscription's.")
-    charge: str | None = Field(default=None, description="Of a subscription's: the charge's code.")
-    service_start: datetime | None = Field(default=None, description="Of a subscription's: what is paid for.")
-    service_end: datetime | None = None
-    part_start: datetime | None = Field(default=None, description="Of a subscription's: the stretch of it that is charged.")
-    part_end: datetime | None = None
+
+
+class UpcomingLineOut(LineOut):
+    """A line of a subscription's next invoice."""
+
+    kind: invoice_types.LineKind
+    description: str
+    charge: str | None = Field(description="The charge's code.")
+    service_start: datetime | None = Field(description="What is paid for.")
+    service_end: datetime | None
+    part_start: datetime | None = Field(description="The stretch of it that is charged.")
+    part_end: datetime | None
 
 
 class TaxOut(shapes.Out):
@@ -82,7 +87,13 @@ class PreviewOut(shapes.Out):
     tax_included: str = Field(pattern=quantities.DECIMAL, description="Inside prices, and so inside the subtotal.")
     taxes: list[TaxOut]
     total: str = Field(pattern=quantities.DECIMAL)
-    billable_at: datetime | None = Field(default=None, description="Of a subscription's next invoice: when it becomes due.")
+
+
+class UpcomingOut(PreviewOut):
+    """The next invoice of a subscription as it would be."""
+
+    lines: list[UpcomingLineOut]  # type: ignore[assignment]  # read only, and each is a line
+    billable_at: datetime = Field(description="When it becomes due.")
 
 
 class ChangeIn(shapes.In):
@@ -237,7 +248,7 @@ _RESPONSE: Final[dict[str, Any]] = {
     examples={"request": _REQUEST, "response": _RESPONSE},
     errors=(previews.PreviewInvalid, subscription_types.SubscriptionNotFound, invoice_types.NothingUpcoming),
 )
-async def preview_invoice(call: routing.CallDep, body: AnyPreviewIn) -> PreviewOut:
+async def preview_invoice(call: routing.CallDep, body: AnyPreviewIn) -> PreviewOut | UpcomingOut:
     """Say what lines would come to, or the next invoice of a subscription, by the very functions that bill. Nothing is stored.
 
     Each line: free units, the allowance, the model, minimum and maximum, its discounts, and then it is rounded half up, once. The
@@ -257,7 +268,7 @@ async def preview_invoice(call: routing.CallDep, body: AnyPreviewIn) -> PreviewO
     return to_api_preview(previewing.preview(invoice_preview_lines.from_api_preview(body)))
 
 
-async def _upcoming(call: routing.Call, body: AnyPreviewIn, subscription_id: UUID) -> PreviewOut:
+async def _upcoming(call: routing.Call, body: AnyPreviewIn, subscription_id: UUID) -> UpcomingOut:
     """Return the next invoice of a subscription."""
     others = sorted(body.model_fields_set - {"subscription_id", "change"})
     if others:
@@ -284,14 +295,14 @@ async def _upcoming(call: routing.Call, body: AnyPreviewIn, subscription_id: UUI
     return _upcoming_out(document)
 
 
-def _upcoming_out(document: billing.Document) -> PreviewOut:
+def _upcoming_out(document: billing.Document) -> UpcomingOut:
     invoice, totals = document.invoice, document.invoice.totals
 
     def shown(amount: Decimal) -> str:
         return money.to_api_amount(Money(amount, invoice.currency))
 
     inside = sum((one.amount for one in totals.taxes if one.is_inclusive), Decimal(0))
-    return PreviewOut(
+    return UpcomingOut(
         currency=invoice.currency.code,
         lines=[_upcoming_line(line, shown) for line in document.lines],
         subtotal=shown(totals.subtotal),
@@ -310,10 +321,10 @@ def _upcoming_out(document: billing.Document) -> PreviewOut:
     )
 
 
-def _upcoming_line(line: invoice_types.Line, shown: Callable[[Decimal], str]) -> LineOut:
+def _upcoming_line(line: invoice_types.Line, shown: Callable[[Decimal], str]) -> UpcomingLineOut:
     rated = line.explained.rated.get("rated") or {}
     quantity = decimals.to_api_decimal(line.quantity)
-    return LineOut(
+    return UpcomingLineOut(
         amount=shown(line.amount),
         amount_unrounded=decimals.to_api_decimal(line.unrounded),
         quantity=quantity,
