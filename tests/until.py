@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 DEADLINE_S = 120.0  # for a condition that holds within a second on an idle machine; only a failure takes so long
 _LOOK_S = 0.01
@@ -14,6 +14,14 @@ async def holds(condition: Callable[[], bool], *, deadline_s: float = DEADLINE_S
     """Return as soon as ``condition`` holds; fail after the deadline."""
     end = time.monotonic() + deadline_s
     while not condition():
+        assert time.monotonic() < end, f"not within {deadline_s} s"
+        await asyncio.sleep(_LOOK_S)  # house: allow sleep-in-test - this is the wait for the condition
+
+
+async def comes(condition: Callable[[], Awaitable[bool]], *, deadline_s: float = DEADLINE_S) -> None:
+    """The same for a condition that is asked elsewhere, such as of a database."""
+    end = time.monotonic() + deadline_s
+    while not await condition():
         assert time.monotonic() < end, f"not within {deadline_s} s"
         await asyncio.sleep(_LOOK_S)  # house: allow sleep-in-test - this is the wait for the condition
 

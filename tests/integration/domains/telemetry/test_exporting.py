@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 from collections import defaultdict
@@ -26,7 +27,7 @@ from carbonledger.entrypoints.rest import exports
 from carbonledger.infra import db
 from carbonledger.kernel import actor
 from carbonledger.kernel.period import Period
-from tests import conftest
+from tests import conftest, until
 from tests.integration.domains.telemetry import books, kit
 
 START = datetime(2026, 10, 22, tzinfo=UTC)
@@ -197,13 +198,14 @@ async def test_another_organizations_usage_is_in_no_export(database: db.Database
     assert read(await written(database, other, Format.JSON), Format.JSON) == []
 
 
-async def open_transactions(database: db.Database) -> int:
+async def holds_no_transaction(database: db.Database) -> bool:
+    """Whether none is open; that of a read may linger for a moment (``infra.connections``), one that is held would stay."""
     async with database.transaction() as uow:
         query = (  # of this database: tests beside this one have their own, in the same server
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'test' "
             "AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
         )
-        return int(await uow.conn.fetchval(query))
+        return bool(await uow.conn.fetchval(query) == 0)
 
 
 async def test_a_client_that_is_slow_or_leaves_holds_no_transaction(database: db.Database, filled: UUID) -> None:
@@ -212,9 +214,9 @@ async def test_a_client_that_is_slow_or_leaves_holds_no_transaction(database: db
         pieces = exports.stream(database, export(filled, format_), writer)
         await anext(pieces)
         await anext(pieces)
-        assert await open_transactions(database) == 0, "while a piece is on its way"
+        await until.comes(functools.partial(holds_no_transaction, database))  # while a piece is on its way
         await pieces.aclose()  # type: ignore[attr-defined]  # a generator
-        assert await open_transactions(database) == 0
+        await until.comes(functools.partial(holds_no_transaction, database))
     assert database.pool.get_size() - database.connections.idle == 0
 
 
