@@ -10,8 +10,8 @@ import pytest
 from carbonledger.domains.accounts import service, types
 from carbonledger.infra import clock, db
 from tests import conftest
+from tests.integration.domains import isolation
 from tests.integration.domains.accounts.conftest import Desk
-from tests.integration.domains.projects.test_isolation import rows
 
 TABLES = ("accounts", "account_uses")
 
@@ -31,8 +31,7 @@ async def victim(desk: Desk) -> Desk:
 @pytest.mark.parametrize("table", TABLES)
 async def test_without_a_tenant_no_row_is_seen(desk: Desk, database: db.Database, table: str) -> None:
     await populate(desk)
-    async with database.transaction() as uow:
-        assert await uow.conn.fetchval(f"SELECT count(*) FROM {table}") == 0
+    await isolation.assert_nothing_without_a_tenant(database, table)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -42,23 +41,7 @@ async def test_of_another_organization_no_row_is_seen_changed_or_deleted(
     await populate(desk)
     await populate(victim)
     mine, theirs = desk.organization_id, victim.organization_id
-    async with desk.database.transaction(mine) as uow:
-        seen = await uow.conn.fetch(f"SELECT organization_id FROM {table}")
-    assert {row[0] for row in seen} == {mine}
-    before = await rows(worker_database, table, theirs)
-    assert before
-    for statement in (
-        f"UPDATE {table} SET organization_id = '{mine}' WHERE organization_id = '{theirs}'",
-        f"UPDATE {table} SET organization_id = '{theirs}' WHERE organization_id = '{mine}'",  # planting one's own rows there
-        f"DELETE FROM {table} WHERE organization_id = '{theirs}'",
-        f"DELETE FROM {table}",
-    ):
-        try:
-            async with desk.database.transaction(mine) as uow:
-                await uow.conn.execute(statement)
-        except (asyncpg.InsufficientPrivilegeError, asyncpg.IntegrityConstraintViolationError):
-            continue  # refused, which is as good as done nothing
-    assert await rows(worker_database, table, theirs) == before
+    await isolation.assert_apart(desk.database, worker_database, table, mine=mine, theirs=theirs)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from carbonledger.domains.catalog import service, types
 from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.infra import db
 from tests import conftest
+from tests.integration.domains import isolation
 from tests.integration.domains.catalog.conftest import Desk, calls
-from tests.integration.domains.projects.test_isolation import rows
 
 TABLES = ("plans", "plan_versions", "plan_uses", "meters", "tax_rates", "plan_version_needs")
 
@@ -34,8 +34,7 @@ async def victim(desk: Desk) -> Desk:
 @pytest.mark.parametrize("table", TABLES)
 async def test_without_a_tenant_no_row_is_seen(desk: Desk, database: db.Database, table: str) -> None:
     await populate(desk)
-    async with database.transaction() as uow:
-        assert await uow.conn.fetchval(f"SELECT count(*) FROM {table}") == 0
+    await isolation.assert_nothing_without_a_tenant(database, table)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -45,23 +44,7 @@ async def test_of_another_organization_no_row_is_seen_changed_or_deleted(
     await populate(desk)
     await populate(victim)
     mine, theirs = desk.organization_id, victim.organization_id
-    async with desk.database.transaction(mine) as uow:
-        seen = await uow.conn.fetch(f"SELECT organization_id FROM {table}")
-    assert {row[0] for row in seen} == {mine}
-    before = await rows(worker_database, table, theirs)
-    assert before
-    for statement in (
-        f"UPDATE {table} SET organization_id = '{mine}' WHERE organization_id = '{theirs}'",
-        f"UPDATE {table} SET organization_id = '{theirs}' WHERE organization_id = '{mine}'",  # planting one's own rows there
-        f"DELETE FROM {table} WHERE organization_id = '{theirs}'",
-        f"DELETE FROM {table}",
-    ):
-        try:
-            async with desk.database.transaction(mine) as uow:
-                await uow.conn.execute(statement)
-        except (asyncpg.InsufficientPrivilegeError, asyncpg.IntegrityConstraintViolationError):
-            continue  # refused, which is as good as done nothing
-    assert await rows(worker_database, table, theirs) == before
+    await isolation.assert_apart(desk.database, worker_database, table, mine=mine, theirs=theirs)
 
 
 @pytest.mark.parametrize("table", TABLES)

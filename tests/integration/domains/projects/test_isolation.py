@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -13,6 +12,7 @@ from carbonledger.domains.projects import service, types
 from carbonledger.infra import clock, db
 from carbonledger.kernel import page
 from tests import conftest
+from tests.integration.domains import isolation
 from tests.integration.domains.projects.conftest import Desk
 
 TABLES = ("projects", "workloads", "agents")
@@ -31,20 +31,10 @@ async def victim(desk: Desk) -> Desk:
     return dataclasses.replace(desk, organization_id=await conftest.make_organization(desk.database))
 
 
-async def rows(database: conftest.TestDatabase, table: str, organization_id: UUID) -> list[str]:
-    conn = await asyncpg.connect(database.superuser)
-    try:
-        found = await conn.fetch(f"SELECT t::text FROM {table} t WHERE organization_id = $1", organization_id)
-        return sorted(row[0] for row in found)
-    finally:
-        await conn.close()
-
-
 @pytest.mark.parametrize("table", TABLES)
 async def test_without_a_tenant_no_row_is_seen(desk: Desk, database: db.Database, table: str) -> None:
     await populate(desk)
-    async with database.transaction() as uow:
-        assert await uow.conn.fetchval(f"SELECT count(*) FROM {table}") == 0
+    await isolation.assert_nothing_without_a_tenant(database, table)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -53,24 +43,8 @@ async def test_of_another_organization_no_row_is_seen_changed_or_deleted(
 ) -> None:
     await populate(desk)
     await populate(victim)
-    async with desk.database.transaction(desk.organization_id) as uow:
-        seen = await uow.conn.fetch(f"SELECT organization_id FROM {table}")
-    assert {row[0] for row in seen} == {desk.organization_id}
-    before = await rows(worker_database, table, victim.organization_id)
-    assert before
     mine, theirs = desk.organization_id, victim.organization_id
-    for statement in (
-        f"UPDATE {table} SET organization_id = '{mine}' WHERE organization_id = '{theirs}'",
-        f"UPDATE {table} SET organization_id = '{theirs}' WHERE organization_id = '{mine}'",  # planting one's own rows there
-        f"DELETE FROM {table} WHERE organization_id = '{theirs}'",
-        f"DELETE FROM {table}",
-    ):
-        try:
-            async with desk.database.transaction(mine) as uow:
-                await uow.conn.execute(statement)
-        except (asyncpg.InsufficientPrivilegeError, asyncpg.IntegrityConstraintViolationError):
-            continue  # refused, which is as good as done nothing
-    assert await rows(worker_database, table, theirs) == before
+    await isolation.assert_apart(desk.database, worker_database, table, mine=mine, theirs=theirs)
 
 
 @pytest.mark.parametrize(
