@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from carbonledger.domains.identity.service import entitlements
@@ -104,8 +104,3 @@ async def _turn(person: Person) -> AsyncIterator[tuple[db.UnitOfWork, issuing.Tu
     means = turns.of(person.ledger.services)
     async with turns.taken(means, actor=actor.system(mine), at=clock.now(), organization_id=mine) as taken:
         yield taken
-
-
-def month_of_usage() -> datetime:
-    """The instant of the usage in the past."""
-    return datetime.now(UTC) - timedelta(days=PAST_DAYS)

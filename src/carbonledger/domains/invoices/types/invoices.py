@@ -32,7 +32,6 @@ from carbonledger.kernel.currency import Currency
 
 LINES_MAX: Final = 1000
 """Of one invoice: more is no document that a person reads, and a sign of a meter that groups by too much."""
-CAUSE_MAX_CHARS: Final = 300
 DESCRIPTION_MAX_CHARS: Final = 500
 REFERENCE_MAX_CHARS: Final = 200
 

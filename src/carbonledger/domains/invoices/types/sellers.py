@@ -15,9 +15,7 @@ DEFAULT_SERIES: Final = "main"
 GRACE_MAX: Final = timedelta(days=30)
 LOGO_MAX_BYTES: Final = 200_000
 FOOTER_MAX_CHARS: Final = 500
-PREFIX_MAX_CHARS: Final = 20
 PADDING_MAX: Final = 12
-SERIES_MAX_CHARS: Final = 20
 
 
 class LateUsage(enum.Enum):

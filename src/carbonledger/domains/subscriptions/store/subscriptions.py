@@ -16,7 +16,6 @@ from carbonledger.domains.subscriptions.types import Status, Subscription
 from carbonledger.infra import db
 
 subscriptions = tables.subscriptions
-EXTERNAL_ID_KEY: Final = "subscriptions_organization_id_external_id_key"
 
 
 async def whole(uow: db.UnitOfWork, rows: Sequence[asyncpg.Record], *, organization_id: UUID) -> tuple[Subscription, ...]:

@@ -23,7 +23,6 @@ M = TypeVar("M", bound=pydantic.BaseModel)
 CHARGES_MAX: Final = 40
 TIERS_MAX: Final = 30
 PLAIN: Final = ("code", "name", "description", "currency", "trial_days", "setup_fee", "minimum_commitment", "anchor", "proration")
-CHANGING: Final = ("migration", "effective_on")
 MODELS: Final = {
     "flat": "Flat amount",
     "standard": "Price of a unit",
