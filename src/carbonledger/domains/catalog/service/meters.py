@@ -11,16 +11,14 @@ from uuid import UUID
 import asyncpg
 
 from carbonledger.domains.catalog.core import meters as core
-from carbonledger.domains.catalog.core import naming
+from carbonledger.domains.catalog.service.entries import Sort
 from carbonledger.domains.catalog.store import entries
-from carbonledger.domains.catalog.store import versions as version_store
 from carbonledger.domains.catalog.types import Aggregation, Charge, Measure, Meter, MeterCodeTaken, MeterInUse, MeterNotFound
 from carbonledger.domains.catalog.types.charges import Flat
 from carbonledger.infra import db, outbox
-from carbonledger.kernel import errors, ids
+from carbonledger.kernel import ids
 from carbonledger.kernel import page as pages
 from carbonledger.kernel.actor import Actor
-from carbonledger.kernel.errors import Problem
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ALL_USAGE: Final = Meter(
@@ -33,6 +31,7 @@ ALL_USAGE: Final = Meter(
     updated_at=_BEGINNING,
 )
 """What a charge of cost or carbon without a meter is about: everything that providers' models did for the account."""
+_METERS: Final = Sort(entries.meters, "meter", MeterNotFound, MeterInUse, need="Plans charge by it")
 
 
 async def create_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, meter: Meter) -> Meter:
@@ -49,59 +48,24 @@ async def create_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: d
 
 async def find_meter(uow: db.UnitOfWork, *, organization_id: UUID, meter_id: UUID) -> Meter:
     """Return a meter, archived or not. Raises ``MeterNotFound``."""
-    return _there(await entries.meters.find(uow, organization_id=organization_id, entry_id=meter_id), meter_id)
-
-
-def _there(found: Meter | None, meter_id: UUID) -> Meter:
-    if found is None:
-        raise MeterNotFound(f"There is no meter {meter_id}.")
-    return found
+    return await _METERS.find(uow, organization_id=organization_id, entry_id=meter_id)
 
 
 async def list_meters(
     uow: db.UnitOfWork, *, organization_id: UUID, page: pages.PageRequest, archived: bool = False, search: str | None = None
 ) -> pages.Page[Meter]:
     """Return meters in use, or those archived, newest first."""
-    before = pages.before_id(page)
-    rows = await entries.meters.some(
-        uow, organization_id=organization_id, archived=archived, search=search, before=before, limit=page.limit + 1
-    )
-    return pages.cut(rows, limit=page.limit, key=lambda meter: (str(meter.id),))
+    return await _METERS.some(uow, organization_id=organization_id, page=page, archived=archived, search=search)
 
 
 async def rename_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, meter_id: UUID, name: str) -> Meter:
     """Give a meter another name. Raises ``errors.Invalid``, ``MeterNotFound``."""
-    problems: list[Problem] = []
-    kept = naming.name(problems, "/name", name)
-    errors.refuse(problems)
-    old = _there(await entries.meters.find(uow, organization_id=organization_id, entry_id=meter_id, lock=True), meter_id)
-    if kept == old.name:
-        return old
-    await entries.meters.change(uow, organization_id=organization_id, entry_id=meter_id, values={"name": kept, "updated_at": now})
-    await outbox.emit(
-        uow,
-        actor=actor,
-        now=now,
-        action="meter.changed",
-        target_type="meter",
-        target_id=meter_id,
-        before={"name": old.name},
-        after={"name": kept},
-    )
-    return replace(old, name=kept, updated_at=now)
+    return await _METERS.rename(uow, actor=actor, now=now, organization_id=organization_id, entry_id=meter_id, name=name)
 
 
 async def archive_meter(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, meter_id: UUID) -> None:
     """Archive a meter that no version of any plan names. Archiving it again changes nothing. Raises ``MeterNotFound``, ``MeterInUse``."""
-    old = _there(await entries.meters.find(uow, organization_id=organization_id, entry_id=meter_id, lock=True), meter_id)
-    if old.archived_at is not None:
-        return
-    plans = await version_store.needed_by(uow, organization_id=organization_id, needed_id=meter_id)
-    if plans:
-        raise MeterInUse(f"Plans charge by it: {', '.join(plans)}.", extra={"plans": list(plans)})
-    await entries.meters.change(uow, organization_id=organization_id, entry_id=meter_id, values={"archived_at": now, "updated_at": now})
-    before = {"code": old.code}
-    await outbox.emit(uow, actor=actor, now=now, action="meter.archived", target_type="meter", target_id=meter_id, before=before)
+    await _METERS.archive(uow, actor=actor, now=now, organization_id=organization_id, entry_id=meter_id)
 
 
 async def charge_meters(uow: db.UnitOfWork, *, organization_id: UUID, charges: Iterable[Charge]) -> dict[str | None, Meter]:

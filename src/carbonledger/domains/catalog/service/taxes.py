@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 
-from carbonledger.domains.catalog.core import naming
 from carbonledger.domains.catalog.core import taxes as core
+from carbonledger.domains.catalog.service.entries import Sort
 from carbonledger.domains.catalog.store import entries
-from carbonledger.domains.catalog.store import versions as version_store
 from carbonledger.domains.catalog.types import TaxRate, TaxRateCodeTaken, TaxRateInUse, TaxRateNotFound
 from carbonledger.infra import db, outbox
-from carbonledger.kernel import decimals, errors, ids
+from carbonledger.kernel import decimals, ids
 from carbonledger.kernel import page as pages
 from carbonledger.kernel.actor import Actor
-from carbonledger.kernel.errors import Problem
+
+_TAX_RATES: Final = Sort(entries.tax_rates, "tax_rate", TaxRateNotFound, TaxRateInUse, need="Plans charge it")
 
 
 async def create_tax_rate(
@@ -49,63 +49,26 @@ async def create_tax_rate(
 
 async def find_tax_rate(uow: db.UnitOfWork, *, organization_id: UUID, tax_rate_id: UUID) -> TaxRate:
     """Return a tax rate, archived or not. Raises ``TaxRateNotFound``."""
-    return _there(await entries.tax_rates.find(uow, organization_id=organization_id, entry_id=tax_rate_id), tax_rate_id)
-
-
-def _there(found: TaxRate | None, tax_rate_id: UUID) -> TaxRate:
-    if found is None:
-        raise TaxRateNotFound(f"There is no tax rate {tax_rate_id}.")
-    return found
+    return await _TAX_RATES.find(uow, organization_id=organization_id, entry_id=tax_rate_id)
 
 
 async def list_tax_rates(
     uow: db.UnitOfWork, *, organization_id: UUID, page: pages.PageRequest, archived: bool = False
 ) -> pages.Page[TaxRate]:
     """Return tax rates in use, or those archived, newest first."""
-    before = pages.before_id(page)
-    rows = await entries.tax_rates.some(
-        uow, organization_id=organization_id, archived=archived, search=None, before=before, limit=page.limit + 1
-    )
-    return pages.cut(rows, limit=page.limit, key=lambda rate: (str(rate.id),))
+    return await _TAX_RATES.some(uow, organization_id=organization_id, page=page, archived=archived)
 
 
 async def rename_tax_rate(
     uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, tax_rate_id: UUID, name: str
 ) -> TaxRate:
     """Give a tax rate another name. Raises ``errors.Invalid``, ``TaxRateNotFound``."""
-    problems: list[Problem] = []
-    kept = naming.name(problems, "/name", name)
-    errors.refuse(problems)
-    old = _there(await entries.tax_rates.find(uow, organization_id=organization_id, entry_id=tax_rate_id, lock=True), tax_rate_id)
-    if kept == old.name:
-        return old
-    await entries.tax_rates.change(uow, organization_id=organization_id, entry_id=tax_rate_id, values={"name": kept, "updated_at": now})
-    await outbox.emit(
-        uow,
-        actor=actor,
-        now=now,
-        action="tax_rate.changed",
-        target_type="tax_rate",
-        target_id=tax_rate_id,
-        before={"name": old.name},
-        after={"name": kept},
-    )
-    return replace(old, name=kept, updated_at=now)
+    return await _TAX_RATES.rename(uow, actor=actor, now=now, organization_id=organization_id, entry_id=tax_rate_id, name=name)
 
 
 async def archive_tax_rate(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, tax_rate_id: UUID) -> None:
     """Archive a tax rate that no version of any plan names. Again it changes nothing. Raises ``TaxRateNotFound``, ``TaxRateInUse``."""
-    old = _there(await entries.tax_rates.find(uow, organization_id=organization_id, entry_id=tax_rate_id, lock=True), tax_rate_id)
-    if old.archived_at is not None:
-        return
-    plans = await version_store.needed_by(uow, organization_id=organization_id, needed_id=tax_rate_id)
-    if plans:
-        raise TaxRateInUse(f"Plans charge it: {', '.join(plans)}.", extra={"plans": list(plans)})
-    await entries.tax_rates.change(
-        uow, organization_id=organization_id, entry_id=tax_rate_id, values={"archived_at": now, "updated_at": now}
-    )
-    before = {"code": old.code}
-    await outbox.emit(uow, actor=actor, now=now, action="tax_rate.archived", target_type="tax_rate", target_id=tax_rate_id, before=before)
+    await _TAX_RATES.archive(uow, actor=actor, now=now, organization_id=organization_id, entry_id=tax_rate_id)
 
 
 async def tax_rates_by_code(uow: db.UnitOfWork, *, organization_id: UUID, codes: Sequence[str]) -> dict[str, TaxRate]:
