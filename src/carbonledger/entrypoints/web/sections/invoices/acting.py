@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+from datetime import datetime
+from typing import Final, Protocol
 from uuid import UUID
 
 from carbonledger.domains.invoices.service import collecting, retrying, standing
@@ -11,7 +13,9 @@ from carbonledger.entrypoints.rest import problems, routing
 from carbonledger.entrypoints.shared import exchange
 from carbonledger.entrypoints.web import forms, routes, screens
 from carbonledger.entrypoints.web.sections.invoices import one, pages
+from carbonledger.infra import db
 from carbonledger.kernel import errors
+from carbonledger.kernel.actor import Actor
 
 router = routes.Router()
 _ONE: Final = pages.PATH + "/{invoice_id}"
@@ -21,66 +25,33 @@ _SHOWN: Final = frozenset({errors.Kind.CONFLICT, errors.Kind.INVALID, errors.Kin
 @router.act(_ONE + "/finalize", pages.WRITE)
 async def finalize(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
     """Issue a draft now."""
-    try:
-        async with screens.writing(call) as uow:
-            await collecting.finalize(
-                uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id
-            )
-    except errors.Fault as fault:
-        return await _refused(call, invoice_id, fault)
-    return screens.go(f"{pages.PATH}/{invoice_id}?done=issued")
+    return await _done(call, invoice_id, collecting.finalize, f"{pages.PATH}/{invoice_id}?done=issued")
 
 
 @router.act(_ONE + "/void", pages.WRITE)
 async def void(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
     """Make an issued invoice void."""
-    try:
-        async with screens.writing(call) as uow:
-            await standing.void(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
-    except errors.Fault as fault:
-        return await _refused(call, invoice_id, fault)
-    return screens.go(f"{pages.PATH}/{invoice_id}?done=void")
+    return await _done(call, invoice_id, standing.void, f"{pages.PATH}/{invoice_id}?done=void")
 
 
 @router.act(_ONE + "/pay", pages.WRITE)
 async def pay(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
     """Record that an invoice was paid outside."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            await standing.record_payment(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                organization_id=call.caller.organization_id,
-                invoice_id=invoice_id,
-                reference=fields.text("reference"),
-            )
-    except errors.Fault as fault:
-        return await _refused(call, invoice_id, fault, fields)
-    return screens.go(f"{pages.PATH}/{invoice_id}?done=paid")
+    record = functools.partial(standing.record_payment, reference=fields.text("reference"))
+    return await _done(call, invoice_id, record, f"{pages.PATH}/{invoice_id}?done=paid", fields)
 
 
 @router.act(_ONE + "/give-up", pages.WRITE)
 async def give_up(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
     """Mark an invoice as uncollectible."""
-    try:
-        async with screens.writing(call) as uow:
-            await standing.give_up(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
-    except errors.Fault as fault:
-        return await _refused(call, invoice_id, fault)
-    return screens.go(f"{pages.PATH}/{invoice_id}?done=given-up")
+    return await _done(call, invoice_id, standing.give_up, f"{pages.PATH}/{invoice_id}?done=given-up")
 
 
 @router.act(_ONE + "/drop", pages.WRITE)
 async def drop(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
     """Drop a draft that was written by hand."""
-    try:
-        async with screens.writing(call) as uow:
-            await standing.drop(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
-    except errors.Fault as fault:
-        return await _refused(call, invoice_id, fault)
-    return screens.go(f"{pages.PATH}?done=dropped")
+    return await _done(call, invoice_id, standing.drop, f"{pages.PATH}?done=dropped")
 
 
 @router.act(pages.PATH + "/failures/{failure_id}/retry", pages.WRITE)
@@ -104,6 +75,20 @@ async def retry(call: routing.CallDep, failure_id: UUID) -> exchange.Answer:
             return await pages.show(call, uow, said, status=problems.status_of(fault))
     page = pages.PATH if done.invoice_id is None else f"{pages.PATH}/{done.invoice_id}"
     return screens.go(f"{page}?done={'asked' if done.step is Step.PRINT else 'retried'}")
+
+
+class _UseCase(Protocol):
+    async def __call__(self, uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, invoice_id: UUID) -> object: ...
+
+
+async def _done(call: routing.Call, invoice_id: UUID, use_case: _UseCase, page: str, fields: forms.Fields | None = None) -> exchange.Answer:
+    """Do it and go to ``page``; or show the invoice with why not."""
+    try:
+        async with screens.writing(call) as uow:
+            await use_case(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
+    except errors.Fault as fault:
+        return await _refused(call, invoice_id, fault, fields)
+    return screens.go(page)
 
 
 async def _refused(call: routing.Call, invoice_id: UUID, fault: errors.Fault, fields: forms.Fields | None = None) -> exchange.Answer:
