@@ -107,7 +107,13 @@ class Era:
         return min(self.begins, self.metered_from)
 
     def zone_from(self, start: datetime) -> str:
-        """Return the zone in force when a cycle starts at ``start``."""
+        """Return the zone in force when a cycle starts at ``start``.
+
+        The first cycle is due when the era is opened, which is before ``since`` where the one before kept its time: a move in between
+        counts from the next cycle, or what was due would be another thing after it.
+        """
+        if start <= self.since:
+            start = min(self.since, self.turns[self.opened].fact.effective_at)
         zone = self.turns[self.opened].after.zone
         for turn in self.turns[self.opened + 1 :]:
             if not precedes(turn, start):
