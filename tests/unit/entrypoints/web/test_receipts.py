@@ -97,6 +97,7 @@ def test_the_proof_is_three_sentences_and_speaks_of_credits_only_where_there_are
     assert "entry 1,200" in given[1]
     assert "the one event" in given[2]
     assert "credit" not in " ".join(wording.proof(issued="", index=0, events=2, has_credits=False))
+    assert "of no event at all" in wording.proof(issued="", index=0, events=0, has_credits=False)[2]
 
 
 BUNDLE = worlds.world().bundled()

@@ -128,12 +128,16 @@ def proof(*, issued: str, index: int, events: int, has_credits: bool) -> tuple[s
     """Return what proves a receipt, in three sentences for people who never heard of a hash."""
     once = ", and no part of a credit can be given to a second receipt without showing there" if has_credits else ""
     leaves = "the one event" if events == 1 else f"each of the {events:,} events"
+    covered = (
+        f"One fingerprint in it covers {leaves} behind its figures, so that what they add up to was settled when it was issued, and any of "
+        "them can be proven to be among them."
+    )
+    none = "The fingerprint in it is that of no event at all, so that none can be added to the month behind its figures afterwards."
     return (
         f"It was signed on {issued} with a key whose public half is published, and if one character of it were changed, the signature "
         "would no longer fit.",
         f"It is entry {index:,} of a public log that can only grow, so that it cannot be altered or made to disappear unnoticed{once}.",
-        f"One fingerprint in it covers {leaves} behind its figures, so that what they add up to was settled when it was issued, and any of "
-        "them can be proven to be among them.",
+        covered if events else none,
     )
 
 
