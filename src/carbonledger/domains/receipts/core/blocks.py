@@ -10,10 +10,11 @@ Formats, each with a block of so many units as example:
 Sources: help.cloverly.com/knowledge/registry-serial-number-ranges (Verra, ACR, CAR), November 2026. It counts 29,250 units in the block of
 CAR, whose range has 29,251 with both ends, as everywhere here.
 
-**Gold Standard's form is not verified**: the registry describes its serials nowhere in public. It is inferred from two records of its registry
-that third parties noted down and that agree: 29,743 credits beside the serial above, July 2026, which is 30,350 - 608 + 1; and five credits of
-units 85,975 to 85,979 beside GS1-1-CN-GS7604-3-2020-21289, June 2023, whose serial ends before the range. Compare a retirement in the registry
-before the first import. Of any other registry the block must name its range exactly once, ``start-end`` or ``start to end``.
+**Gold Standard's form is not verified**: the registry describes its serials nowhere in public. It is inferred from two records of the
+registry that third parties noted down and that agree: 29,743 credits beside the serial above, July 2026, which is 30,350 - 608 + 1; and
+five credits, units 85,975 to 85,979, beside GS1-1-CN-GS7604-3-2020-21289, June 2023, whose serial ends before the range. Compare a
+retirement in the registry before the first import. Of any other registry the block must name its range exactly once, ``start-end`` or
+``start to end``.
 
 A unit is a tonne, but for isometric, where a unit is a kilogram (docs.isometric.com/key-concepts, November 2026).
 """

@@ -129,7 +129,9 @@ async def advance(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizati
     for before in await store.every(uow, organization_id=organization_id, lock=True):
         period = before
         if before.month in paid:
-            period = await _paid(uow, actor=actor, now=now, organization_id=organization_id, before=before, after=rules.paid(before, now=now))
+            period = await _paid(
+                uow, actor=actor, now=now, organization_id=organization_id, before=before, after=rules.paid(before, now=now)
+            )
         after = rules.advanced(period, now=now, needs_payment=_needs_payment(organization))
         if after != period:
             await _moved(uow, actor=actor, now=now, organization_id=organization_id, before=period, after=after)

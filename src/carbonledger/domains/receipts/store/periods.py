@@ -85,7 +85,9 @@ async def find_month(uow: db.UnitOfWork, *, organization_id: UUID, month: date) 
     return None if row is None else _from_row(row)
 
 
-async def add_paid(uow: db.UnitOfWork, *, organization_id: UUID, months: Sequence[date], invoice_id: UUID, at: datetime) -> tuple[date, ...]:
+async def add_paid(
+    uow: db.UnitOfWork, *, organization_id: UUID, months: Sequence[date], invoice_id: UUID, at: datetime
+) -> tuple[date, ...]:
     """Note months, by their first days, as paid for by an invoice of the house; return by time those that were not noted before."""
     rows = [{"organization_id": organization_id, "month": month, "invoice_id": invoice_id, "created_at": at} for month in months]
     statement = postgresql.insert(paid_months).values(rows).on_conflict_do_nothing(index_elements=["organization_id", "month"])

@@ -68,9 +68,7 @@ EMPTY: dict[str, object] = {
     "tokens": measures.Tokens(covered=NO_TOKENS, not_covered=NO_TOKENS),
     "cost": (measures.Cost(currency="USD", amount=0, scale=12),),
     "projects": (),
-    "compensation": statement.Compensation(
-        basis=measures.Basis.LOCATION, bound=measures.Bound.HIGH, share_bp=10_000, required_mg=0
-    ),
+    "compensation": statement.Compensation(basis=measures.Basis.LOCATION, bound=measures.Bound.HIGH, share_bp=10_000, required_mg=0),
     "allocations": (),
     "adjustments": (),
 }
