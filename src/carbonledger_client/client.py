@@ -155,7 +155,7 @@ class Client:
         return packs.page_from_api(_document(self._transport.send("GET", _PACKS, params=params, repeatable=True)))
 
     def order_audit_pack(self, month: str) -> str:
-        """Order the pack of a closed month, such as ``2026-10``, as it stands now, and return the job's id. While one is being made it is that
+        """Order the pack of a closed month, such as ``2026-10``, as it stands now, and return the job's id; while one is being made, that
         one's.
         """
         packs.month_in_path(month)

@@ -68,8 +68,8 @@ def _organization(external_id: str | None) -> UUID | None:
 async def record(uow: db.UnitOfWork, *, actor: Actor, at: datetime, settled: Settled) -> tuple[date, ...]:
     """Write in the customer's own transaction which months were paid, or not, and return those of which that is new.
 
-    What was paid is kept for months that have not begun as well. A payment that failed says nothing of those: they wait for theirs once they
-    are there. A month that was paid stays paid.
+    What was paid is kept for months that have not begun as well. A payment that failed says nothing of those: they wait for theirs once
+    they are there. A month that was paid stays paid.
     """
     try:
         organization = await organizations.find(uow, organization_id=settled.organization_id)

@@ -1,6 +1,6 @@
-"""What a check of a receipt or an audit pack comes to for people: a verdict in one sentence, and what was looked at, one thing a line. Pure.
+"""What a check of a receipt or an audit pack comes to for people: a verdict in one sentence, and what was looked at, one thing a line.
 
-A file says how things stood when it was made; of our own receipts the books say how they stand now, and that wins.
+Pure. A file says how things stood when it was made; of our own receipts the books say how they stand now, and that wins.
 """
 
 from __future__ import annotations
