@@ -59,12 +59,15 @@ def _pack(document: object) -> AuditPack:
         value = document.get(name)
         if type(value) is not kind and not (name in perhaps and value is None):
             raise errors.Garbled(f"{name} of an audit pack is not as it has to be.")
-    named = {name: document.get(name) for name in (*needed, *perhaps)}
+    named = {name: document.get(name) for name in (*needed, *perhaps) if name != "made_at"}
+    return AuditPack(**named, made_at=_instant(document.get("made_at")), document=document)
+
+
+def _instant(written: str | None) -> datetime | None:
     try:
-        made_at = None if named["made_at"] is None else datetime.fromisoformat(named["made_at"])
+        return None if written is None else datetime.fromisoformat(written)
     except ValueError:
         raise errors.Garbled("An audit pack was made at no instant.") from None
-    return AuditPack(**{**named, "made_at": made_at}, document=document)
 
 
 def month_in_path(month: str) -> str:
