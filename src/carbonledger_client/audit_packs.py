@@ -59,7 +59,7 @@ def _pack(document: object) -> AuditPack:
         value = document.get(name)
         if type(value) is not kind and not (name in perhaps and value is None):
             raise errors.Garbled(f"{name} of an audit pack is not as it has to be.")
-    named = {name: document.get(name) for name in (*needed, *perhaps) if name != "made_at"}
+    named: dict[str, Any] = {name: document.get(name) for name in (*needed, *perhaps) if name != "made_at"}
     return AuditPack(**named, made_at=_instant(document.get("made_at")), document=document)
 
 
