@@ -113,8 +113,12 @@ def _found_in(text: str, start: int, end: int) -> tuple[str, int, int] | Problem
 
 
 def _normal(prefix: str) -> str:
-    """Return a prefix as it is compared: neither case nor leading zeros make another block."""
-    return re.sub(r"(?<![0-9A-Z.])0+(?=[0-9])", "", prefix.upper())
+    """Return a prefix as it is compared: neither case, leading zeros nor what stands between its words make another block.
+
+    Two blocks that differ in that alone would be taken for one and the second refused, which is the better mistake.
+    """
+    words = re.sub(r"[^0-9A-Z.*]+", "-", prefix.upper()).strip("-")
+    return re.sub(r"(?<![0-9A-Z.])0+(?=[0-9])", "", words)
 
 
 def _bad(code: str, detail: str) -> Problem:
