@@ -178,6 +178,60 @@ def test_a_day_that_was_canceled_and_reactivated_is_charged_once() -> None:
     assert [item[3] for item in life.bill(at("2026-06-30"))] == ["30.00", "-15.00", "29.00"]
 
 
+def paid_until_july(*charges: Charge) -> Life:
+    """June paid for at 30 a month, canceled without giving anything back, back on the 8th and on to two weeks at 14 on the 10th."""
+    life = Life(plan("m", flat("30"), *charges), at("2026-06-01")).do(at("2026-06-05T12:00:00Z"), commands.cancel, proration=Proration.NONE)
+    weeks = plan("weeks", flat("14"), *charges, interval=Interval(CalendarUnit.WEEK, 2))
+    life.do(at("2026-06-08T12:00:00Z"), commands.reactivate, zone="UTC")
+    return life.do(at("2026-06-10T12:00:00Z"), commands.change_plan, weeks)
+
+
+def test_what_was_paid_for_longer_is_not_charged_again_by_what_begins_in_it() -> None:
+    # Two weeks from the 10th are paid for; of those from 24 June to 7 July the seven days of July are not: 7 of 14 days.
+    assert paid_until_july().bill(at("2026-07-08")) == [
+        ("06-01", "base", "06-01..07-01", "30.00"),
+        ("06-24", "base", "07-01..07-08", "7.00"),
+        ("07-08", "base", "07-08..07-22", "14.00"),
+    ]
+
+
+def test_usage_counts_while_flat_prices_are_paid_for_longer() -> None:
+    found = [due for due in paid_until_july(usage()).due(at("2026-07-08")) if due.charge is not None and due.charge.code == "calls"]
+    assert [(f"{due.part.start:%m-%d}", f"{due.part.end:%m-%d}", f"{due.billable_at:%m-%d}") for due in found] == [
+        ("06-01", "06-05", "06-05"),
+        ("06-08", "06-10", "06-10"),
+        ("06-10", "06-24", "06-24"),
+        ("06-24", "07-08", "07-08"),
+    ]
+
+
+@pytest.mark.parametrize("day", ["2026-06-12", "2026-06-24", "2026-06-30"])
+def test_a_pause_while_flat_prices_are_paid_for_longer_gives_back_what_was_debited_by_then(day: str) -> None:
+    # Before the 24th nothing of July was debited, so nothing is given back and nothing is due later; from then on the 7.00 are.
+    life = paid_until_july().do(at(f"{day}T12:00:00Z"), commands.pause)
+    billed = {due.cause for due in life.due(at(f"{day}T12:00:00Z"))}
+    assert {due.cause for due in life.due(at("2026-07-08"))} == billed
+    assert life.bill(at("2026-07-08")) == [("06-01", "base", "06-01..07-01", "30.00")]
+
+
+def test_a_trial_that_is_canceled_for_its_end_costs_nothing_and_the_setup_fee_waits() -> None:
+    life = Life(plan("f", flat("30"), setup_fee="99", trial_days=14), at("2026-06-01"))
+    life.do(at("2026-06-05"), commands.cancel, when=When.RENEWAL)
+    assert life.bill(lives.FAR) == []
+    life.do(at("2026-08-01"), commands.reactivate, zone="UTC")
+    assert life.bill(at("2026-08-01")) == [("08-01", "setup", "08-01..09-01", "99.00"), ("08-01", "base", "08-01..09-01", "30.00")]
+
+
+@pytest.mark.parametrize("first", [commands.change_plan, commands.cancel])
+def test_another_interval_and_the_end_at_one_renewal_charge_nothing_more(first: object) -> None:
+    year = plan("year", flat("365"), usage(), interval=Interval(CalendarUnit.YEAR))
+    life = Life(plan("m", flat("30")), at("2026-06-01"))
+    wishes = [(commands.change_plan, (year,)), (commands.cancel, ())]
+    for day, (command, args) in enumerate(wishes if first is commands.change_plan else reversed(wishes)):
+        life.do(at(f"2026-06-1{day}"), command, *args, when=When.RENEWAL)
+    assert life.bill(lives.FAR) == [("06-01", "base", "06-01..07-01", "30.00")]
+
+
 def test_a_change_on_the_anchor_instant_replaces_the_whole_charge() -> None:
     # Decided before: the period begins with it. Decided at the very instant, when it may be billed already: all of it is credited.
     before = Life(TEN, at("2026-06-01")).do(at("2026-06-30"), commands.change_plan, TWENTY, when=When.RENEWAL)
