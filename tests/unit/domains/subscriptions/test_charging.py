@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -14,7 +14,7 @@ from carbonledger.domains.subscriptions.core import charging, commands
 from carbonledger.domains.subscriptions.types import DueKind, When
 from carbonledger.kernel.period import CalendarUnit, Interval
 from tests.unit.domains.subscriptions import lives
-from tests.unit.domains.subscriptions.lives import Life, at, flat, plan, usage
+from tests.unit.domains.subscriptions.lives import Life, at, flat, local, plan, usage
 
 TEN, TWENTY = plan("ten", flat("10")), plan("twenty", flat("20"))
 CALENDAR = AnchorKind.CALENDAR
@@ -222,13 +222,15 @@ def test_a_trial_that_is_canceled_for_its_end_costs_nothing_and_the_setup_fee_wa
     assert life.bill(at("2026-08-01")) == [("08-01", "setup", "08-01..09-01", "99.00"), ("08-01", "base", "08-01..09-01", "30.00")]
 
 
-@pytest.mark.parametrize("first", [commands.change_plan, commands.cancel])
-def test_another_interval_and_the_end_at_one_renewal_charge_nothing_more(first: object) -> None:
+@pytest.mark.parametrize("changed, canceled", [("2026-06-10", "2026-06-11"), ("2026-06-11", "2026-06-10")])
+def test_another_interval_and_the_end_at_one_renewal_charge_nothing_more(changed: str, canceled: str) -> None:
     year = plan("year", flat("365"), usage(), interval=Interval(CalendarUnit.YEAR))
     life = Life(plan("m", flat("30")), at("2026-06-01"))
-    wishes = [(commands.change_plan, (year,)), (commands.cancel, ())]
-    for day, (command, args) in enumerate(wishes if first is commands.change_plan else reversed(wishes)):
-        life.do(at(f"2026-06-1{day}"), command, *args, when=When.RENEWAL)
+    for day in ("2026-06-10", "2026-06-11"):
+        if day == changed:
+            life.do(at(day), commands.change_plan, year, when=When.RENEWAL)
+        if day == canceled:
+            life.do(at(day), commands.cancel, when=When.RENEWAL)
     assert life.bill(lives.FAR) == [("06-01", "base", "06-01..07-01", "30.00")]
 
 
@@ -295,6 +297,20 @@ def test_only_what_is_asked_for_is_returned() -> None:
     some = life.due(at("2026-07-31"), since=at("2026-05-31"))
     assert [f"{due.billable_at:%m-%d}" for due in some] == ["05-31", "06-30", "07-31"]
     assert some == tuple(due for due in life.due(at("2026-07-31")) if due.billable_at >= at("2026-05-31"))
+
+
+@pytest.mark.parametrize("since", [None, at("2026-06-11")])
+def test_what_was_over_when_it_was_decided_is_found_by_who_billed_since(since: datetime | None) -> None:
+    # By the day from the 11th on, decided at 10:30Z. Berlin's 11th began at 22:00Z, when London had an hour of the 10th left: that day
+    # of the new plan was over before the change, and before the bills of the night, and is due with it.
+    daily = plan("daily", usage(), interval=Interval(CalendarUnit.DAY))
+    life = Life(plan("m", flat("30")), local("2026-06-01T00:00:00", "Europe/Berlin"), name="Europe/Berlin")
+    life.do(at("2026-06-10T20:00:00Z"), commands.change_zone, "Europe/London")
+    life.do(at("2026-06-11T10:30:00Z"), commands.change_plan, daily, when=When.NOW)
+    found = [due for due in life.due(at("2026-06-11T12:00:00Z"), since=since) if due.charge is not None and due.charge.code == "calls"]
+    assert [(due.part.start, due.part.end, due.billable_at) for due in found] == [
+        (at("2026-06-10T22:00:00Z"), at("2026-06-10T23:00:00Z"), at("2026-06-11T10:30:00Z"))
+    ]
 
 
 def test_netting_leaves_what_is_credited_in_part() -> None:

@@ -83,9 +83,9 @@ def lived(first: PlanVersion, zone: str, steps: list) -> tuple[Life, list[tuple[
     return life, looks
 
 
-def due(life: Life, facts: int, until: datetime) -> tuple[DueCharge, ...]:
+def due(life: Life, facts: int, until: datetime, *, since: datetime | None = None) -> tuple[DueCharge, ...]:
     books = writing.Books(subscription_id=lives.SUBSCRIPTION, account_id=lives.ACCOUNT, versions=life.versions)
-    return charging.due_charges(life.facts[:facts], books, until=until)
+    return charging.due_charges(life.facts[:facts], books, since=since, until=until)
 
 
 @given(first=st.sampled_from(PLANS), zone=st.sampled_from(ZONES), steps=STEPS)
@@ -115,7 +115,8 @@ def test_what_was_due_once_stays_due_whatever_is_recorded_later(first: PlanVersi
         found = due(life, facts, until)
         assert all(every[one.cause] == one for one in found)
         # What the bill run takes by its note (until when, from how many facts) is each thing once.
-        fresh = [one for one in found if billed_until is None or one.billable_at > billed_until or one.fact > billed_facts]
+        asked = due(life, facts, until, since=billed_until)
+        fresh = [one for one in asked if billed_until is None or one.billable_at > billed_until or one.fact > billed_facts]
         assert not seen & {one.cause for one in fresh}
         seen |= {one.cause for one in fresh}
         assert seen == {one.cause for one in found}

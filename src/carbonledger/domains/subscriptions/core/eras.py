@@ -134,7 +134,10 @@ class Era:
         return self.closed is not None and precedes(self.turns[self.closed], self.due_from(start))
 
     def spans(self, *, since: datetime | None = None) -> Iterator[Span]:
-        """Yield the cycles that end at or after ``since`` (None: all), in order; without end where the era goes on."""
+        """Yield the cycles that are not over before ``since`` (None: all), in order; without end where the era goes on.
+
+        One that was over when the era was opened is over then.
+        """
         n = self._first_near(since)
         start = zones.midnight(self.series.on(n), zones.named(self.zone_from(self.since)))
         while True:
@@ -142,13 +145,13 @@ class Era:
                 return
             zone = self.zone_from(start)
             end = zones.midnight(self.series.on(n + 1), zones.named(zone))
-            wanted = end > self.since and (since is None or end >= since)
+            wanted = end > self.since and (since is None or self.due_from(end) >= since)
             if end > start and wanted:  # a day that a zone skipped has no cycle
                 yield Span(start=start, end=end, first=self.series.on(n), after=self.series.on(n + 1), zone=zone)
             n, start = n + 1, max(start, end)
 
     def _first_near(self, since: datetime | None) -> int:
-        from_ = self.since if since is None or since < self.since or not self.has_one_zone() else since
+        from_ = self.since if since is None or since <= self.due_from(self.since) or not self.has_one_zone() else since
         return self.series.near(zones.local_date(from_, zones.named(self.zone_from(self.since))))
 
 
