@@ -33,7 +33,7 @@ from carbonledger.domains.invoices.service import billing, checking, upcoming
 from carbonledger.domains.subscriptions import service as subscriptions
 from carbonledger.domains.telemetry import types as telemetry
 from carbonledger.domains.telemetry.service import accepting
-from carbonledger.entrypoints.shared import bill_runs
+from carbonledger.entrypoints.shared import bill_runs, collector
 from carbonledger.entrypoints.worker import registry
 from carbonledger.infra import clock, db, ddl, migrations, reach, settings
 from carbonledger.kernel import actor, currency, ids
@@ -211,6 +211,7 @@ async def previews(database: db.Database, organization_id: UUID) -> float:
 
 async def measure(reached: reach.Reached, invoices: int) -> None:
     registry.load()
+    collector.calm()  # as a worker does
     database = await db.connect(reached.addresses.app, size=3, application="bench", role=reached.addresses.app_role)
     try:
         _, small = await measured(database, reached.addresses.owner, max(invoices // 10, 100))
