@@ -162,7 +162,7 @@ async def fill(owner: str, organization_id: UUID, first: int, rows: int, *, like
             await conn.execute(f"DELETE FROM {table}")
         await conn.execute("RESET ROLE")
         for row in later:
-            await conn.execute(row["made"])
+            await conn.execute(row["made"].replace(" ON ONLY ", " ON "))  # of a partitioned table it names that alone
         for table in _ROLLED_UP:
             await conn.execute(f"VACUUM {table}")
         await conn.execute(f"SET ROLE {ddl.MAINTENANCE}")
