@@ -1,11 +1,11 @@
 """A bill run of so many invoices: ten lines each, five flat in advance and five of usage, of as many accounts.
 
-`dev.py bench billing [--invoices 5000,50000] [--workers 2]` makes an installation of its own and for each size an organization with a plan
-of ten charges, that many accounts with a subscription and five metered events each. It bills the end of a month as the worker's job does, by
-so many processes at once. What it takes is printed beside its limit: 120 seconds for 50,000 invoices on two cores, as a ratio, and for other
-sizes in proportion; with the processor's time for an invoice, which is fair on a busy machine too, and what an invoice costs beside one of
-the smallest size, so that a cost that is not linear shows. PDFs are made afterwards by jobs of their own and are not in it. Then previews of
-the subscriptions are timed beside their limit of 20 ms.
+`dev.py bench billing [--invoices 5000,50000] [--workers 2]` makes an installation of its own and for each size an organization with a
+plan of ten charges, that many accounts with a subscription and five metered events each. It bills the end of a month as the worker's job
+does, by so many processes at once. What it takes is printed beside its limit: 120 seconds for 50,000 invoices on two cores, as a ratio,
+and for other sizes in proportion; with the processor's time for an invoice, which is fair on a busy machine too, and what an invoice costs
+beside one of the smallest size, so that a cost that is not linear shows. PDFs are made afterwards by jobs of their own and are not in it.
+Then previews of the subscriptions are timed beside their limit of 20 ms.
 """
 
 from __future__ import annotations
@@ -268,7 +268,8 @@ def say(took: Took, first: Took) -> None:
     print(
         f"{took.invoices:,} invoices of {LINES} lines: {took.seconds:.1f} s, limit {limit_s:.1f} s: ratio {took.seconds / limit_s:.2f}; "
         f"CPU {took.each_us:,.0f} us an invoice ({took.billing_s / took.invoices * 1e6:,.0f} to bill, "
-        f"{took.database_s / took.invoices * 1e6:,.0f} database), so on {cores} cores at best {took.each_us * took.invoices / cores / 1e6:.1f} s; "
+        f"{took.database_s / took.invoices * 1e6:,.0f} database), "
+        f"so on {cores} cores at best {took.each_us * took.invoices / cores / 1e6:.1f} s; "
         f"{took.each_us / first.each_us:.2f} times one among {first.invoices:,}",
         flush=True,
     )

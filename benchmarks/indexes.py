@@ -1,8 +1,8 @@
 """What each index that only metering needs costs ingest: the database's processor for an event, with the index and without, in turns.
 
-`dev.py bench indexes [--turns 6]` makes an installation of its own and takes in batches of 5,000 calls of models and of 5,000 metered events
-with properties, of 500 customers over 60 days, each batch once with an index and once without it, the order turned every time. Printed are
-the medians of both, in microseconds an event, and the difference. What the index saves a question is `dev.py bench metering`'s to tell.
+`dev.py bench indexes [--turns 6]` makes an installation of its own and takes in batches of 5,000 calls of models and of 5,000 metered
+events with properties, of 500 customers over 60 days, each batch once with an index and once without it, the order turned every time.
+Printed are the medians of both, in microseconds an event, and the difference. What questions take with them: `dev.py bench metering`.
 """
 
 from __future__ import annotations

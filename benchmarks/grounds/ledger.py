@@ -112,9 +112,7 @@ def customers() -> list[types.AnyDraft]:
     for number in range(CUSTOMERS):
         account = f"customer {number:04}"
         for provider, model in MODELS if account == BIG else (MODELS[number % len(MODELS)], MODELS[(number + 3) % len(MODELS)]):
-            tokens = TokenBuckets(
-                uncached_input=900, cached_input=300, cache_creation_5m=10, cache_creation_1h=0, output=400, reasoning=20
-            )
+            tokens = TokenBuckets(uncached_input=900, cached_input=300, cache_creation_5m=10, cache_creation_1h=0, output=400, reasoning=20)
             usage = Usage(provider=provider, model=model, occurred_at=START, tokens=tokens, requests=1)
             drafts.append(types.Draft(idempotency_key=f"seed {len(drafts):06}", usage=usage, account=account))
         drafts.append(

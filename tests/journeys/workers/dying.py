@@ -1,7 +1,7 @@
 """A worker of the product that the kernel kills at a step of its bill run: started as a program, with ``BILLS_DIE_AT`` naming the step.
 
-Steps are counted while a bill run, or its part in one, runs, in whatever task: each transaction's beginning, each statement, its commit, and right after. Every
-account is a batch of its own, so that there are many.
+Steps are counted while a bill run, or its part in one, runs, in whatever task: each transaction's beginning, each statement, its commit,
+and right after. Every account is a batch of its own, so that there are many.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ due.register("invoices.billing", next_due=billing.next_due, run_due=running.run_
 
 @queue.steps(BILL_JOB, timeout_s=_TIMEOUT_S)
 async def bill(work: runner.StepsJob) -> dict[str, int]:
-    """Issue the drafts that have waited for late usage, then bill all that is due: some hundred accounts a transaction, beside other workers.
+    """Issue the drafts that have waited for late usage, then bill all that is due: some hundred accounts a transaction, with other workers.
 
     Killed anywhere, it begins again: what is billed is not due any more.
     """

@@ -129,7 +129,7 @@ async def test_who_can_not_be_billed_is_tried_once_by_all_who_work_at_a_run(
     monkeypatch.setattr(billing, "BATCH", 1)
     await subscribed(shop, 3)
 
-    def failing(*args: Any, **named: Any) -> Any:
+    def failing(*args: object, **named: object) -> None:
         raise types.TaxUnknown("There is no such tax rate.")
 
     with monkeypatch.context() as patch:

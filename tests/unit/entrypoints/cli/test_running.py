@@ -11,7 +11,7 @@ from carbonledger.infra import settings
 
 
 @pytest.mark.parametrize(
-    ("asked", "processors", "names"),
+    "asked, processors, names",
     [
         (1, 8, ["worker"]),  # what was asked for, whatever the machine has
         (3, 1, ["worker", "worker 2", "worker 3"]),

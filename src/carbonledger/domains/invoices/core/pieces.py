@@ -306,9 +306,7 @@ def discount_from_json(kept: Mapping[str, Any]) -> Discount:
     return AmountDiscount(Decimal(kept["amount"]), kept["name"])
 
 
-def _kept(
-    charge: Charge, due: DueCharge, rated: Mapping[str, Any], discounts: Sequence[Discount], measured: Measured
-) -> dict[str, Any]:
+def _kept(charge: Charge, due: DueCharge, rated: Mapping[str, Any], discounts: Sequence[Discount], measured: Measured) -> dict[str, Any]:
     kept = {
         "charge": _of(charge).document,
         "part": [due.numerator, due.denominator],

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
-
-import orjson
 
 from carbonledger.domains.accounts import types as accounts
 from carbonledger.domains.catalog.types import AmountDiscount
@@ -108,7 +107,7 @@ LINE: Final[Mapping[str, str]] = MappingProxyType(
 
 def to_json(value: object) -> str:
     """Return plain values as the text in which they travel."""
-    return "[]" if value == [] else orjson.dumps(value).decode()
+    return "[]" if value == [] else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def invoice_row(invoice: Invoice) -> tuple[Any, ...]:

@@ -64,9 +64,7 @@ async def fail(
     await uow.conn.execute(_FAIL, organization_id, failure_id, account_id, invoice_id, step.value, code, detail, now)
 
 
-async def failed_at(
-    uow: db.UnitOfWork, *, organization_id: UUID, step: Step, account_ids: Iterable[UUID], at: datetime
-) -> set[UUID]:
+async def failed_at(uow: db.UnitOfWork, *, organization_id: UUID, step: Step, account_ids: Iterable[UUID], at: datetime) -> set[UUID]:
     """Return those of the accounts for which a step last failed at an instant."""
     rows = await uow.conn.fetch(_FAILED_AT, organization_id, step.value, list(account_ids), at)
     return {row["account_id"] for row in rows}

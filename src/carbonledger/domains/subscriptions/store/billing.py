@@ -21,7 +21,8 @@ UPDATE subscriptions s SET claimed_until = $2 FROM held WHERE s.organization_id 
 # An account is billed as a whole: where another transaction holds one of its subscriptions, or has billed it, the account is left out.
 _HOLD: Final = f"""
 WITH held AS MATERIALIZED (SELECT id FROM subscriptions WHERE organization_id = $1 AND {_OF} ORDER BY id FOR NO KEY UPDATE <wait>)
-SELECT s.account_id FROM subscriptions s LEFT JOIN held h ON h.id = s.id WHERE s.organization_id = $1 AND s.billable_at <= $2 AND s.account_id = ANY ($3::uuid[])
+SELECT s.account_id FROM subscriptions s LEFT JOIN held h ON h.id = s.id
+WHERE s.organization_id = $1 AND s.billable_at <= $2 AND s.account_id = ANY ($3::uuid[])
 GROUP BY s.account_id HAVING bool_and(h.id IS NOT NULL) ORDER BY s.account_id
 """
 _HOLDS: Final = {True: _HOLD.replace("<wait>", ""), False: _HOLD.replace("<wait>", "SKIP LOCKED")}

@@ -19,7 +19,18 @@ from carbonledger.domains.telemetry.core.slots import Part
 from carbonledger.domains.telemetry.service import kinds
 from carbonledger.domains.telemetry.store import aggregating
 from carbonledger.domains.telemetry.store import metering as store
-from carbonledger.domains.telemetry.types.metering import ESTIMATES, Aggregation, Answer, Asked, Detail, Dimension, Field, Group, Measure, Query
+from carbonledger.domains.telemetry.types.metering import (
+    ESTIMATES,
+    Aggregation,
+    Answer,
+    Asked,
+    Detail,
+    Dimension,
+    Field,
+    Group,
+    Measure,
+    Query,
+)
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 from carbonledger.kernel.decimals import Rounding
@@ -63,9 +74,9 @@ class _Shape(NamedTuple):
 
 
 def _together(rolled: Mapping[_Shape, list[int]], asked: Sequence[Asked]) -> dict[_Shape, list[int]]:
-    """Put what looks at the same events of the same accounts and times, and tells no more of them apart, to what tells the most apart.
+    """Put what looks at the same events of the same accounts and times, and tells less of them apart, to what tells the most apart.
 
-    To plan and to read a statement costs more than to add up the groups of another: a page asks for calls, tokens by model and cost at once.
+    To plan and to read a statement costs more than to add up groups of another: a page asks for calls, tokens by model and cost at once.
     """
     found: dict[_Shape, list[int]] = {}
     for shape, places in sorted(rolled.items(), key=lambda each: -len(each[0].query.group_by)):
