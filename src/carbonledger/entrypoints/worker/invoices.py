@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -44,17 +44,9 @@ async def bill(work: runner.StepsJob) -> dict[str, int]:
     Killed anywhere, it begins again: what is billed is not due any more.
     """
     collected = await _collect(work)
-    await _ask_others(work)
-
-    async def told(ran: billing.Ran) -> None:
-        await work.progress(ran.issued + ran.drafted, None, f"{ran.lines} lines")  # also where this attempt learns that it is superseded
-
-    # Not fenced: two batches would wait for each other, and whoever bills finds what is billed not due any more.
     with _working(work.organization_id):
-        ran = await bill_runs.run(
-            work.database, actor=work.actor, now=work.now, at=work.at, organization_id=work.organization_id, told=told
-        )
-    return {"collected": collected, **_came_to(ran)}
+        await _ask_others(work)
+        return {"collected": collected, **await _bill(work, work.now)}
 
 
 @queue.steps(BESIDE_JOB, timeout_s=_TIMEOUT_S)
@@ -67,10 +59,8 @@ async def bill_beside(work: runner.StepsJob) -> dict[str, int]:
                 args = {**work.args, "turn": turn + 1}
                 await queue.enqueue(uow, name=BESIDE_JOB, args=args, now=work.now, actor=work.actor, delay_s=_PAUSE_S * 2**turn)
         return {}
-    now = instant.from_api_instant(work.args["now"])
     with _working(work.organization_id):
-        ran = await bill_runs.run(work.database, actor=work.actor, now=now, at=work.at, organization_id=work.organization_id)
-    return _came_to(ran)
+        return await _bill(work, instant.from_api_instant(work.args["now"]))
 
 
 async def _ask_others(work: runner.StepsJob) -> None:
@@ -99,7 +89,14 @@ def _working(organization_id: UUID) -> Iterator[None]:
         _at_work.remove(organization_id)
 
 
-def _came_to(ran: billing.Ran) -> dict[str, int]:
+async def _bill(work: runner.StepsJob, now: datetime) -> dict[str, int]:
+    """Bill what is due at ``now`` and nobody else bills, and return what that came to."""
+
+    async def told(ran: billing.Ran) -> None:
+        await work.progress(ran.issued + ran.drafted, None, f"{ran.lines} lines")  # also where this attempt learns that it is superseded
+
+    # Not fenced: two batches would wait for each other, and whoever bills finds what is billed not due any more.
+    ran = await bill_runs.run(work.database, actor=work.actor, now=now, at=work.at, organization_id=work.organization_id, told=told)
     return {"issued": ran.issued, "drafted": ran.drafted, "lines": ran.lines, "failed": ran.failed}
 
 
