@@ -74,9 +74,16 @@ class Refused:
         return self.fields.text(name, default)[:_SHOWN_CHARS_MAX]
 
 
+def words(fault: errors.Fault) -> str:
+    """Return what a fault says: what is wrong with an input, or what stands in the way and what to do."""
+    if fault.kind is errors.Kind.INVALID and fault.detail:
+        return fault.detail
+    return f"{fault.title()} {fault.detail or ''}".rstrip()
+
+
 def refused(fault: errors.Fault, fields: Fields, *, only: str | None = None) -> Refused:
     """Return the form with what the fault says. ``only``: the one field that a fault without a place is about."""
     beside = {problem.pointer.strip("/").split("/")[0]: problem.detail for problem in reversed(fault.problems)}
     if only is not None and not beside:
-        beside = {only: fault.detail or fault.title()}
-    return Refused(fields, fault.detail or fault.title(), beside)
+        beside = {only: words(fault)}
+    return Refused(fields, words(fault), beside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from carbonledger.domains.accounts import service, types
 from carbonledger.domains.accounts.types import Address, Locale, TaxId, TaxTreatment
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters
-from carbonledger.entrypoints.rest import routing
+from carbonledger.entrypoints.rest import problems, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import figures, forms, plots, routes, screens
@@ -19,7 +20,6 @@ from carbonledger.kernel import errors, page
 router = routes.Router()
 _READ: Final = access.scope("accounts:read")
 _WRITE: Final = access.scope("accounts:write")
-_SHOWN: Final = {errors.Kind.INVALID, errors.Kind.CONFLICT}
 _LINES: Final = ("line1", "line2", "city", "postal_code", "region", "country")
 _TREATMENTS: Final = (
     (TaxTreatment.STANDARD.value, "The rates of what is billed"),
@@ -69,31 +69,26 @@ async def new_account(call: routing.CallDep) -> exchange.Answer:
 async def make_account(call: routing.CallDep) -> exchange.Answer:
     """Make an account."""
     fields = screens.sent(call)
-    try:
-        values = _values(fields)
-        async with screens.writing(call) as uow:
-            made = await service.create(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                draft=service.Draft(**values),
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
+
+    async def make(uow: db.UnitOfWork) -> str:
+        draft = service.Draft(**_values(fields))
+        made = await service.create(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=draft
+        )
+        return f"/accounts/{made.id}?done=saved"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         async with screens.reading(call) as uow:
-            return await _form(call, uow, None, _refused(fault, fields), status=422)
-    return screens.go(f"/accounts/{made.id}?done=saved")
+            return await _form(call, uow, None, _refused(fault, fields), status=problems.status_of(fault))
+
+    return await screens.attempt(call, make, refusal)
 
 
 def _refused(fault: errors.Fault, fields: forms.Fields) -> forms.Refused:
     if isinstance(fault, types.AccountExternalIdTaken):
-        return forms.Refused(fields, fault.title(), {"external_id": f"{fault.title()} {fault.detail}"})
-    found = forms.refused(fault, fields)
+        return forms.refused(fault, fields, only="external_id")
     beside = {_field(problem.pointer): problem.detail for problem in reversed(fault.problems)}
-    return forms.Refused(fields, found.said, beside)
+    return forms.Refused(fields, forms.words(fault), beside)
 
 
 def _field(pointer: str) -> str:
@@ -206,39 +201,44 @@ async def edit_account(call: routing.CallDep, account_id: UUID) -> exchange.Answ
 async def change_account(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
     """Change an account."""
     fields, organization_id = screens.sent(call), call.caller.organization_id
-    try:
+
+    async def change(uow: db.UnitOfWork) -> str:
         values = _values(fields)
-        async with screens.writing(call) as uow:
-            old = await service.find(uow, organization_id=organization_id, account_id=account_id)
-            # The form has one tax id; whoever has more keeps the others.
-            values["tax_ids"] = (*values["tax_ids"], *old.tax_ids[1:])
-            await service.change(uow, actor=call.actor, now=call.now, organization_id=organization_id, account_id=account_id, values=values)
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
+        old = await service.find(uow, organization_id=organization_id, account_id=account_id)
+        # The form has one tax id; whoever has more keeps the others.
+        values["tax_ids"] = (*values["tax_ids"], *old.tax_ids[1:])
+        await service.change(uow, actor=call.actor, now=call.now, organization_id=organization_id, account_id=account_id, values=values)
+        return f"/accounts/{account_id}?done=saved"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         async with screens.reading(call) as uow:
             found = await service.find(uow, organization_id=organization_id, account_id=account_id)
-            return await _form(call, uow, found, _refused(fault, fields), status=422)
-    return screens.go(f"/accounts/{account_id}?done=saved")
+            return await _form(call, uow, found, _refused(fault, fields), status=problems.status_of(fault))
+
+    return await screens.attempt(call, change, refusal)
 
 
 @router.act("/accounts/{account_id}/delete", _WRITE)
 async def delete_account(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
     """Delete an account."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.delete(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, account_id=account_id)
-    except types.AccountInUse as fault:
-        return await _detail(call, account_id, forms.Refused(said=f"{fault.title()} {fault.detail}"), status=409)
-    return screens.go(f"/accounts/{account_id}?done=deleted")
+
+    async def delete(uow: db.UnitOfWork) -> str:
+        await service.delete(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, account_id=account_id)
+        return f"/accounts/{account_id}?done=deleted"
+
+    return await screens.attempt(call, delete, functools.partial(_refusal, call, account_id))
 
 
 @router.act("/accounts/{account_id}/erase", _WRITE)
 async def erase_account(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
     """Erase the personal data of an account."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.erase(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, account_id=account_id)
-    except types.AccountNotDeleted as fault:
-        return await _detail(call, account_id, forms.Refused(said=f"{fault.title()} {fault.detail}"), status=409)
-    return screens.go(f"/accounts/{account_id}?done=erased")
+
+    async def erase(uow: db.UnitOfWork) -> str:
+        await service.erase(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, account_id=account_id)
+        return f"/accounts/{account_id}?done=erased"
+
+    return await screens.attempt(call, erase, functools.partial(_refusal, call, account_id))
+
+
+async def _refusal(call: routing.Call, account_id: UUID, fault: errors.Fault) -> exchange.Answer:
+    return await _detail(call, account_id, forms.refused(fault, forms.Fields()), status=problems.status_of(fault))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service as accounts
@@ -209,8 +209,3 @@ async def _troubles(uow: db.UnitOfWork, organization_id: UUID, failed: Sequence[
         Trouble(one, wording.STEPS[one.step], names.get(one.invoice_id, "") if one.invoice_id else "", known[one.account_id].name)
         for one in failed
     ]
-
-
-def words_of(fault: Any) -> str:  # noqa: ANN401 - any fault
-    """Return what a fault says, title and detail."""
-    return f"{fault.title()} {fault.detail or ''}".strip()

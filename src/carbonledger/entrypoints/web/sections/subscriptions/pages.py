@@ -32,7 +32,6 @@ _ROWS: Final = 50
 PLANS_MAX: Final = 200  # to choose from
 _KEPT: Final = ("status", "account", "customer", "plan")
 _NUMBER_MAX_CHARS: Final = 12
-SHOWN: Final = frozenset({errors.Kind.CONFLICT, errors.Kind.INVALID, errors.Kind.NOT_FOUND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +134,25 @@ async def new(call: routing.CallDep) -> exchange.Answer:
 async def begin(call: routing.CallDep) -> exchange.Answer:
     """Begin a subscription."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            account = await _account(call, uow, fields)
-            draft = service.Draft(
-                account_id=account.id,
-                plan_id=_chosen_plan(fields),
-                quantity=whole(fields, "quantity"),
-                start_at=midnight(fields, "start", account.time_zone),
-                name=fields.given("name"),
-            )
-            made = await service.create(
-                uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=draft
-            )
-    except errors.Fault as fault:
-        if fault.kind not in SHOWN:
-            raise
+
+    async def make(uow: db.UnitOfWork) -> str:
+        account = await _account(call, uow, fields)
+        draft = service.Draft(
+            account_id=account.id,
+            plan_id=_chosen_plan(fields),
+            quantity=whole(fields, "quantity"),
+            start_at=midnight(fields, "start", account.time_zone),
+            name=fields.given("name"),
+        )
+        made = await service.create(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=draft
+        )
+        return f"{PATH}/{made.subscription.id}?done=begun"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         return await _form(call, refused(fault, fields), status=problems.status_of(fault))
-    return screens.go(f"{PATH}/{made.subscription.id}?done=begun")
+
+    return await screens.attempt(call, make, refusal)
 
 
 def _chosen_plan(fields: forms.Fields) -> UUID:
@@ -196,7 +196,7 @@ def midnight(fields: forms.Fields, name: str, zone: str) -> datetime | None:
 def refused(fault: errors.Fault, fields: forms.Fields) -> forms.Refused:
     """Return a form with what was wrong: beside its fields, or in whole sentences above it."""
     kept = forms.refused(fault, fields)
-    return forms.Refused(fields, invoices.words_of(fault), {_FIELDS.get(name, name): words for name, words in kept.beside.items()})
+    return forms.Refused(fields, forms.words(fault), {_FIELDS.get(name, name): words for name, words in kept.beside.items()})
 
 
 _FIELDS: Final = {"start_at": "start", "plan_id": "plan", "account_id": "account"}
