@@ -23,6 +23,7 @@ from carbonledger.entrypoints.rest import (
     invoice_explanations,
     invoice_previews,
     invoices,
+    late_usage,
     llm_keys,
     members,
     meters,
@@ -97,7 +98,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     sellers.router,
     sellers.series,
     sellers.trouble,
-    sellers.late_usage,
+    late_usage.router,
 )
 
 
