@@ -8,9 +8,11 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Final
 
 from carbonledger.kernel import errors
+from carbonledger.kernel import zone as zones
 
 FIELDS_MAX: Final = 1000  # a plan of some dozen charges, each with its tiers
 _SHOWN_CHARS_MAX: Final = 20_000  # of what is written back into a form: a mistake of pasting, not a book
@@ -87,3 +89,14 @@ def refused(fault: errors.Fault, fields: Fields, *, only: str | None = None) -> 
     if only is not None and not beside:
         beside = {only: words(fault)}
     return Refused(fields, words(fault), beside)
+
+
+def midnight(fields: Fields, name: str, zone: str) -> datetime | None:
+    """Return the local midnight at which a day of a form begins; None where it is empty. Raises ``errors.Invalid``."""
+    text = fields.given(name)
+    if text is None:
+        return None
+    try:
+        return zones.midnight(date.fromisoformat(text), zones.named(zone))
+    except (ValueError, OverflowError):
+        raise errors.invalid(f"/{name}", "date_unreadable", "Write dates like 2026-11-21.") from None

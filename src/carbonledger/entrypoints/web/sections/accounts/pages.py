@@ -7,19 +7,27 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service, types
+from carbonledger.domains.accounts.service import payment_methods
 from carbonledger.domains.accounts.types import Address, Locale, TaxId, TaxTreatment
+from carbonledger.domains.invoices.service import standing
+from carbonledger.domains.invoices.types.invoices import Filters
+from carbonledger.domains.subscriptions import service as subscription_service
 from carbonledger.domains.telemetry.service import answering
-from carbonledger.domains.telemetry.types.answers import Dimension, Filters
+from carbonledger.domains.telemetry.types.answers import Dimension
+from carbonledger.domains.telemetry.types.answers import Filters as UsageFilters
 from carbonledger.entrypoints.rest import problems, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import figures, forms, plots, routes, screens
+from carbonledger.entrypoints.web.sections.invoices import pages as invoices
+from carbonledger.entrypoints.web.sections.subscriptions import pages as subscriptions
 from carbonledger.infra import db
 from carbonledger.kernel import errors, page
 
 router = routes.Router()
 _READ: Final = access.scope("accounts:read")
 _WRITE: Final = access.scope("accounts:write")
+_NEWEST: Final = 5  # of subscriptions and invoices on an account's page; their own lists have all
 _LINES: Final = ("line1", "line2", "city", "postal_code", "region", "country")
 _TREATMENTS: Final = (
     (TaxTreatment.STANDARD.value, "The rates of what is billed"),
@@ -31,6 +39,9 @@ _DONE: Final = {
     "saved": "Saved.",
     "deleted": "The account is deleted. Its history stays, and its external id is free again.",
     "erased": "The personal data of this account is erased.",
+    "method-added": "The payment method is added.",
+    "method-default": "It is the default of this account now.",
+    "method-removed": "The payment method is removed. With its processor it stays as it was.",
 }
 
 
@@ -147,10 +158,11 @@ async def _form(
 @router.page("/accounts/{account_id}", _READ)
 async def account(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
     """Show an account."""
-    return await _detail(call, account_id, forms.Refused())
+    return await detail(call, account_id, forms.Refused())
 
 
-async def _detail(call: routing.Call, account_id: UUID, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:
+async def detail(call: routing.Call, account_id: UUID, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:
+    """Return the page of an account, with a form that was refused."""
     fields = screens.query(call)
     chosen = periods.read(call, fields)
     organization_id = call.caller.organization_id
@@ -158,7 +170,7 @@ async def _detail(call: routing.Call, account_id: UUID, refused: forms.Refused, 
     async with screens.reading(call) as uow:
         found = await service.find(uow, organization_id=organization_id, account_id=account_id)
         # Without an external id no usage can be its own: nothing is asked for a name that nobody has.
-        filters = Filters(account=found.external_id or "")
+        filters = UsageFilters(account=found.external_id or "")
         over_time = await answering.timeseries(
             uow, organization_id=organization_id, asked=chosen.asked, filters=filters, unit=chosen.unit, group_by=Dimension.MODEL
         )
@@ -186,7 +198,23 @@ async def _detail(call: routing.Call, account_id: UUID, refused: forms.Refused, 
             choices=[(one, f"{path}?{chosen.query}&metric={one.key}") for one in figures.PLOTTED],
             metric=metric,
             totals=over_time.totals,
+            methods=await payment_methods.every(uow, organization_id=organization_id, account_id=account_id),
+            **await _billed(call, uow, account_id),
         )
+
+
+async def _billed(call: routing.Call, uow: db.UnitOfWork, account_id: UUID) -> dict[str, Any]:
+    """Return the newest subscriptions and invoices of an account, as far as the reader may see any; None: may not."""
+    organization_id, newest = call.caller.organization_id, page.PageRequest(limit=_NEWEST)
+    found: dict[str, Any] = {"subscriptions": None, "invoices": None}
+    if call.actor.may("subscriptions:read"):
+        taken = await subscription_service.some(uow, organization_id=organization_id, now=call.now, page=newest, account_id=account_id)
+        found["subscriptions"] = await subscriptions.rows(call, uow, taken.data)
+    if call.actor.may("invoices:read"):
+        filters = Filters(account_id=account_id)
+        billed = await standing.listed(uow, organization_id=organization_id, filters=filters, page=newest)
+        found["invoices"] = [invoices.row(one, "", invoices.today(call)) for one in billed.data]
+    return found
 
 
 @router.page("/accounts/{account_id}/edit", _WRITE)
@@ -241,4 +269,4 @@ async def erase_account(call: routing.CallDep, account_id: UUID) -> exchange.Ans
 
 
 async def _refusal(call: routing.Call, account_id: UUID, fault: errors.Fault) -> exchange.Answer:
-    return await _detail(call, account_id, forms.refused(fault, forms.Fields()), status=problems.status_of(fault))
+    return await detail(call, account_id, forms.refused(fault, forms.Fields()), status=problems.status_of(fault))

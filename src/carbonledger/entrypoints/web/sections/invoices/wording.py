@@ -112,7 +112,7 @@ def lead(invoice: Invoice, *, zone: ZoneInfo) -> str:
     if invoice.state is not State.DRAFT:
         return _LEADS[invoice.state]
     if invoice.origin is Origin.ONE_OFF:
-        return "A draft, written by hand. It is issued when somebody finalizes it."
+        return "A draft, written by hand. It is issued when somebody says so."
     if invoice.collects_until is None:
         return "A draft. It is issued by itself with the next run."
     return f"A draft. Late usage still counts; it is issued by itself on {when(invoice.collects_until, zone)}."

@@ -44,7 +44,7 @@ async def pause(call: routing.CallDep, subscription_id: UUID) -> exchange.Answer
             organization_id=organization_id,
             subscription_id=subscription_id,
             when=_when(fields),
-            until=pages.midnight(fields, "until", found.standing.zone),
+            until=forms.midnight(fields, "until", found.standing.zone),
             reason=fields.given("pause_reason"),
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -74,7 +73,7 @@ async def subscriptions(call: routing.CallDep) -> exchange.Answer:
             "subscriptions/list.html",
             section="subscriptions",
             title="Subscriptions",
-            rows=await _rows(call, uow, found.data),
+            rows=await rows(call, uow, found.data),
             next_cursor=found.next_cursor,
             views=[
                 ("", "All", kept.replaced(status=None).query),
@@ -104,7 +103,8 @@ async def plan_names(call: routing.Call, uow: db.UnitOfWork, plan_ids: Iterable[
     return {plan.id: plan.name for plan in found.values()}
 
 
-async def _rows(call: routing.Call, uow: db.UnitOfWork, found: Sequence[View]) -> list[Row]:
+async def rows(call: routing.Call, uow: db.UnitOfWork, found: Sequence[View]) -> list[Row]:
+    """Return subscriptions as lists show them."""
     known = await accounts.find_many(
         uow, organization_id=call.caller.organization_id, account_ids=[view.subscription.account_id for view in found]
     )
@@ -141,7 +141,7 @@ async def begin(call: routing.CallDep) -> exchange.Answer:
             account_id=account.id,
             plan_id=_chosen_plan(fields),
             quantity=whole(fields, "quantity"),
-            start_at=midnight(fields, "start", account.time_zone),
+            start_at=forms.midnight(fields, "start", account.time_zone),
             name=fields.given("name"),
         )
         made = await service.create(
@@ -180,17 +180,6 @@ def whole(fields: forms.Fields, name: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= _NUMBER_MAX_CHARS:
         return int(text)
     raise errors.invalid(f"/{name}", "whole_number", "Give a whole number.")
-
-
-def midnight(fields: forms.Fields, name: str, zone: str) -> datetime | None:
-    """Return the local midnight at which a day of a form begins; None where it is empty. Raises ``errors.Invalid``."""
-    text = fields.given(name)
-    if text is None:
-        return None
-    try:
-        return zones.midnight(date.fromisoformat(text), zones.named(zone))
-    except (ValueError, OverflowError):
-        raise errors.invalid(f"/{name}", "date_unreadable", "Write dates like 2026-11-21.") from None
 
 
 def refused(fault: errors.Fault, fields: forms.Fields) -> forms.Refused:
