@@ -74,7 +74,7 @@ async def late_usage(call: routing.CallDep) -> exchange.Answer:
             is_lost=is_lost and not choices,
             is_narrowed=bool(kept.pairs),
             again=f"{PATH}?{kept.query}&" if kept.pairs else f"{PATH}?",
-            decision=wording.LATE[settings.late_usage],
+            decision=wording.LATE_DONE[settings.late_usage],
             grace_hours=int(settings.grace.total_seconds()) // 3600,
         )
 

@@ -67,7 +67,7 @@ async def delete(call: routing.CallDep, tax_rate_id: UUID) -> exchange.Answer:
     """Delete a tax rate that nothing names."""
 
     async def act(uow: db.UnitOfWork) -> str:
-        await service.archive_tax_rate(
+        await sellers.drop_tax_rate(
             uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, tax_rate_id=tax_rate_id
         )
         return f"{PATH}?done=deleted"

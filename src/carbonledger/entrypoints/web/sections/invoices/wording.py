@@ -63,6 +63,11 @@ LATE: Final[Mapping[LateUsage, str]] = {
     LateUsage.CORRECTION: "Issue a correction at once",
     LateUsage.IGNORE_AND_REPORT: "Charge nothing, and report it",
 }
+LATE_DONE: Final[Mapping[LateUsage, str]] = {
+    LateUsage.NEXT_INVOICE: "What comes late is put on the next invoice of its account.",
+    LateUsage.CORRECTION: "For what comes late a correction is issued at once.",
+    LateUsage.IGNORE_AND_REPORT: "For what comes late nothing is charged; it is reported here.",
+}
 ROUNDINGS: Final[Mapping[TaxRounding, str]] = {
     TaxRounding.DOCUMENT: "Once for the document",
     TaxRounding.LINE: "On each line",
