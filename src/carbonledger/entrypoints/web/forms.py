@@ -5,6 +5,8 @@ Owns reading and nothing of meaning: what a field may hold is the rule of whoeve
 
 from __future__ import annotations
 
+import re
+import unicodedata
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from carbonledger.kernel import errors
 from carbonledger.kernel import zone as zones
 
 FIELDS_MAX: Final = 1000  # a plan of some dozen charges, each with its tiers
+_CODE_CHARS_MAX: Final = 40  # of a code that is made of a name
 _SHOWN_CHARS_MAX: Final = 20_000  # of what is written back into a form: a mistake of pasting, not a book
 
 
@@ -74,6 +77,13 @@ class Refused:
     def value(self, name: str, default: str = "") -> str:
         """Return what stood in a field, to be written back."""
         return self.fields.text(name, default)[:_SHOWN_CHARS_MAX]
+
+
+def code(fields: Mapping[str, str]) -> str:
+    """Return the code that a form gives a thing; where its field is empty, one made of the name: its letters a to z and digits."""
+    given = fields.get("code", "").strip()
+    plain = unicodedata.normalize("NFKD", fields.get("name", "")).encode("ascii", "ignore").decode().lower()
+    return given or re.sub(r"[^a-z0-9]+", "-", plain)[:_CODE_CHARS_MAX].strip("-")
 
 
 def words(fault: errors.Fault) -> str:

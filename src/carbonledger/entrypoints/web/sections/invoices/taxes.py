@@ -45,7 +45,7 @@ async def make(call: routing.CallDep) -> exchange.Answer:
             now=call.now,
             at=call.at,
             organization_id=call.caller.organization_id,
-            code=fields.text("code").strip(),
+            code=forms.code(dict(fields.pairs)),
             name=fields.text("name"),
             percent=_percent(fields),
             inclusive=fields.text("inclusive") == "yes",

@@ -130,7 +130,7 @@ async def _editor(
         ),
         currencies=[(code, code) for code in (account.currency, *sorted(currencies.codes() - {account.currency}))],
         taxes=[
-            (drafts.SELLERS, f"As you sell ({usual})"),
+            (drafts.SELLERS, f"Usual: {usual}"),
             (drafts.NONE, "None"),
             *((rate.code, f"{rate.name}, {shown.number(rate.percent)} %") for rate in rates.data),
         ],

@@ -155,7 +155,7 @@ def _sent(fields: forms.Fields) -> api.MeterIn:
     values = [value.strip() for value in fields.text("values").split(",") if value.strip()]
     filtered = fields.given("filters")
     return api.MeterIn(
-        code=fields.text("code").strip(),
+        code=forms.code(dict(fields.pairs)),
         name=fields.text("name"),
         aggregation=aggregation,
         event=fields.given("event"),

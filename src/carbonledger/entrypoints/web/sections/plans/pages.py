@@ -11,6 +11,7 @@ from uuid import UUID
 from carbonledger.domains.catalog import service, types
 from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.domains.catalog.types.plans import Migration, PlanState, Proration
+from carbonledger.domains.identity.service import organizations
 from carbonledger.entrypoints.rest import plan_shapes, problems, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import forms, routes, screens
@@ -24,7 +25,7 @@ router = routes.Router()
 _READ: Final = access.scope("catalog:read")
 _WRITE: Final = access.scope("catalog:write")
 _DONE: Final = {
-    "made": "The plan is made.",
+    "made": "The plan is made. An account takes it by a subscription.",
     "changed": "The next version is made. The ones before stay as they were.",
     "archived": "The plan is archived: those who have it keep it, and nobody else takes it.",
     "restored": "The plan is offered again.",
@@ -82,7 +83,8 @@ def _said(version: types.PlanVersion | None) -> str:
 async def new_plan(call: routing.CallDep) -> exchange.Answer:
     """Show the editor for a plan."""
     async with screens.reading(call) as uow:
-        return await _editor(call, uow, editor.blank("USD"), None)
+        organization = await organizations.find(uow, organization_id=call.caller.organization_id)
+        return await _editor(call, uow, editor.blank(organization.currency), None)
 
 
 @router.act("/plans/draft", _WRITE)
@@ -159,7 +161,7 @@ async def make_plan(call: routing.CallDep) -> exchange.Answer:
     form = editor.read(screens.sent(call))
 
     async def make(uow: db.UnitOfWork) -> str:
-        required = {**_required(form, None), "code": form.values.get("code", "").strip()}
+        required = {**_required(form, None), "code": forms.code(form.values)}
         wanted = plan_shapes.from_api_plan(editor.sent(form, plan_shapes.PlanIn, **required))
         made = await service.create_plan(
             uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=wanted
