@@ -87,8 +87,8 @@ def code(fields: Mapping[str, str]) -> str:
 
 
 def words(fault: errors.Fault) -> str:
-    """Return what a fault says: what is wrong with an input, or what stands in the way and what to do."""
-    if fault.kind is errors.Kind.INVALID and fault.detail:
+    """Return what a fault says: what stands in the way, and what to do. A fault that is only of a kind has nothing to say before that."""
+    if fault.detail and fault.code == fault.kind.value:
         return fault.detail
     return f"{fault.title()} {fault.detail or ''}".rstrip()
 

@@ -57,16 +57,19 @@ async def every(uow: db.UnitOfWork, *, organization_id: UUID, account_id: UUID) 
 
 async def set_default(uow: db.UnitOfWork, *, organization_id: UUID, account_id: UUID, method_id: UUID | None) -> None:
     """Make one of an account's payment methods its default, or none, in two steps: there is never a second one."""
-    of_account = (methods.c.organization_id == organization_id, methods.c.account_id == account_id)
-    await uow.execute(update(methods).where(*of_account, methods.c.is_default).values(is_default=False))
+    of_account = (methods.c.account_id == account_id,)
+    await uow.execute(
+        update(methods).where(methods.c.organization_id == organization_id, *of_account, methods.c.is_default).values(is_default=False)
+    )
     if method_id is not None:
-        await uow.execute(update(methods).where(*of_account, methods.c.id == method_id).values(is_default=True))
+        this = (*of_account, methods.c.id == method_id)
+        await uow.execute(update(methods).where(methods.c.organization_id == organization_id, *this).values(is_default=True))
 
 
 async def drop(uow: db.UnitOfWork, *, organization_id: UUID, account_id: UUID, method_id: UUID) -> None:
     """Delete a payment method."""
-    mine = (methods.c.organization_id == organization_id, methods.c.account_id == account_id)
-    await uow.execute(delete(methods).where(*mine, methods.c.id == method_id))
+    this = (methods.c.account_id == account_id, methods.c.id == method_id)
+    await uow.execute(delete(methods).where(methods.c.organization_id == organization_id, *this))
 
 
 async def drop_all(uow: db.UnitOfWork, *, organization_id: UUID, account_id: UUID) -> None:
