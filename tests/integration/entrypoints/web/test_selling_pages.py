@@ -129,7 +129,7 @@ async def test_payment_methods_are_added_chosen_and_removed_on_the_accounts_page
 
 async def test_a_number_of_a_card_is_refused_and_never_written_back(owner: Person) -> None:
     account = f"/accounts/{(await owner.key.post('/v1/accounts', json={'name': 'Initech'})).json()['id']}"
-    for field in ("reference", "label", "brand"):
+    for field in ("reference", "label", "brand", "last4", "processor"):
         refused = await owner.send(f"{account}/payment-methods", **{**METHOD, field: CARD})
         assert refused.status_code == 422
         assert f'id="{field}-wrong"' in refused.text

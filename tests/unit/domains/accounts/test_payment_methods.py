@@ -89,9 +89,10 @@ def test_what_is_no_number_of_a_card_is_taken(text: str | None) -> None:
         ({"reference": " "}, [("/reference", "required")]),
         ({"reference": "p" * 201}, [("/reference", "too_long")]),
         ({"last4": "42"}, [("/last4", "last4_invalid")]),
-        ({"last4": "4242424242424242"}, [("/last4", "last4_invalid")]),
+        ({"last4": CARDS[0]}, [("/last4", "last4_invalid"), ("/last4", "card_number")]),
         ({"label": "a\nb"}, [("/label", "characters")]),
         ({"reference": CARDS[0]}, [("/reference", "card_number")]),
+        ({"processor": f"x{CARDS[0]}"}, [("/processor", "card_number")]),
         ({"label": f"mine {CARDS[0]}", "brand": CARDS[1]}, [("/brand", "card_number"), ("/label", "card_number")]),
     ],
 )

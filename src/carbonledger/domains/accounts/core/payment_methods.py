@@ -35,13 +35,12 @@ def checked(method: PaymentMethod) -> PaymentMethod:
     if method.last4 is not None and not _LAST4.fullmatch(method.last4):
         problems.append(Problem("/last4", "last4_invalid", "Give the last four digits only, such as 4242."))
     # Whatever else is wrong with a number of a card, it is refused as one, and the answer does not repeat it.
-    problems += [
-        Problem(f"/{name}", "card_number", _CARD) for name in ("reference", "brand", "label") if has_card_number(getattr(kept, name))
-    ]
+    problems += [Problem(f"/{name}", "card_number", _CARD) for name in _TEXTS if has_card_number(getattr(kept, name))]
     errors.refuse(problems)
     return kept
 
 
+_TEXTS: Final = ("processor", "reference", "brand", "last4", "label")
 _CARD: Final = "This looks like the number of a card, which is never kept here. Give the id that the processor has for it."
 
 
