@@ -1,4 +1,4 @@
-"""Payment methods of accounts: references to what processors keep, never a number of a card."""
+"""Payment methods of accounts: references to what processors keep, never a number of a card. And late usage is listed by its organization."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ _STATEMENTS: tuple[str, ...] = (
     "CREATE UNIQUE INDEX payment_methods_default_idx ON payment_methods (organization_id, account_id) WHERE is_default",
     *ddl.tenant_policy("payment_methods"),
     *ddl.grant_app("payment_methods", "SELECT", "INSERT", "UPDATE", "DELETE"),
+    "CREATE INDEX late_usage_listed_idx ON late_usage (organization_id, id)",
 )
 
 

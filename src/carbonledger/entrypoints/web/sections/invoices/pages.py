@@ -43,6 +43,7 @@ VIEWS: Final[Mapping[str, tuple[str, Filters]]] = {
     "overdue": ("Overdue", Filters()),
     "failed": ("Payment failed", Filters(state=State.ISSUED, payment=Payment.FAILED)),
     "paid": ("Paid", Filters(payment=Payment.PAID)),
+    "credit": ("In their favour", Filters(state=State.ISSUED, payment=Payment.CREDIT)),
     "void": ("Void", Filters(state=State.VOID)),
     "uncollectible": ("Uncollectible", Filters(state=State.UNCOLLECTIBLE)),
 }
