@@ -1,4 +1,4 @@
-"""Payment methods of accounts: references to what processors keep, never a number of a card. And late usage is listed by its organization."""
+"""Payment methods of accounts: references to what processors keep, never a number of a card. And an index to list late usage by."""
 
 from __future__ import annotations
 
