@@ -45,6 +45,17 @@ _IGNORED: Final = """
 SELECT cause, sum(amount) AS amount FROM late_usage
 WHERE organization_id = $1 AND cause = ANY ($2) AND decision = 'ignore_and_report' GROUP BY cause
 """
+_REPORTED: Final = """
+SELECT l.*, (
+    SELECT count(*) FROM late_usage e
+    WHERE e.organization_id = l.organization_id AND e.cause = l.cause AND e.id <= l.id
+      AND e.decision <> 'ignore_and_report' AND e.amount <> 0
+) AS times
+FROM late_usage l
+WHERE l.organization_id = $1 AND ($2::uuid IS NULL OR l.account_id = $2) AND ($3::uuid IS NULL OR l.invoice_id = $3)
+  AND ($4::uuid IS NULL OR l.id < $4)
+ORDER BY l.id DESC LIMIT $5
+"""
 _LATEST: Final = "SELECT DISTINCT ON (cause) * FROM late_usage WHERE organization_id = $1 AND cause = ANY ($2) ORDER BY cause, id DESC"
 
 
@@ -137,12 +148,12 @@ async def ignored(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable
     return {row["cause"]: row["amount"] for row in await uow.conn.fetch(_IGNORED, organization_id, list(causes))}
 
 
-async def late(uow: db.UnitOfWork, *, organization_id: UUID, before: UUID | None, limit: int) -> list[Late]:
-    """Return what came late, the newest first."""
-    asked = select(_late).where(_late.c.organization_id == organization_id)
-    if before is not None:
-        asked = asked.where(_late.c.id < before)
-    return [_late_from_row(row) for row in await uow.fetch(asked.order_by(_late.c.id.desc()).limit(limit))]
+async def late(
+    uow: db.UnitOfWork, *, organization_id: UUID, account_id: UUID | None, invoice_id: UUID | None, before: UUID | None, limit: int
+) -> list[tuple[Late, int]]:
+    """Return what came late, the newest first, each with how often its line had been charged for it, this time among them."""
+    rows = await uow.conn.fetch(_REPORTED, organization_id, account_id, invoice_id, before, limit)
+    return [(_late_from_row(row), row["times"]) for row in rows]
 
 
 async def add_document(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, content: bytes, at: datetime) -> None:
