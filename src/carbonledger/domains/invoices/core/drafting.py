@@ -30,7 +30,7 @@ from carbonledger.kernel.period import Period
 COST_CURRENCY: Final = "USD"
 """What providers charge in, by the price book."""
 _ORDER: Final = {DueKind.SETUP: 0, DueKind.CHARGE: 1, DueKind.CREDIT: 2, DueKind.COMMITMENT_TRUE_UP: 3}
-Service = tuple[UUID, UUID, object]
+Service = tuple[UUID | None, UUID | None, Period | None]
 """A subscription, a plan version and a service period: what a commitment is for."""
 
 
@@ -54,6 +54,11 @@ class Known:
 def service_of(due: DueCharge) -> Service:
     """Return what a commitment is for."""
     return due.subscription_id, due.plan_version_id, due.service
+
+
+def service_of_piece(piece: Piece) -> Service:
+    """Return for what a piece counts, where it counts for a commitment."""
+    return piece.subscription_id, piece.plan_version_id, piece.service
 
 
 def pieces_of(due: Sequence[DueCharge], known: Known) -> list[Piece]:
@@ -112,7 +117,7 @@ def _charged(wanted: Service, served: Mapping[Service, Sequence[Line]], made: It
     now = [
         pieces.committed(piece, minor_digits=currency.minor_digits)
         for piece in made
-        if (piece.subscription_id, piece.plan_version_id, piece.service) == wanted and piece.kind in (LineKind.CHARGE, LineKind.CREDIT)
+        if service_of_piece(piece) == wanted and piece.kind in (LineKind.CHARGE, LineKind.CREDIT)
     ]
     return [*before, *now]
 
@@ -136,9 +141,8 @@ def recommitted(made: Sequence[Piece], *, served: Mapping[Service, Sequence[Line
 
 
 def _recommitted(piece: Piece, made: Sequence[Piece], served: Mapping[Service, Sequence[Line]], currency: Currency) -> Piece:
-    wanted = (piece.subscription_id, piece.plan_version_id, piece.service)
     agreed, part = pieces.agreed(piece)
-    charged = _charged(wanted, served, made, currency)  # type: ignore[arg-type]  # a commitment is of a subscription and a period
+    charged = _charged(service_of_piece(piece), served, made, currency)
     return pieces.of_other_amount(piece, totals.true_up(agreed, charged, currency=currency, part=part))
 
 

@@ -40,6 +40,9 @@ JOIN invoice_lines l ON l.organization_id = $1 AND l.subscription_id = s.subscri
 WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit') {_STANDS}
 ORDER BY l.id
 """
+_COMMITMENTS: Final = """
+SELECT * FROM invoice_lines WHERE organization_id = $1 AND invoice_id = ANY ($2) AND kind = 'commitment' ORDER BY invoice_id, position
+"""
 _SUBSCRIPTIONS: Final = """
 SELECT DISTINCT subscription_id FROM invoice_lines
 WHERE organization_id = $1 AND invoice_id = ANY ($2) AND subscription_id IS NOT NULL ORDER BY subscription_id
@@ -204,6 +207,12 @@ async def next_collected_at(uow: db.UnitOfWork, *, organization_id: UUID, until:
 async def metered(uow: db.UnitOfWork, *, organization_id: UUID, since: datetime, after: UUID, limit: int) -> list[tuple[UUID, Line]]:
     """Return usage lines of issued invoices whose service ended after ``since``, with their invoices, by these, above an invoice's id."""
     rows = await uow.conn.fetch(_METERED, organization_id, since, after, limit)
+    return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
+
+
+async def commitments(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID]) -> list[tuple[UUID, Line]]:
+    """Return what was billed as missing of commitments on invoices, each with its invoice, by these and in order."""
+    rows = await uow.conn.fetch(_COMMITMENTS, organization_id, list(invoice_ids))
     return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
 
 
