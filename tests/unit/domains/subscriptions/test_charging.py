@@ -249,9 +249,58 @@ def test_netting_leaves_what_is_credited_in_part() -> None:
     assert charging.netted(every) == every
 
 
+def parts(life: Life) -> dict[str, list[tuple[int, int]]]:
+    """The part of the price of each due charge, by its code."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for due in life.due(lives.FAR):
+        if due.kind is DueKind.CHARGE and due.charge is not None:
+            found.setdefault(due.charge.code, []).append((due.numerator, due.denominator))
+    return found
+
+
 def test_usage_that_is_not_prorated_has_its_whole_allowance_in_a_part() -> None:
-    """Canceled on the 15th: what is prorated has the 14 whole days of its allowance, minimum and maximum; what is not has all of them."""
+    """Canceled on the 15th, which still counts: what is prorated has 15 days of its allowance, minimum and maximum; what is not, all."""
     whole = replace(usage("whole"), prorated=False)
     life = Life(plan("p", usage("half"), whole), at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
-    parts = {due.charge.code: (due.numerator, due.denominator) for due in life.due(lives.FAR) if due.charge is not None}
-    assert parts == {"half": (14, 30), "whole": (1, 1)}
+    assert parts(life) == {"half": [(15, 30)], "whole": [(1, 1)]}
+
+
+ARREARS = flat("30", timing=Timing.ARREARS)
+
+
+@pytest.mark.parametrize(
+    "proration, part",
+    [
+        (Proration.DAY, (15, 30)),
+        (Proration.SECOND, (1_252_800, 2_592_000)),  # 14 days and a half
+    ],
+)
+def test_an_allowance_counts_the_day_of_a_cancellation_as_the_flat_price_does(proration: Proration, part: tuple[int, int]) -> None:
+    told = plan("p", usage(), ARREARS, proration=proration)
+    life = Life(told, at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
+    assert parts(life) == {"calls": [part], "base": [part]}
+    metered = next(due for due in life.due(lives.FAR) if due.charge is not None and due.charge.code == "calls")
+    assert metered.part.end == at("2026-06-15T12:00:00Z")  # what is counted ends with the subscription all the same
+
+
+def test_an_allowance_counts_the_days_of_a_pause_as_the_flat_price_does() -> None:
+    # Paused on the 5th at 10 and resumed on the 8th at 11: the 6th and the 7th are not charged.
+    life = Life(plan("p", usage(), ARREARS), at("2026-06-01"))
+    life.do(at("2026-06-05T10:00:00Z"), commands.pause).do(at("2026-06-08T11:00:00Z"), commands.resume)
+    life.do(at("2026-06-30T11:00:00Z"), commands.cancel, when=When.RENEWAL)
+    assert parts(life) == {"calls": [(28, 30)], "base": [(28, 30)]}
+
+
+def test_a_day_that_was_canceled_and_reactivated_has_its_allowance_once() -> None:
+    # The 15th stays with the first period; the usage of its afternoon is the second's, which has 29 of 30 days from the 16th on.
+    life = Life(plan("p", usage(), ARREARS), at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
+    life.do(at("2026-06-15T13:00:00Z"), commands.reactivate, zone="UTC")
+    life.do(at("2026-07-10T12:00:00Z"), commands.cancel, when=When.RENEWAL)
+    assert parts(life) == {"calls": [(15, 30), (29, 30)], "base": [(15, 30), (29, 30)]}
+
+
+def test_an_allowance_of_less_than_a_day_is_none_where_the_flat_price_is_none() -> None:
+    # Canceled, back and canceled again on one day: the day is charged once, by the period that it belongs to.
+    life = Life(plan("p", usage(), ARREARS), at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
+    life.do(at("2026-06-15T13:00:00Z"), commands.reactivate, zone="UTC").do(at("2026-06-15T18:00:00Z"), commands.cancel)
+    assert parts(life) == {"calls": [(15, 30), (0, 30)], "base": [(15, 30)]}

@@ -9,8 +9,8 @@ What is due by an instant follows from the facts that had taken effect by then; 
 is ever disowned, and a bill run may ask again.
 
 Two sorts of boundaries: flat prices by ``eras.boundary``; usage by the same for a change of plan, but to the very instant where something
-pauses, resumes or ends. A charge that is not ``prorated`` is due in full once for a plan, code and cycle, and is never credited; further
-seats are added.
+pauses, resumes or ends; the part of its allowance is that of a flat price all the same. A charge that is not ``prorated`` is due in full
+once for a plan, code and cycle, and is never credited; further seats are added.
 """
 
 from __future__ import annotations
@@ -273,9 +273,19 @@ def _close(cycle: _Cycle, fact: Fact, at: datetime) -> None:
                 _close_once(cycle, fact, at, charge, stretches)
                 continue
             due = _due(cycle, fact, at, kind=DueKind.CHARGE, charge=charge, stretches=stretches, proration=proration)
-            if due.numerator or timing_metered:
+            if timing_metered:
+                cycle.due.append(_as_flat(cycle, due, stretches[-1].terms))
+            elif due.numerator:
                 cycle.due.append(due)
     _commitments(cycle, fact, at)
+
+
+def _as_flat(cycle: _Cycle, due: DueCharge, terms: Terms) -> DueCharge:
+    """Return usage with the part of its allowance that a flat price has under the same terms, though it stops to the instant."""
+    of = (terms.plan_version_id, terms.overrides)
+    same = tuple(part for part in cycle.flat if part.terms.billed and (part.terms.plan_version_id, part.terms.overrides) == of)
+    numerator, denominator = writing.fraction(cycle.span, same, due.proration)
+    return replace(due, numerator=numerator, denominator=denominator)
 
 
 def _unit(cycle: _Cycle, stretches: Sequence[Stretch]) -> Proration:
