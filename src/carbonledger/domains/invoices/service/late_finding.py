@@ -16,7 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service as accounts_service
-from carbonledger.domains.invoices.core import drafting, exact, pieces, words
+from carbonledger.domains.invoices.core import drafting, exact, pieces, services, words
 from carbonledger.domains.invoices.core.pieces import Measured, Piece
 from carbonledger.domains.invoices.service import collecting, measuring
 from carbonledger.domains.invoices.service import context as contexts
@@ -127,20 +127,20 @@ async def _commitments(
     look: _Look,
 ) -> list[Found]:
     """Return the commitments of which something else is missing now that these lines have changed."""
-    touched = {drafting.service_of_piece(pieces.of_line(line)) for _, line in changed}
+    touched = {services.of_piece(pieces.of_line(line)) for _, line in changed}
     on_them = await reading.commitments(uow, organization_id=organization_id, invoice_ids={invoice_id for invoice_id, _ in changed})
-    lines = [(invoice_id, line) for invoice_id, line in on_them if drafting.service_of_piece(pieces.of_line(line)) in touched]
+    lines = [(invoice_id, line) for invoice_id, line in on_them if services.of_piece(pieces.of_line(line)) in touched]
     if not lines:
         return []
-    services = drafting.commitments_of(line for _, line in lines)
-    served = await contexts.served(uow, organization_id=organization_id, services=services)
+    wanted = drafting.commitments_of(line for _, line in lines)
+    served = await contexts.served(uow, organization_id=organization_id, services=wanted)
     others = {service: [line for line in charged if line.cause not in fresh] for service, charged in served.items()}
     before = await _before(uow, organization_id=organization_id, causes=[line.cause for _, line in lines])
     made = []
     for invoice_id, line in lines:
         invoice = invoices[invoice_id]
         (now, *_) = drafting.recommitted([pieces.of_line(line), *fresh.values()], served=others, currency=invoice.currency)
-        shown = [one for cause, one in measured.items() if drafting.service_of_piece(fresh[cause]) == drafting.service_of_piece(now)]
+        shown = [one for cause, one in measured.items() if services.of_piece(fresh[cause]) == services.of_piece(now)]
         made.append(_difference(invoice, line, _of_commitment(now, shown), before, look))
     return [one for one in made if one.late.amount]
 

@@ -37,7 +37,7 @@ _SERVED: Final = f"""
 SELECT l.* FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) AS s (subscription_id, plan_version_id, starts, ends)
 JOIN invoice_lines l ON l.organization_id = $1 AND l.subscription_id = s.subscription_id AND l.plan_version_id = s.plan_version_id
     AND l.service_start = s.starts AND l.service_end = s.ends
-WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit') {_STANDS}
+WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit', 'setup', 'commitment') {_STANDS}
 ORDER BY l.id
 """
 _COMMITMENTS: Final = """
@@ -156,7 +156,7 @@ async def billed(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[
 async def served(
     uow: db.UnitOfWork, *, organization_id: UUID, services: Iterable[tuple[UUID, UUID, datetime, datetime | None]]
 ) -> list[Line]:
-    """Return the charges and credits for subscriptions, plan versions and service periods on invoices that are not void."""
+    """Return what was billed for subscriptions, plan versions and service periods on invoices that are not void; not what came late."""
     columns = [list(column) for column in zip(*services, strict=True)]
     if not columns:
         return []

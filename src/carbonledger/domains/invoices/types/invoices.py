@@ -25,8 +25,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import types as accounts
-from carbonledger.domains.catalog.types import AmountDiscount
-from carbonledger.domains.invoices.types.totals import TaxRounding
+from carbonledger.domains.invoices.types.totals import DocumentDiscount, TaxRounding
 from carbonledger.kernel import errors
 from carbonledger.kernel.currency import Currency
 
@@ -253,7 +252,7 @@ class Invoice:
     payment: Payment
     totals: Totals
     lines: int
-    discounts: tuple[AmountDiscount, ...] = ()
+    discounts: tuple[DocumentDiscount, ...] = ()
     tax_treatment: accounts.TaxTreatment
     tax_rounding: TaxRounding
     locale: accounts.Locale
