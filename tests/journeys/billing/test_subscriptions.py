@@ -127,3 +127,23 @@ async def test_a_year_of_a_customer(ledger: Installation, sandbox: tuple[UUID, h
     renewals = [event["occurred_at"] for event in reversed(trail["data"]) if event["action"] == "subscription.renewed"]
     assert renewals[:2] == ["2026-03-27T23:00:00Z", "2026-04-27T22:00:00Z"]
     assert len(renewals) == 7  # four of the first life, none in the pause, and three of the second
+
+
+async def test_a_customer_who_never_pays(ledger: Installation, sandbox: tuple[UUID, httpx2.AsyncClient]) -> None:
+    """Started on 31 January at 9: it ends a day less an hour later, and its invoice is void."""
+    _, client = sandbox
+    account = await sent(client, "/v1/accounts", {"name": "Globex", "currency": "EUR"}, 201)
+    body = {"plan_id": await plan(client, "small", "31.00"), "account_id": account["id"], "payment_first": True}
+    made = await sent(client, "/v1/subscriptions", body, 201)
+    assert (made["status"], made["expires_at"]) == ("incomplete", "2026-02-01T08:00:00Z")
+    await move(ledger, client, "2026-02-01T07:59:59Z")
+    (invoice,) = (await read(client, "/v1/invoices"))["data"]
+    assert (invoice["state"], invoice["total"]) == ("issued", "31.00")
+    await move(ledger, client, "2026-02-01T08:00:00Z")
+    path = f"/v1/subscriptions/{made['id']}"
+    ended = await read(client, path)
+    assert (ended["status"], ended["expires_at"]) == ("ended", None)
+    assert (await read(client, f"/v1/invoices/{invoice['id']}"))["state"] == "void"
+    await move(ledger, client, "2026-03-15T08:00:00Z")
+    assert len((await read(client, "/v1/invoices"))["data"]) == 1
+    assert [fact["kind"] for fact in (await read(client, f"{path}/history"))["data"]] == ["expired", "started"]

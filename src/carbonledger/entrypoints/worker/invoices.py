@@ -6,18 +6,20 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.identity.service import due
-from carbonledger.domains.invoices.service import billing, checking, collecting, issuing, late, printing, running
+from carbonledger.domains.invoices.service import billing, checking, collecting, expiring, issuing, late, printing, running
 from carbonledger.entrypoints.shared import bill_runs
 from carbonledger.entrypoints.worker import runner
-from carbonledger.infra import queue
+from carbonledger.infra import db, outbox, queue
 
 BILL_JOB: Final = "invoices.bill"
+EXPIRED_JOB: Final = "invoices.void_expired"
 LATE_JOB: Final = "invoices.settle_late_usage"
 _TIMEOUT_S: Final = 6 * 3600.0
 
 queue.schedule(BILL_JOB, "12 * * * *", each_organization=True)
 queue.schedule(LATE_JOB, "25 2 * * *", each_organization=True)
 queue.schedule(checking.CHECK_JOB, "35 3 * * *", each_organization=True)
+queue.subscriber(expiring.EXPIRED, job=EXPIRED_JOB)
 due.register("invoices.billing", next_due=billing.next_due, run_due=running.run_due)
 
 
@@ -75,6 +77,16 @@ async def settle_late_usage(work: runner.StepsJob) -> dict[str, int]:
             )
         stretches += 1
     return {"stretches": stretches}
+
+
+@queue.handler(EXPIRED_JOB)
+async def void_expired(uow: db.UnitOfWork, work: runner.Job) -> dict[str, int]:
+    """Make the invoices of a subscription void whose first payment did not come. Done again, it finds none."""
+    event = await outbox.event(uow, event_id=UUID(work.args["event_id"]))
+    gone = await expiring.void_unpaid(
+        uow, actor=work.actor, now=work.now, organization_id=work.organization_id, subscription_id=UUID(event.target_id)
+    )
+    return {"invoices": gone}
 
 
 @queue.steps(issuing.PRINT_JOB, timeout_s=_TIMEOUT_S)

@@ -189,7 +189,7 @@ TEN = AmountDiscount(Decimal(10), "Welcome")
 
 def off(made: list[Piece], *discounts: AmountDiscount, earlier: tuple[Line, ...] = ()) -> tuple[DocumentDiscount, ...]:
     """What is off a document of these pieces."""
-    served = {(SUBSCRIPTION, VERSION, MARCH): earlier}
+    served: dict[services.Service, tuple[Line, ...]] = {(SUBSCRIPTION, VERSION, MARCH): earlier}
     return amounts_off.discounts_of(made, earlier=served, versions={VERSION: version(*discounts)}, currency=EUR)
 
 

@@ -249,6 +249,32 @@ def test_netting_leaves_what_is_credited_in_part() -> None:
     assert charging.netted(every) == every
 
 
+FEE = flat("30")
+
+
+def test_one_that_was_never_paid_is_charged_nothing_more_when_it_expires() -> None:
+    """Of its first day no usage, no arrears and no part of a commitment; what was charged in advance is on the invoice that is void."""
+    told = plan("p", FEE, flat("9", code="support", timing=Timing.ARREARS), usage(), commitment="100")
+    life = Life(told, at("2026-06-01T10:00:00Z"), payment_first=True)
+    assert life.bill(lives.FAR) == [("06-01", "base", "06-01..07-01", "30.00")]
+    assert [due.alone for due in life.due(lives.FAR)] == [True]
+    life.do(at("2026-06-05"), commands.reactivate, zone="UTC")
+    assert life.bill(at("2026-06-30"))[1:] == [("06-05", "base", "06-05..07-05", "30.00")]
+    assert [due.alone for due in life.due(at("2026-06-30"))] == [True, False]
+
+
+def test_one_that_is_paid_in_time_goes_on_as_any_other() -> None:
+    life = Life(plan("p", FEE), at("2026-06-01"), payment_first=True).do(at("2026-06-01T22:59:59Z"), commands.payment, failed=False)
+    assert life.bill(at("2026-07-01")) == [("06-01", "base", "06-01..07-01", "30.00"), ("07-01", "base", "07-01..08-01", "30.00")]
+    assert [due.alone for due in life.due(at("2026-07-01"))] == [True, False]
+
+
+def test_what_expired_before_it_was_billed_is_not_billed() -> None:
+    life = Life(plan("p", FEE), at("2026-06-01"), payment_first=True)
+    assert charging.forgone(life.due(at("2026-06-02")), life.facts, until=at("2026-06-01T22:59:59Z")) == life.due(at("2026-06-02"))
+    assert charging.forgone(life.due(at("2026-06-02")), life.facts, until=at("2026-06-01T23:00:00Z")) == ()
+
+
 def parts(life: Life) -> dict[str, list[tuple[int, int]]]:
     """The part of the price of each due charge, by its code."""
     found: dict[str, list[tuple[int, int]]] = {}

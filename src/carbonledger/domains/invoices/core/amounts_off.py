@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
+from uuid import UUID
 
 from carbonledger.domains.catalog.types import AmountDiscount, PlanVersion
 from carbonledger.domains.invoices.core import exact, pieces, services
@@ -46,7 +47,7 @@ def has_any(version: PlanVersion) -> bool:
 
 
 def discounts_of(
-    made: Sequence[Piece], *, earlier: Mapping[Service, Sequence[Line]], versions: Mapping[object, PlanVersion], currency: Currency
+    made: Sequence[Piece], *, earlier: Mapping[Service, Sequence[Line]], versions: Mapping[UUID, PlanVersion], currency: Currency
 ) -> tuple[DocumentDiscount, ...]:
     """Return the amounts off a document of these pieces, by the time for which they are, those of one plan in its order.
 
@@ -55,7 +56,7 @@ def discounts_of(
     wanted = dict.fromkeys(services.of_piece(piece) for piece in made if piece.kind in _CHARGED)
     found: list[DocumentDiscount] = []
     for service in sorted((one for one in wanted if one[2] is not None), key=_by_time):
-        version = versions.get(service[1])
+        version = None if service[1] is None else versions.get(service[1])
         if version is not None and has_any(version):
             mine = [piece for piece in made if services.of_piece(piece) == service]
             found += _left(service, version, mine, earlier.get(service, ()), currency.minor_digits)
@@ -101,14 +102,15 @@ def _share(every: Sequence[Piece], debited: Mapping[str, _Debited]) -> Fraction:
     for one in every:
         if one.kind is LineKind.CHARGE:
             shares[one.charge_code] = shares.get(one.charge_code, Fraction(0)) + one.share
-        elif one.kind is LineKind.CREDIT and one.undoes in debited:
-            shares[one.charge_code] = shares.get(one.charge_code, Fraction(0)) - debited[one.undoes].share * pieces.given_back(one)
+        elif one.kind is LineKind.CREDIT and (of := debited.get(one.undoes or "")) is not None:
+            shares[one.charge_code] = shares.get(one.charge_code, Fraction(0)) - of.share * pieces.given_back(one)
     return min(max(shares.values(), default=Fraction(0)), _WHOLE)
 
 
 def _kept(one: Piece, debited: Mapping[str, _Debited], digits: int) -> Decimal:
     """Return what a credit does not give back, since the document of what it undoes had it off."""
-    if one.kind is not LineKind.CREDIT or one.undoes not in debited or not debited[one.undoes].discount:
+    of = debited.get(one.undoes or "")
+    if one.kind is not LineKind.CREDIT or of is None or not of.discount:
         return Decimal(0)
-    whole = debited[one.undoes].amount * pieces.given_back(one)
+    whole = of.amount * pieces.given_back(one)
     return decimals.subtract(exact.rounded(whole, digits), exact.rounded(-one.gross, digits))

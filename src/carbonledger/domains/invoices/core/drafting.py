@@ -159,7 +159,7 @@ def summed(
     if len(made) > types.LINES_MAX:
         raise types.LinesTooMany(f"There would be {len(made)}, and {types.LINES_MAX} are the most.")
     items = [Item(piece.gross, piece.discounts, _taxes(piece, rates), piece.share) for piece in made]
-    only = {place: lines for place, one in enumerate(discounts) if (lines := amounts_off.lines_of(made, one)) is not None}
+    only = {place: of for place, one in enumerate(discounts) if (of := amounts_off.lines_of(made, one)) is not None}
     off = [AmountDiscount(one.amount, one.name) for one in discounts]
     whole = totals.total(items, currency=currency, discounts=off, only=only, treatment=treatment, rounding=rounding)
     lines = tuple(

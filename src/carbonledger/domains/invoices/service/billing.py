@@ -188,17 +188,20 @@ def documents(
 ) -> list[Document]:
     """Return the drafts of what is due of an account: one for each instant and currency, by time; what was gathered goes on the first.
 
+    What a subscription owes that waits for its first payment is a draft of its own, with nothing else on it.
+
     The one way from what is due to a document, for bill runs and previews. Raises ``UsageInvalid``, ``AmountTooLarge``, ``TaxUnknown``,
     ``LinesTooMany``.
     """
-    groups: dict[tuple[datetime, str], list[DueCharge]] = {}
+    groups: dict[tuple[datetime, str, str], list[DueCharge]] = {}
     for one in due:
-        groups.setdefault((one.billable_at, known.versions[one.plan_version_id].currency.code), []).append(one)
+        apart = str(one.subscription_id) if one.alone else ""
+        groups.setdefault((one.billable_at, known.versions[one.plan_version_id].currency.code, apart), []).append(one)
     left = dict(late)
     made, earlier, served = [], dict(known.billed), dict(known.served)
-    for (billable_at, _), charges in sorted(groups.items()):
+    for (billable_at, _, apart), charges in sorted(groups.items()):
         currency = known.versions[charges[0].plan_version_id].currency
-        waiting = left.pop(currency, None)
+        waiting = None if apart else left.pop(currency, None)
         more = () if waiting is None else tuple(pieces.of_line(line) for line in waiting.lines)
         so_far = replace(known, billed=earlier, served=served)
         document = _document(charges, so_far, more, account=account, currency=currency, billable_at=billable_at, now=now, at=at)

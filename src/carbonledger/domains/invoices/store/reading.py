@@ -43,6 +43,15 @@ ORDER BY l.id
 _COMMITMENTS: Final = """
 SELECT * FROM invoice_lines WHERE organization_id = $1 AND invoice_id = ANY ($2) AND kind = 'commitment' ORDER BY invoice_id, position
 """
+_OWED_ALONE: Final = """
+SELECT i.* FROM invoices i
+WHERE i.organization_id = $1 AND i.state IN ('draft', 'issued') AND i.payment IN ('unpaid', 'failed')
+  AND i.id IN (SELECT l.invoice_id FROM invoice_lines l WHERE l.organization_id = $1 AND l.subscription_id = $2)
+  AND NOT EXISTS (
+    SELECT FROM invoice_lines l WHERE l.organization_id = $1 AND l.invoice_id = i.id AND l.subscription_id IS DISTINCT FROM $2
+  )
+ORDER BY i.id FOR UPDATE
+"""
 _SUBSCRIPTIONS: Final = """
 SELECT DISTINCT subscription_id FROM invoice_lines
 WHERE organization_id = $1 AND invoice_id = ANY ($2) AND subscription_id IS NOT NULL ORDER BY subscription_id
@@ -214,6 +223,11 @@ async def commitments(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids:
     """Return what was billed as missing of commitments on invoices, each with its invoice, by these and in order."""
     rows = await uow.conn.fetch(_COMMITMENTS, organization_id, list(invoice_ids))
     return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
+
+
+async def owed_alone(uow: db.UnitOfWork, *, organization_id: UUID, subscription_id: UUID) -> list[Invoice]:
+    """Return drafts and unpaid invoices that have lines of a subscription and no others, by id, locked."""
+    return [packing.invoice_from_row(row) for row in await uow.conn.fetch(_OWED_ALONE, organization_id, subscription_id)]
 
 
 async def subscriptions_on(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID]) -> list[UUID]:

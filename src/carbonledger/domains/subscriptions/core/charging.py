@@ -29,7 +29,7 @@ from carbonledger.domains.subscriptions.core.coverage import Coverage, Stretch, 
 from carbonledger.domains.subscriptions.core.eras import Era, Span
 from carbonledger.domains.subscriptions.core.story import Turn
 from carbonledger.domains.subscriptions.core.writing import Books
-from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind, is_usage
+from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind, Status, is_usage
 from carbonledger.kernel.period import Period
 
 
@@ -67,7 +67,20 @@ def due_charges(facts: Sequence[Fact], books: Books, *, since: datetime | None =
                 break
             found += _of_cycle(books, era, span, until=until)
     wanted = [due for due in found if due.billable_at <= until and (since is None or due.billable_at >= since)]
+    if story.first_of(facts).payment_first:
+        wanted = [replace(due, alone=_is_awaited(turns, due.billable_at)) for due in wanted]
     return tuple(sorted(wanted, key=lambda due: due.billable_at))
+
+
+def _is_awaited(turns: Sequence[Turn], at: datetime) -> bool:
+    return next((turn.after.status is Status.INCOMPLETE for turn in reversed(turns) if turn.fact.effective_at <= at), False)
+
+
+def forgone(charges: Sequence[DueCharge], facts: Sequence[Fact], *, until: datetime) -> tuple[DueCharge, ...]:
+    """Return ``charges``, none of which is billed yet, without those whose first payment did not come by ``until``: they never will be."""
+    if not any(due.alone for due in charges) or all(turn.fact.kind is not FactKind.EXPIRED for turn in story.tell(facts, until=until)):
+        return tuple(charges)
+    return tuple(due for due in charges if not due.alone)
 
 
 def netted(charges: Sequence[DueCharge]) -> tuple[DueCharge, ...]:
@@ -88,9 +101,17 @@ def _of_cycle(books: Books, era: Era, span: Span, *, until: datetime) -> Iterato
     for later in _turns_within(era, span, opening):
         _follow(cycle, later)
     end = _end(era, span)
-    if end <= until:
+    if end <= until and not _is_forgone(era, end):
         _close(cycle, _last(era, span), end)
     return iter(cycle.due)
+
+
+def _is_forgone(era: Era, end: datetime) -> bool:
+    """Say whether a cycle is cut by the expiry of a subscription that was never paid: nothing of it is charged in arrears."""
+    if era.closed is None:
+        return False
+    fact = era.turns[era.closed].fact
+    return fact.kind is FactKind.EXPIRED and fact.effective_at <= end
 
 
 def _opened(books: Books, era: Era, span: Span) -> tuple[_Cycle, int]:

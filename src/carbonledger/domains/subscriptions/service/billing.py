@@ -42,7 +42,7 @@ async def due(
     nothing: list[UUID] = []
     for one in found:
         books = writing.Books(subscription_id=one.id, account_id=one.account_id, versions=versions)
-        charges = _open(one, charging.due_charges(one.facts, books, since=one.billed_until, until=until))
+        charges = _open(one, charging.due_charges(one.facts, books, since=one.billed_until, until=until), now=until)
         if charges:
             by_account.setdefault(one.account_id, []).extend(charges)
         else:
@@ -52,10 +52,11 @@ async def due(
     return {account_id: tuple(sorted(charges, key=lambda due: due.billable_at)) for account_id, charges in by_account.items()}
 
 
-def _open(subscription: Subscription, charges: Sequence[DueCharge]) -> tuple[DueCharge, ...]:
+def _open(subscription: Subscription, charges: Sequence[DueCharge], *, now: datetime) -> tuple[DueCharge, ...]:
     """Return what is not billed. A fact recorded at the very instant up to which was billed makes things billable at that instant."""
     until, facts = subscription.billed_until, subscription.billed_facts
-    return charging.netted([due for due in charges if until is None or due.billable_at > until or due.fact > facts])
+    open_ = [due for due in charges if until is None or due.billable_at > until or due.fact > facts]
+    return charging.netted(charging.forgone(open_, subscription.facts, until=now))
 
 
 async def billed(

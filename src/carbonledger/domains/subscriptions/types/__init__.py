@@ -31,12 +31,13 @@ from carbonledger.domains.subscriptions.types.records import (
     View,
     When,
 )
-from carbonledger.domains.subscriptions.types.states import BILLED, OVER, TRANSITIONS, Move, Status
+from carbonledger.domains.subscriptions.types.states import BILLED, FIRST_PAYMENT, OVER, TRANSITIONS, Move, Status
 
 __all__ = [
     "BILLED",
     "EXTERNAL_ID_MAX_CHARS",
     "FACTS_MAX",
+    "FIRST_PAYMENT",
     "NAME_MAX_CHARS",
     "OVER",
     "QUANTITY_MAX",

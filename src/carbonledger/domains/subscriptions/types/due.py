@@ -45,7 +45,8 @@ class DueCharge:
     the cause it undoes and ``debited`` that one's numerator, so that ``numerator / debited`` of what was debited is given back.
 
     ``fact`` is the number of the fact it follows from, ``billable_at`` when it may be billed: in advance the start of its period or when
-    it was decided, in arrears the end of its period or of the subscription.
+    it was decided, in arrears the end of its period or of the subscription. ``alone``: it became billable while the first payment was
+    awaited, so it is billed on an invoice of its own, which is void if that doesn't come.
     """
 
     cause: str
@@ -66,3 +67,4 @@ class DueCharge:
     amount: Decimal | None = None
     credits: str | None = None
     debited: int | None = None
+    alone: bool = False
