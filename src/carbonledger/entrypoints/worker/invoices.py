@@ -15,6 +15,8 @@ BILL_JOB: Final = "invoices.bill"
 EXPIRED_JOB: Final = "invoices.void_expired"
 LATE_JOB: Final = "invoices.settle_late_usage"
 _TIMEOUT_S: Final = 6 * 3600.0
+_RESUMES_S: Final = 120.0
+"""After eight deaths of its workers: long enough for a machine that is short of memory, or is being restarted, to be well again."""
 
 queue.schedule(BILL_JOB, "12 * * * *", each_organization=True)
 queue.schedule(LATE_JOB, "25 2 * * *", each_organization=True)
@@ -23,11 +25,11 @@ queue.subscriber(expiring.EXPIRED, job=EXPIRED_JOB)
 due.register("invoices.billing", next_due=billing.next_due, run_due=running.run_due)
 
 
-@queue.steps(BILL_JOB, timeout_s=_TIMEOUT_S)
+@queue.steps(BILL_JOB, timeout_s=_TIMEOUT_S, resumes_after_s=_RESUMES_S)
 async def bill(work: runner.StepsJob) -> dict[str, int]:
     """Issue the drafts that have waited for late usage, then bill all that is due: some hundred accounts a transaction.
 
-    Killed anywhere, it begins again: what is billed is not due any more.
+    Killed anywhere, it begins again: what is billed is not due any more. However often that is, it doesn't wait for the next hour.
     """
     collected = await _collect(work)
 
