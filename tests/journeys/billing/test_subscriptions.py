@@ -147,3 +147,29 @@ async def test_a_customer_who_never_pays(ledger: Installation, sandbox: tuple[UU
     await move(ledger, client, "2026-03-15T08:00:00Z")
     assert len((await read(client, "/v1/invoices"))["data"]) == 1
     assert [fact["kind"] for fact in (await read(client, f"{path}/history"))["data"]] == ["expired", "started"]
+
+
+async def test_usage_that_is_expected_is_seen_before_it_is_sold(sandbox: tuple[UUID, httpx2.AsyncClient]) -> None:
+    """31.00 in advance, 10.00 of providers' cost and 20 % of it; for the 1st to the 15th of 30 days, when the plan changes, half of that."""
+    _, client = sandbox
+    ai = {"code": "ai", "name": "AI", "charge_model": "cost_plus", "markup_percent": "20"}
+    plans = [
+        (await sent(client, "/v1/plans", {"code": code, "name": code, "currency": "USD", "charges": charges}, 201))["id"]
+        for code, charges in (("small", [MONTHLY, ai]), ("large", [{**MONTHLY, "amount": "62.00"}, ai]))
+    ]
+    body = {"plan_id": plans[0], "start_at": "2026-06-01T00:00:00Z", "time_zone": "UTC", "periods": 1}
+    change = {"at": "2026-06-16T00:00:00Z", "plan_id": plans[1]}
+    for usage, changes, amounts in (
+        ([], [], [("base", "31.00"), ("ai", None)]),
+        ([{"charge": "ai", "quantity": "10.00"}], [], [("base", "31.00"), ("ai", "12.00")]),
+        (
+            [{"charge": "ai", "quantity": "10.00"}],
+            [change],
+            [("base", "31.00"), ("base", "-15.50"), ("base", "31.00"), ("ai", "6.00"), ("ai", "6.00")],
+        ),
+    ):
+        told = await sent(client, "/v1/subscriptions/preview", {**body, "usage": usage, "changes": changes})
+        assert [(line["code"], line["amount"]) for line in told["lines"]] == amounts
+    refused = await client.post("/v1/subscriptions/preview", json={**body, "usage": [{"meter": "pages", "quantity": "1"}]})
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [("/usage/0", "not_of_the_plan")]
