@@ -10,7 +10,7 @@ import pytest
 
 from carbonledger.domains.catalog.types import AnchorKind, Charge, Proration
 from carbonledger.domains.catalog.types.charges import CostPlus, Timing
-from carbonledger.domains.subscriptions.core import charging, commands
+from carbonledger.domains.subscriptions.core import charging, commands, owed
 from carbonledger.domains.subscriptions.types import DueKind, When
 from carbonledger.kernel.period import CalendarUnit, Interval
 from tests.unit.domains.subscriptions import lives
@@ -271,8 +271,8 @@ def test_one_that_is_paid_in_time_goes_on_as_any_other() -> None:
 
 def test_what_expired_before_it_was_billed_is_not_billed() -> None:
     life = Life(plan("p", FEE), at("2026-06-01"), payment_first=True)
-    assert charging.forgone(life.due(at("2026-06-02")), life.facts, until=at("2026-06-01T22:59:59Z")) == life.due(at("2026-06-02"))
-    assert charging.forgone(life.due(at("2026-06-02")), life.facts, until=at("2026-06-01T23:00:00Z")) == ()
+    assert owed.forgone(life.due(at("2026-06-02")), life.facts, until=at("2026-06-01T22:59:59Z")) == life.due(at("2026-06-02"))
+    assert owed.forgone(life.due(at("2026-06-02")), life.facts, until=at("2026-06-01T23:00:00Z")) == ()
 
 
 def parts(life: Life) -> dict[str, list[tuple[int, int]]]:

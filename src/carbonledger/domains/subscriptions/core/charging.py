@@ -76,13 +76,6 @@ def _is_awaited(turns: Sequence[Turn], at: datetime) -> bool:
     return next((turn.after.status is Status.INCOMPLETE for turn in reversed(turns) if turn.fact.effective_at <= at), False)
 
 
-def forgone(charges: Sequence[DueCharge], facts: Sequence[Fact], *, until: datetime) -> tuple[DueCharge, ...]:
-    """Return ``charges``, none of which is billed yet, without those whose first payment did not come by ``until``: they never will be."""
-    if not any(due.alone for due in charges) or all(turn.fact.kind is not FactKind.EXPIRED for turn in story.tell(facts, until=until)):
-        return tuple(charges)
-    return tuple(due for due in charges if not due.alone)
-
-
 def netted(charges: Sequence[DueCharge]) -> tuple[DueCharge, ...]:
     """Return ``charges`` without those that are credited whole among them, and without these credits: they come to nothing.
 

@@ -111,6 +111,15 @@ class Subscription:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A subscription as its row has it: with the plan and the number of facts that are kept for finding too."""
+
+    subscription: Subscription
+    plan_id: UUID
+    facts: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A subscription as it stands at an instant: its plan version (this customer's own charges in it), the current period, what is planned.
