@@ -150,7 +150,7 @@ async def test_a_customer_who_never_pays(ledger: Installation, sandbox: tuple[UU
 
 
 async def test_usage_that_is_expected_is_seen_before_it_is_sold(sandbox: tuple[UUID, httpx2.AsyncClient]) -> None:
-    """31.00 in advance, 10.00 of providers' cost and 20 % of it; for the 1st to the 15th of 30 days, when the plan changes, half of that."""
+    """31.00 in advance, 10.00 of providers' cost and 20 % of it; half of that for the 15 of 30 days before the plan changes."""
     _, client = sandbox
     ai = {"code": "ai", "name": "AI", "charge_model": "cost_plus", "markup_percent": "20"}
     plans = [
