@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from carbonledger.entrypoints.web import assets
-from carbonledger.kernel import humane
+from carbonledger.kernel import currency, humane
 
 FOLDER: Final = Path(__file__).parent
 
@@ -42,6 +42,8 @@ def environment() -> jinja2.Environment:
         when=when,
         day=day,
         plain=plain,
+        grouped=humane.grouped,
+        money=money,
     )
     return made
 
@@ -61,6 +63,13 @@ def day(at: datetime, zone: ZoneInfo) -> Markup:
     """Return the day of an instant."""
     local = at.astimezone(zone)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(at.isoformat(), local.isoformat(), f"{local.day} {local:%b %Y}")
+
+
+def money(amount: str, code: str) -> str:
+    """Return an amount of the API with the digits of its currency's minor unit at least, and its thousands grouped."""
+    whole, _, fraction = amount.partition(".")
+    digits = fraction.ljust(currency.by_code(code).minor_digits, "0")
+    return humane.grouped(f"{whole}.{digits}" if digits else whole)
 
 
 def plain(value: Decimal) -> str:

@@ -141,7 +141,7 @@ async def test_people_are_invited_change_roles_and_are_removed(owner: Person, vi
 async def test_the_password_is_changed_only_by_who_knows_it(owner: Person) -> None:
     wrong = await owner.send("/settings/you/password", current_password="nonsense", password="another dozen quiet otters")
     assert wrong.status_code == 422
-    assert "not your present password" in wrong.text
+    assert "not your current password" in wrong.text
     short = await owner.send("/settings/you/password", current_password=kit.PASSWORD, password="short")
     assert short.status_code == 422
     done = await owner.send("/settings/you/password", current_password=kit.PASSWORD, password="another dozen quiet otters")

@@ -115,8 +115,8 @@ async def test_a_plan_is_made_and_its_next_version_too(owner: Person) -> None:
     assert changed.status_code == 303, changed.text
     after = (await owner.key.get(f"/v1{address}")).json()
     assert (after["latest_version"], after["version"]["migration"]) == (2, "renewal")
-    assert "20 USD" in await owner.read(f"{address}?version=1")
-    assert "25 USD" in await owner.read(address)
+    assert "20.00 USD" in await owner.read(f"{address}?version=1")
+    assert "25.00 USD" in await owner.read(address)
     assert (await owner.send(f"{address}/state", state="archived")).status_code == 303
     assert "Team" in await owner.read("/plans?archived=yes")
     assert (await owner.send(f"{address}/delete")).status_code == 303

@@ -22,7 +22,7 @@ _WRITE: Final = access.scope("accounts:write")
 _SHOWN: Final = {errors.Kind.INVALID, errors.Kind.CONFLICT}
 _LINES: Final = ("line1", "line2", "city", "postal_code", "region", "country")
 _TREATMENTS: Final = (
-    (TaxTreatment.STANDARD.value, "The rates of what is billed"),
+    (TaxTreatment.STANDARD.value, "Taxed, at the rates of what is billed"),
     (TaxTreatment.EXEMPT.value, "Exempt from tax"),
     (TaxTreatment.REVERSE_CHARGE.value, "Reverse charge: the recipient owes the tax"),
 )
