@@ -174,26 +174,22 @@ async def make_meter(call: routing.CallDep) -> exchange.Answer:
 
 
 def _sent(fields: forms.Fields) -> api.MeterIn:
-    """Return the form as the API would be sent it."""
-    try:
-        aggregation = Aggregation(fields.text("aggregation"))
-        measure = Measure(fields.text("measure")) if fields.given("measure") else None
-    except ValueError:
-        raise errors.invalid("/aggregation", "unknown", "Choose one of the list.") from None
+    """Return the form as the API would be sent it. Raises ``errors.Invalid``."""
     values = [value.strip() for value in fields.text("values").split(",") if value.strip()]
     filtered = fields.given("filters")
-    return api.MeterIn(
-        code=fields.text("code").strip(),
-        name=fields.text("name"),
-        aggregation=aggregation,
-        event=fields.given("event"),
-        measure=measure,
-        property=fields.given("property"),
-        unique=fields.given("unique"),
-        recurring=fields.text("recurring") == "yes",
-        filters=[api.FilterIn(field=filtered, values=values, excluded=fields.text("excluded") == "yes")] if filtered else [],
-        group_by=[label.strip() for label in fields.text("group_by").split(",") if label.strip()],
-    )
+    body = {
+        "code": fields.text("code").strip(),
+        "name": fields.text("name"),
+        "aggregation": fields.text("aggregation"),
+        "event": fields.given("event"),
+        "measure": fields.given("measure"),
+        "property": fields.given("property"),
+        "unique": fields.given("unique"),
+        "recurring": fields.text("recurring") == "yes",
+        "filters": [{"field": filtered, "values": values, "excluded": fields.text("excluded") == "yes"}] if filtered else [],
+        "group_by": [label.strip() for label in fields.text("group_by").split(",") if label.strip()],
+    }
+    return forms.shaped(api.MeterIn, body)
 
 
 @router.page("/meters/{meter_id}", _READ)
