@@ -194,7 +194,7 @@ def change(now: Decimal | int, before: Decimal | int) -> str:
     """Return how ``now`` compares with ``before``, in words; both are zero or more."""
     present, past = decimals.of(now), decimals.of(before)
     if present == past:
-        return "the same"
+        return "the same as before"
     if not past:
         return "none before"
     if not present:
@@ -202,9 +202,9 @@ def change(now: Decimal | int, before: Decimal | int) -> str:
     twice = decimals.multiply(past, Decimal(2))
     if present >= twice:
         times = decimals.quotient(_ONE, present, past, places=6, mode=Rounding.HALF_UP)
-        return f"{significant(times, RANGE_DIGITS)} times as much"
+        return f"{significant(times, RANGE_DIGITS)} times as much as before"
     difference = share(abs(decimals.subtract(present, past)), past)
-    return f"{percent(difference)} {'more' if present > past else 'less'}"
+    return f"{percent(difference)} {'more' if present > past else 'less'} than before"
 
 
 def together(values: Iterable[Decimal | int | None]) -> Decimal:

@@ -71,14 +71,14 @@ def test_a_range_has_one_unit_and_two_digits(low: str, mid: str, high: str, text
 @pytest.mark.parametrize(
     "now,before,words",
     [
-        (112, 100, "12 % more"),
-        (88, 100, "12 % less"),
-        (300, 100, "3 times as much"),
-        (5, 5, "the same"),
+        (112, 100, "12 % more than before"),
+        (88, 100, "12 % less than before"),
+        (300, 100, "3 times as much as before"),
+        (5, 5, "the same as before"),
         (5, 0, "none before"),
         (0, 5, "none now"),
-        (0, 0, "the same"),
-        (1001, 1000, "0.1 % more"),
+        (0, 0, "the same as before"),
+        (1001, 1000, "0.1 % more than before"),
     ],
 )
 def test_a_change_is_said_in_words(now: int, before: int, words: str) -> None:

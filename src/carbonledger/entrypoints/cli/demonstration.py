@@ -75,7 +75,7 @@ def told(shown: Mapping[str, str], *, address: str) -> str:
     """Return what a person is told of the demo."""
     return (
         f"\n  The demo organization is {shown['name']}; its three providers are stand-ins that answer from real traces,\n"
-        f"  and their 60 days are being read now. Its key (kept in {shown['file']}):\n"
+        f"  and their 60 days are being read now. Once signed in, choose it at the top left. Its key (kept in {shown['file']}):\n"
         f"  {shown['api_key']}\n\n"
         f"  curl -H 'Authorization: Bearer {shown['api_key']}' '{address}/v1/telemetry/summary?from={shown['from']}&to={shown['to']}'\n"
     )

@@ -194,12 +194,30 @@ def split(found: Measures) -> list[Part]:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """One amount of a table, in the unit of its column. ``spread``: the range of an estimate in that unit, else empty."""
+
+    number: str
+    unit: str
+    exact: str
+    spread: str = ""
+
+
+def cell(of: Metric, step: humane.Step, amount: Decimal | int | None, spread: Range | None) -> Cell | None:
+    """Return a cell of a column; None: not covered."""
+    if amount is None:
+        return None
+    shown = of.scale.show(amount, step=step)
+    return Cell(shown.number, shown.unit, shown.exact, "" if spread is None else of.scale.show_range(spread, step=step).number)
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One row of a table of groups: its name, where it leads, its measures as shown, and its share of the largest."""
 
     name: str
     href: str | None
-    cells: tuple[Shown | None, ...]
+    cells: tuple[Cell | None, ...]
     share: Decimal
     colour: str
     detail: str = ""
@@ -212,6 +230,6 @@ def columns(groups: Iterable[Measures], metrics: Iterable[Metric]) -> list[tuple
     return [(of, of.scale.of(of.amount(row) for row in rows)) for of in metrics]
 
 
-def cells(found: Measures, shown: Iterable[tuple[Metric, humane.Step]]) -> tuple[Shown | None, ...]:
+def cells(found: Measures, shown: Iterable[tuple[Metric, humane.Step]]) -> tuple[Cell | None, ...]:
     """Return the cells of a row; None: not covered."""
-    return tuple(None if (amount := of.amount(found)) is None else of.scale.show(amount, step=step) for of, step in shown)
+    return tuple(cell(of, step, of.amount(found), of.spread(found)) for of, step in shown)

@@ -5,16 +5,21 @@ Owns reading and nothing of meaning: what a field may hold is the rule of whoeve
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final, TypeVar
+
+import pydantic
 
 from carbonledger.kernel import errors
 from carbonledger.kernel import zone as zones
+
+M = TypeVar("M", bound=pydantic.BaseModel)
 
 FIELDS_MAX: Final = 1000  # a plan of some dozen charges, each with its tiers
 _CODE_CHARS_MAX: Final = 40  # of a code that is made of a name
@@ -64,6 +69,15 @@ def read(content: bytes) -> Fields:
     if any("\x00" in part for pair in pairs for part in pair):
         raise errors.Malformed("The form holds U+0000.")
     return Fields(tuple(pairs))
+
+
+def shaped(shape: type[M], body: Mapping[str, Any]) -> M:
+    """Return what a form says as the API would be sent it. Raises ``errors.Invalid`` for what that shape does not take."""
+    try:
+        return shape.model_validate_json(json.dumps(body))
+    except pydantic.ValidationError as error:
+        problems = tuple(errors.Problem("/" + "/".join(map(str, one["loc"])), one["type"], one["msg"]) for one in error.errors())
+        raise errors.Invalid("Choose from the lists, and write no more than fits.", problems=problems) from error
 
 
 @dataclass(frozen=True, slots=True)

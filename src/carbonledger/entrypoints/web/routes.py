@@ -163,11 +163,14 @@ def refusal(request: exchange.Exchange, fault: errors.Fault, fields: forms.Field
     told = problems.document(fault, request_id=request.request_id)
     back = screens.own_path(fields.text("page")) if fields is not None else "/"
     is_signed_out = isinstance(fault, errors.Unauthenticated)
+    lacks_scope = isinstance(fault, access.ScopeMissing)
+    title = "Your role does not allow this" if lacks_scope else str(told["title"]).rstrip(".")
     given = {
-        "title": "Your session has ended" if is_signed_out else str(told["title"]).rstrip("."),
+        "title": "Your session has ended" if is_signed_out else title,
         "told": told,
         "typed": [pair for pair in (fields.pairs if fields else ()) if pair[0] not in _SECRET and pair[1].strip()],
         "is_signed_out": is_signed_out,
+        "lacks_scope": lacks_scope,
         "is_stale": isinstance(fault, gate.CsrfTokenWrong),
         "back": back,
         "sign_in": f"{_SIGN_IN}?{urllib.parse.urlencode({'next': back})}",

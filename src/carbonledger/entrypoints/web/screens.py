@@ -83,9 +83,11 @@ async def show(
 ) -> exchange.Answer:
     """Return a page inside the shell. ``given`` is what its template shows.
 
-    ``path`` in it is the page's own address, where a form was sent to another one.
+    ``path`` in it is the page's own address, where a form was sent to another one. Only a page that is given its ``chosen`` period offers
+    another one: where it changes nothing, "Last 30 days" beside a list would say that the list ends there. Links keep it all the same.
     """
     fields = query(call)
+    is_dated = "chosen" in given
     chosen: periods.Chosen = given.pop("chosen", None) or periods.read(call, fields.named(periods.NAMES))
     caller = call.caller
     organization = await organizations.find(uow, organization_id=caller.organization_id)
@@ -102,6 +104,8 @@ async def show(
         "person": person,
         "memberships": memberships,
         "chosen": chosen,
+        "is_dated": is_dated,
+        "period_words": chosen.words,
         "lookbacks": periods.WORDS,
         "path": call.exchange.path,
         "kept": [pair for pair in fields.pairs if pair[0] not in (*periods.NAMES, "cursor", "done")],

@@ -159,6 +159,25 @@ async def test_buttons_add_and_take_away_charges_and_tiers(owner: Person) -> Non
     assert await after("nonsense", **PLAN) == (1, 0)
 
 
+async def test_search_finds_who_is_billed_and_what_is_sold_for_whoever_may_read_it(owner: Person, viewer: Person) -> None:
+    await a_meter(owner)
+    account = (await owner.send("/accounts", **ACCOUNT)).headers["location"].partition("?")[0]
+    plan = (await owner.send("/plans", **PLAN, **TOKENS)).headers["location"].partition("?")[0]
+    meter = f"/meters/{(await owner.key.get('/v1/meters')).json()['data'][0]['id']}"
+    for words, address in (("NITE", account), ("a@b", account), ("tea", plan), ("oken", meter)):
+        assert f'href="{address}"' in await owner.read(f"/search?q={words}"), words
+    for whole, address in (
+        ("customer-1", account),
+        ("team", plan),
+        ("tokens", meter),
+        *((one.rpartition("/")[2], one) for one in (account, plan, meter)),
+    ):
+        assert (await owner.open(f"/search?q={whole}")).headers["location"] == address, whole
+    for words in ("nite", "customer-1", account.rpartition("/")[2]):
+        assert "Nothing is called that" in await viewer.read(f"/search?q={words}"), "a viewer reads no accounts"
+    assert f'href="{plan}"' in await viewer.read("/search?q=tea")
+
+
 @pytest.mark.parametrize(
     "given, field",
     [

@@ -67,7 +67,7 @@ async def fail(owner: Person, address: str, times: int) -> None:
 
 async def test_an_empty_list_teaches_which_key_each_provider_wants(owner: Person, viewer: Person) -> None:
     text = await owner.read("/connections")
-    assert "No account is connected yet" in text
+    assert "No provider is connected yet" in text
     for name, address in (("OpenAI", "platform.openai.com"), ("Anthropic", "console.anthropic.com"), ("OpenRouter", "openrouter.ai")):
         assert f">{name}</th>" in text
         assert f'href="https://{address}/settings/' in text

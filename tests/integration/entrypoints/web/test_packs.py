@@ -24,7 +24,7 @@ async def plan(person: Person, *, has_packs: bool = True) -> None:
 
 async def test_a_pack_is_ordered_and_downloaded(owner: Person, viewer: Person) -> None:
     await plan(owner)
-    assert "The first pack is made on the third" in await owner.read(PATH)
+    assert "on the third of the month after it" in await owner.read(PATH)
     one = await months.issued(owner)
     month = f"{one.month:%Y-%m}"
     page = await owner.read(PATH)

@@ -65,6 +65,7 @@ document.addEventListener("copy", (event) => {
   const figures = all("data.exact", part);
   if (!figures.length) return;
   for (const figure of figures) figure.textContent = figure.value;
+  for (const spread of all(".spread", part)) spread.remove();
   const rows = all("tr", part);
   const text = (node) => node.textContent.trim().replace(/\s+/g, " ");
   const copied = rows.length ? rows.map((row) => [...row.children].map(text).join("\t")).join("\n") : text(part);

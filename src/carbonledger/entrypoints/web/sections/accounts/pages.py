@@ -30,7 +30,7 @@ _WRITE: Final = access.scope("accounts:write")
 _NEWEST: Final = 5  # of subscriptions and invoices on an account's page; their own lists have all
 _LINES: Final = ("line1", "line2", "city", "postal_code", "region", "country")
 _TREATMENTS: Final = (
-    (TaxTreatment.STANDARD.value, "The rates of what is billed"),
+    (TaxTreatment.STANDARD.value, "Taxed, at the rates of what is billed"),
     (TaxTreatment.EXEMPT.value, "Exempt from tax"),
     (TaxTreatment.REVERSE_CHARGE.value, "Reverse charge: the recipient owes the tax"),
 )

@@ -40,6 +40,9 @@ AREAS: Final = {
 }
 _WORDS: Final = {"member": "Member", "api_key": "API key", "token": "Token", "system": "The system", "operator": "The operator"}
 
+_ACTS: Final = {"telemetry.accepted": "usage accepted", "secret.opened": "sealed key used", "session.opened": "signed in"}
+"""What an event's own name would not tell who has not read the API."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -76,6 +79,7 @@ async def activity(call: routing.CallDep) -> exchange.Answer:
             title="Activity",
             chosen=chosen,
             is_all=is_all,
+            period_words="All days" if is_all else chosen.words,
             entries=[_entry(event, people) for event in found.data],
             next_cursor=found.next_cursor,
             areas=AREAS,
@@ -107,7 +111,7 @@ def _entry(event: outbox.Event, people: Mapping[UUID, str]) -> Entry:
     kind = _WORDS.get(event.actor_kind, event.actor_kind)
     who = people.get(event.actor_id, kind) if event.actor_id is not None else kind
     area, _, verb = event.action.rpartition(".")
-    what = f"{area.replace('_', ' ')} {verb.replace('_', ' ')}".strip()
+    what = _ACTS.get(event.action) or f"{area.replace('_', ' ')} {verb.replace('_', ' ')}".strip()
     return Entry(event, who, what, _target(event, people), _page(event), _changes(event))
 
 

@@ -15,7 +15,7 @@ from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import figures, names, routes, screens
 from carbonledger.entrypoints.web.sections.connections import acting, adding, guide, one, wording
 from carbonledger.infra import db
-from carbonledger.kernel import humane, page
+from carbonledger.kernel import page
 
 router = routes.Router()
 _COLUMNS: Final = (figures.COST, figures.TOKENS)
@@ -29,7 +29,7 @@ class Row:
     connection: types.Connection
     provider: str
     standing: wording.Standing
-    cells: tuple[humane.Shown | None, ...]
+    cells: tuple[figures.Cell | None, ...]
 
 
 @router.page("/connections", access.scope("connections:read"))
@@ -66,7 +66,7 @@ async def connections(call: routing.CallDep) -> exchange.Answer:
 async def _rows(call: routing.Call, uow: db.UnitOfWork, found: list[types.Connection], used: Mapping[names.Label, Measures]) -> list[Row]:
     jobs = await service.running(uow, connection_ids=[connection.id for connection in found])
     shown = figures.columns(used.values(), _COLUMNS)
-    nothing = tuple(of.scale.show(0, step=step) for of, step in shown)
+    nothing = tuple(figures.cell(of, step, 0, None) for of, step in shown)
     return [
         Row(
             connection=connection,

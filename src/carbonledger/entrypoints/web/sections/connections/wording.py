@@ -21,7 +21,7 @@ STATES: Final[Mapping[State, tuple[str, str]]] = {
 """Each state's word and the colour of its mark."""
 _MEANS: Final[Mapping[State, str]] = {
     State.READING_BACK: "Its past is being read; not everything is here yet.",
-    State.ACTIVE: "Its last reading came to its end.",
+    State.ACTIVE: "The last reading was complete.",
     State.ERROR: "Its last reading failed. It is tried again every hour.",
     State.STOPPED: f"{FAILURES_MAX} readings in a row failed, so it is not read any more. With a new key it goes on where it stopped.",
     State.DELETED: "It is not read any more, and its key is destroyed. What was read stays.",

@@ -119,7 +119,7 @@ def of_kinds(found: ByKind, chosen: periods.Chosen, asked: questions.Asked, *, m
         figures.Line(
             name=questions.KIND_WORDS[kind.kind],
             href=asked.address(chosen, "/explore/events", tokens=kind.kind, by=None),
-            cells=tuple(None if (amount := amounts[kind.kind][of.key]) is None else of.scale.show(amount, step=step) for of, step in shown),
+            cells=tuple(figures.cell(of, step, amounts[kind.kind][of.key], _spread(kind, of)) for of, step in shown),
             share=humane.share(amounts[kind.kind][key] or 0, most),
             colour=KIND_COLOURS[kind.kind],
             marks=figures.marked(kind.cost_coverage),
@@ -136,6 +136,10 @@ def _amounts(kind: KindSum) -> dict[str, Decimal | int | None]:
         figures.ENERGY.key: None if kind.energy_wh is None else kind.energy_wh.mid,
         figures.TOKENS.key: kind.tokens,
     }
+
+
+def _spread(kind: KindSum, of: figures.Metric) -> Range | None:
+    return kind.co2e_g if of is figures.CO2E else kind.energy_wh if of is figures.ENERGY else None
 
 
 def csv_of_groups(asked: questions.Asked, found: Sequence[Group], named: Mapping[names.Label, str]) -> str:

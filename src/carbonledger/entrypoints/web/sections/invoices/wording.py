@@ -35,7 +35,7 @@ PAYMENTS: Final[Mapping[Payment, tuple[str, str]]] = {
 _OVERDUE: Final = ("overdue", "problem")
 _NOTHING: Final = ("", "")
 ORIGINS: Final[Mapping[Origin, str]] = {
-    Origin.SUBSCRIPTION: "of subscriptions",
+    Origin.SUBSCRIPTION: "for subscriptions",
     Origin.ONE_OFF: "written by hand",
     Origin.CORRECTION: "a correction of late usage",
 }
@@ -53,7 +53,7 @@ STEPS: Final[Mapping[Step, str]] = {
     Step.PRINT: "Its PDF could not be made.",
 }
 TREATMENTS: Final[Mapping[TaxTreatment, str]] = {
-    TaxTreatment.STANDARD: "the rates of what is billed",
+    TaxTreatment.STANDARD: "taxed, at the rates of what is billed",
     TaxTreatment.EXEMPT: "exempt from tax",
     TaxTreatment.REVERSE_CHARGE: "reverse charge: the recipient owes it",
 }

@@ -43,16 +43,36 @@ MEASURES: Final = {
     Measure.CACHE_CREATION_1H: "tokens written to a cache (1 hour)",
     Measure.OUTPUT: "output tokens",
     Measure.REASONING: "reasoning tokens",
-    Measure.COST: "provider cost, USD",
-    Measure.CO2E_LOW: "CO2e, low, g",
-    Measure.CO2E_MID: "CO2e, mid, g",
-    Measure.CO2E_HIGH: "CO2e, high, g",
-    Measure.ENERGY_LOW: "energy, low, Wh",
-    Measure.ENERGY_MID: "energy, mid, Wh",
-    Measure.ENERGY_HIGH: "energy, high, Wh",
+    Measure.COST: "provider cost",
+    Measure.CO2E_LOW: "CO2e (low estimate)",
+    Measure.CO2E_MID: "CO2e (mid estimate)",
+    Measure.CO2E_HIGH: "CO2e (high estimate)",
+    Measure.ENERGY_LOW: "energy (low estimate)",
+    Measure.ENERGY_MID: "energy (mid estimate)",
+    Measure.ENERGY_HIGH: "energy (high estimate)",
     Measure.QUANTITY: "quantity of metered events",
     Measure.PROPERTY: "a property of the event",
 }
+UNITS: Final = {
+    Measure.REQUESTS: "requests",
+    Measure.COST: "USD",
+    **dict.fromkeys((Measure.CO2E_LOW, Measure.CO2E_MID, Measure.CO2E_HIGH), "g CO2e"),
+    **dict.fromkeys((Measure.ENERGY_LOW, Measure.ENERGY_MID, Measure.ENERGY_HIGH), "Wh"),
+    **dict.fromkeys(
+        (
+            Measure.TOKENS,
+            Measure.INPUT,
+            Measure.UNCACHED_INPUT,
+            Measure.CACHED_INPUT,
+            Measure.CACHE_CREATION_5M,
+            Measure.CACHE_CREATION_1H,
+            Measure.OUTPUT,
+            Measure.REASONING,
+        ),
+        "tokens",
+    ),
+}
+"""What a quantity is of; nobody but the seller knows it of metered events and their properties."""
 _FIELDS: Final = tuple(field.value for field in Field if field is not Field.PROPERTY)
 
 
@@ -65,7 +85,16 @@ def said(meter: Meter) -> str:
         words += f" ({meter.property_name})"
     if meter.unique is not None:
         words += f" of {meter.unique.label}"
-    return words + (f", of events “{meter.event}”" if meter.event is not None else ", of usage of models")
+    return words + (f", of events “{meter.event}”" if meter.event is not None else ", of model usage")
+
+
+def _unit(meter: Meter) -> str:
+    """Return the unit of what a meter says; empty where only the seller knows it."""
+    if meter.aggregation is Aggregation.COUNT:
+        return "events"
+    if meter.measure is None or meter.aggregation in {Aggregation.UNIQUE, Aggregation.WEIGHTED_SUM}:
+        return ""
+    return UNITS.get(meter.measure, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,26 +175,22 @@ async def make_meter(call: routing.CallDep) -> exchange.Answer:
 
 
 def _sent(fields: forms.Fields) -> api.MeterIn:
-    """Return the form as the API would be sent it."""
-    try:
-        aggregation = Aggregation(fields.text("aggregation"))
-        measure = Measure(fields.text("measure")) if fields.given("measure") else None
-    except ValueError:
-        raise errors.invalid("/aggregation", "unknown", "Choose one of the list.") from None
+    """Return the form as the API would be sent it. Raises ``errors.Invalid``."""
     values = [value.strip() for value in fields.text("values").split(",") if value.strip()]
     filtered = fields.given("filters")
-    return api.MeterIn(
-        code=forms.code(dict(fields.pairs)),
-        name=fields.text("name"),
-        aggregation=aggregation,
-        event=fields.given("event"),
-        measure=measure,
-        property=fields.given("property"),
-        unique=fields.given("unique"),
-        recurring=fields.text("recurring") == "yes",
-        filters=[api.FilterIn(field=filtered, values=values, excluded=fields.text("excluded") == "yes")] if filtered else [],
-        group_by=[label.strip() for label in fields.text("group_by").split(",") if label.strip()],
-    )
+    body = {
+        "code": forms.code(dict(fields.pairs)),
+        "name": fields.text("name"),
+        "aggregation": fields.text("aggregation"),
+        "event": fields.given("event"),
+        "measure": fields.given("measure"),
+        "property": fields.given("property"),
+        "unique": fields.given("unique"),
+        "recurring": fields.text("recurring") == "yes",
+        "filters": [{"field": filtered, "values": values, "excluded": fields.text("excluded") == "yes"}] if filtered else [],
+        "group_by": [label.strip() for label in fields.text("group_by").split(",") if label.strip()],
+    }
+    return forms.shaped(api.MeterIn, body)
 
 
 @router.page("/meters/{meter_id}", _READ)
@@ -194,6 +219,7 @@ async def _detail(call: routing.Call, meter_id: UUID, refused: forms.Refused, *,
             done=_DONE.get(fields.text("done"), ""),
             meter=found,
             said=said(found),
+            unit=_unit(found),
             rows=await _rows(call, uow, found, chosen) if call.actor.may("accounts:read") else None,
             at=call.now,
         )

@@ -32,7 +32,7 @@ class Row:
     model: SeenModel
     href: str
     colour: str
-    cells: tuple[Shown | None, ...]
+    cells: tuple[figures.Cell | None, ...]
     price: tuple[str, str] | None
     energy: tuple[tuple[Shown, Shown], ...] | None
 

@@ -6,7 +6,6 @@ is wrong with what the API would be sent has a pointer; here it is led back to t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -194,11 +193,7 @@ def sent(form: Form, shape: type[M], **more: Any) -> M:
     for name in ("setup_fee", "minimum_commitment", "description"):
         body.setdefault(name, None)
     named = {name: value for name, value in {**body, **more}.items() if name in shape.model_fields}
-    try:
-        return shape.model_validate_json(json.dumps(named))
-    except pydantic.ValidationError as error:
-        problems = tuple(Problem("/" + "/".join(map(str, one["loc"])), one["type"], one["msg"]) for one in error.errors())
-        raise errors.Invalid("Choose from the lists, and write no more than fits.", problems=problems) from error
+    return forms.shaped(shape, named)
 
 
 def _number(values: Mapping[str, str], name: str, default: int, pointer: str) -> int:

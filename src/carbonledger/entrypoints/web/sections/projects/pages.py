@@ -95,9 +95,9 @@ def _rows(found: Sequence[types.Project], groups: Sequence[Group], chosen: perio
     ]
 
 
-def _cells(found: Measures | None, shown: Sequence[tuple[figures.Metric, humane.Step]]) -> tuple[humane.Shown | None, ...]:
+def _cells(found: Measures | None, shown: Sequence[tuple[figures.Metric, humane.Step]]) -> tuple[figures.Cell | None, ...]:
     if found is None or not found.events:
-        return tuple(of.scale.show(0, step=step) for of, step in shown)
+        return tuple(figures.cell(of, step, 0, None) for of, step in shown)
     return figures.cells(found, shown)
 
 

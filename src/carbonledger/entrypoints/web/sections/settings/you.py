@@ -53,7 +53,7 @@ async def save_password(call: routing.CallDep) -> exchange.Answer:
         await _change_password(call, fields)
     except (types.SignInRefused, types.SignInLimited) as fault:
         return await _show(
-            call, forms.Refused(fields, fault.title(), {"current_password": "That is not your present password."}), status=422
+            call, forms.Refused(fields, fault.title(), {"current_password": "That is not your current password."}), status=422
         )
     except errors.Invalid as fault:
         return await _show(call, forms.refused(fault, fields, only="password"), status=422)

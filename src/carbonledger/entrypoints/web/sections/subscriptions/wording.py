@@ -30,7 +30,7 @@ ACTORS: Final[Mapping[str, str]] = {
     "member": "a member",
     "api_key": "an API key",
     "token": "a token",
-    "system": "by itself",
+    "system": "by the system",
     "operator": "the operator",
 }
 _KINDS: Final[Mapping[FactKind, str]] = {
