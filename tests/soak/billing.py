@@ -52,6 +52,7 @@ class Run:
     day: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     began: float = field(default_factory=time.monotonic)
+    shown: int = 0
     steps: int = _STEPS_FIRST  # of the last night that went through
 
     async def live(self) -> None:
@@ -60,15 +61,17 @@ class Run:
             self.day = day
             now = lives.BEGAN + timedelta(days=self.day - 1)
             await self.lives.day(now, accounts=max(1, self.accounts * self.day // self.days))
+            if day % 5 == 0:
+                await self.lives.settle(now)
             night = now + _NIGHTLY
             await self._bill(night)
-            if self.day % 5 == 0:
-                await self.lives.settle(night)
-            if self.day % 7 == 0 and (wrong := await self.lives.foreseen(night)):
+            if day % 7 == 0 and (wrong := await self.lives.foreseen(night)):
                 self.judge.violations.append(wrong)
             await self.judge.night(now, night)
+            self._show()
             if (now + timedelta(days=1)).month != now.month:
                 await self.judge.everything(night)
+                self._show()
                 self.tell(now)
         await self.judge.everything(lives.BEGAN + timedelta(days=self.days))
 
@@ -93,6 +96,12 @@ class Run:
         self.counts["lines"] += done.lines
         if done.failed:
             self.judge.violations.append(f"{now:%Y-%m-%d}: {done.failed} accounts could not be rated")
+
+    def _show(self) -> None:
+        """Print what was found since it was shown last."""
+        for words in self.judge.violations[self.shown : self.shown + _SHOWN_MAX]:
+            print(f"  ! {words}", flush=True)
+        self.shown = len(self.judge.violations)
 
     def tell(self, now: datetime) -> None:
         """Say how far it is, so that a run that is stopped has said how far it came."""
