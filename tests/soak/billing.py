@@ -53,6 +53,7 @@ class Run:
     counts: Counter[str] = field(default_factory=Counter)
     began: float = field(default_factory=time.monotonic)
     shown: int = 0
+    billing_s: float = 0.0  # of a core, but for nights over which a clerk was killed
     steps: int = _STEPS_FIRST  # of the last night that went through
 
     async def live(self) -> None:
@@ -85,7 +86,9 @@ class Run:
             done = await self.clerk.work(Night(now=now, is_late_settled=is_late_settled, die_at=die_at, fault=fault))
             if done is None:
                 self.counts["killed"] += 1
-            elif done.has_failed:
+                continue
+            self.billing_s += done.core_s
+            if done.has_failed:
                 self.counts["failed"] += 1
             else:
                 self._went(done, now)
@@ -109,7 +112,8 @@ class Run:
         print(
             f"  {now:%Y-%m} day {self.day}: {len(self.lives.accounts)} accounts, {len(self.judge.fixed)} invoices, {counts['lines']} lines,"
             f" {counts['killed']} kills, {counts['failed']} faults, {len(self.judge.violations)} violations,"
-            f" {time.monotonic() - self.began:.0f} s, {spent.user + spent.system:.0f} s of a core here",
+            f" {time.monotonic() - self.began:.0f} s;"
+            f" of a core {spent.user + spent.system:.0f} s for lives and judging, {self.billing_s:.0f} s for billing",
             flush=True,
         )
 
@@ -122,7 +126,7 @@ async def _main(reached: reach.Reached, *, seed: int, days: int, accounts: int) 
     try:
         lived = await lives.begun(database, random.Random(f"{seed} lives"))
         bills = Clerk(address, role, lived.shop.organization_id)
-        run = Run(seed, days, accounts, lived, bills, Judge(lived.shop), random.Random(f"{seed} kills"))
+        run = Run(seed, days, accounts, lived, bills, Judge(lived.shop, lived.used), random.Random(f"{seed} kills"))
         try:
             await run.live()
         finally:

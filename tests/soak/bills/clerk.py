@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -50,9 +51,13 @@ class Night:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """How a night went: ``failed`` accounts could not be rated; ``has_failed`` is what ``Night.fault`` wanted."""
+    """How a night went: ``failed`` accounts could not be rated; ``has_failed`` is what ``Night.fault`` wanted.
+
+    ``core_s`` is what the process has spent of a core on it.
+    """
 
     steps: int
+    core_s: float
     lines: int = 0
     failed: int = 0
     has_failed: bool = False
@@ -117,15 +122,15 @@ async def _serving(wire: Connection, address: str, role: str | None, organizatio
 
 
 async def _night(database: db.Database, night: Night, organization_id: UUID, counted: steps.Steps) -> Done:
-    ran = None
+    ran, began = None, time.process_time()
     try:
         async with _failing(night.fault):
             ran = await _work(database, night, organization_id)
     except* Failed:
         pass  # as the night wanted, which the answer says
     if ran is None:
-        return Done(steps=counted.passed, has_failed=True)
-    return Done(steps=counted.passed, lines=ran.lines, failed=ran.failed)
+        return Done(steps=counted.passed, core_s=time.process_time() - began, has_failed=True)
+    return Done(steps=counted.passed, core_s=time.process_time() - began, lines=ran.lines, failed=ran.failed)
 
 
 @asynccontextmanager

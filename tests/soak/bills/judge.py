@@ -6,7 +6,8 @@ rule that the bill run does not use: from the beginning, by no note of how far i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import bisect
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -21,11 +22,14 @@ from carbonledger.domains.subscriptions.service import recording
 from carbonledger.domains.subscriptions.store import subscriptions as store
 from carbonledger.domains.subscriptions.types import DueCharge, DueKind, Subscription
 from carbonledger.infra import db
+from carbonledger.kernel.period import Period
 from tests.integration.domains.invoices.shops import Shop
 
 BATCH: Final = 100
 LOOKED_BACK: Final = timedelta(days=70)
 """Every night this much of a life is worked out anew, at a month's end all of it."""
+SETTLED: Final = timedelta(days=50)
+"""So long after a line was due nothing comes late any more: 40 days, a week until that is settled, and grace."""
 _MOVING: Final = "'{state,payment,paid_at,reference,ended_at,updated_at}'::text[]"
 """What may still change of an issued invoice; nothing of one that is paid or void."""
 _ISSUED: Final = f"""
@@ -68,6 +72,21 @@ WHERE l.organization_id = $1 AND l.kind <> 'late'
 """
 _OF_CAUSES: Final = f"{_LINES} AND l.cause = ANY ($2::text[])"
 _OF_SUBSCRIPTIONS: Final = f"{_LINES} AND l.subscription_id = ANY ($2::uuid[])"
+_USED: Final = """
+SELECT l.cause, l.amount + coalesce(late.amount, 0) AS amount, coalesce(found.quantity_after, l.quantity) AS quantity,
+    coalesce(late.is_void, false) AS is_void
+FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
+LEFT JOIN LATERAL (
+    SELECT quantity_after FROM late_usage t WHERE t.organization_id = l.organization_id AND t.cause = l.cause ORDER BY t.id DESC LIMIT 1
+) found ON true
+LEFT JOIN LATERAL (
+    SELECT sum(o.amount) AS amount, bool_or(j.state = 'void') AS is_void
+    FROM invoice_lines o JOIN invoices j ON j.organization_id = o.organization_id AND j.id = o.invoice_id
+    WHERE o.organization_id = l.organization_id AND o.undoes = l.cause AND o.kind = 'late'
+) late ON true
+WHERE l.organization_id = $1 AND l.subscription_id = ANY ($2) AND l.kind = 'charge' AND l.meter_id IS NOT NULL
+    AND i.state IN ('issued', 'uncollectible')
+"""
 _CENT: Final = Decimal("0.01")
 
 
@@ -76,6 +95,8 @@ class Judge:
     """What was seen of issued invoices, and what is wrong."""
 
     shop: Shop
+    used: Mapping[UUID, Sequence[tuple[datetime, Decimal]]]
+    """What each account used, and when, in the order of time: as it was told to the product, and kept here."""
     fixed: dict[UUID, bytes] = field(default_factory=dict)
     ended: dict[UUID, bytes] = field(default_factory=dict)
     numbered: int = 0
@@ -158,6 +179,9 @@ class Judge:
         if worked_out is None:
             for cause in lines.keys() - causes:
                 self._say(f"{cause} is billed and was never due")
+            rows = await uow.conn.fetch(_USED, self.shop.organization_id, [one.id for one in found])
+            for words in miscounted(due, rows, self.used, until=max(one.advanced_until for one in found) - SETTLED):
+                self._say(words)
 
 
 def missing(due: Iterable[DueCharge], lines: dict[str, Any]) -> Iterable[str]:
@@ -189,6 +213,29 @@ def misjudged(due: Iterable[DueCharge], lines: dict[str, Any]) -> Iterable[str]:
             exact *= -Fraction(one.numerator, one.debited or 1)
         if line["amount"] != rounded(exact):
             yield f"{one.cause} is billed with {line['amount']} instead of {rounded(exact)}"
+
+
+def miscounted(
+    due: Iterable[DueCharge], rows: Iterable[Any], used: Mapping[UUID, Sequence[tuple[datetime, Decimal]]], *, until: datetime
+) -> Iterable[str]:
+    """Yield lines of usage, long over, that with what came late are not the usage that there was, or not its price."""
+    by_cause = {one.cause: one for one in due}
+    for row in rows:
+        one = by_cause.get(row["cause"])
+        if one is None or one.billable_at > until:
+            continue
+        there = used.get(one.account_id, ())
+        quantity = sum((each for part in one.stretches for _, each in _within(there, part)), Decimal(0))
+        if row["quantity"] != quantity:
+            yield f"{one.cause} is billed for {row['quantity']} instead of {quantity}"
+        price = min(quantity, Decimal(100)) * Decimal("0.10") + max(quantity - 100, Decimal(0)) * Decimal("0.05")
+        if not row["is_void"] and row["amount"] != rounded(Fraction(price)):
+            yield f"{one.cause} is billed with {row['amount']} instead of {rounded(Fraction(price))}"
+
+
+def _within(there: Sequence[tuple[datetime, Decimal]], part: Period) -> Sequence[tuple[datetime, Decimal]]:
+    first = bisect.bisect_left(there, part.start, key=lambda one: one[0])
+    return there[first : len(there) if part.end is None else bisect.bisect_left(there, part.end, key=lambda one: one[0])]
 
 
 def rounded(exact: Fraction) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -41,7 +42,8 @@ class Lives:
     shop: Shop
     dice: random.Random
     plans: list[UUID]
-    accounts: list[str] = field(default_factory=list)
+    accounts: list[tuple[UUID, str]] = field(default_factory=list)
+    used: dict[UUID, list[tuple[datetime, Decimal]]] = field(default_factory=dict)
     subscriptions: list[UUID] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -65,7 +67,7 @@ class Lives:
     async def _arrive(self, now: datetime) -> None:
         label = f"customer-{len(self.accounts)}"
         account_id = await self.shop.account(external_id=label, time_zone=self.dice.choice(ZONES))
-        self.accounts.append(label)
+        self.accounts.append((account_id, label))
         given: dict[str, Any] = {"quantity": self.dice.randrange(1, 6)}
         if self.dice.random() < 0.1:
             given["trial_days"] = self.dice.randrange(1, 30)
@@ -97,8 +99,9 @@ class Lives:
         for _ in range(times):
             is_late = self.dice.random() < 0.2
             at = max(BEGAN, now - timedelta(days=self.dice.randrange(1, 40))) if is_late else now
-            quantity, account = str(self.dice.randrange(1, 500)), self.dice.choice(self.accounts)
-            told.append(ledger.metered(str(ids.new_id(clock.now())), quantity, at=at, event="pages", account=account))
+            quantity, (account_id, label) = self.dice.randrange(1, 500), self.dice.choice(self.accounts)
+            told.append(ledger.metered(str(ids.new_id(clock.now())), str(quantity), at=at, event="pages", account=label))
+            bisect.insort(self.used.setdefault(account_id, []), (at, Decimal(quantity)))
             self.counts["late usage" if is_late else "usage"] += 1
         if told:
             await self.shop.send(*told, at=now)
