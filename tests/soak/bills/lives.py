@@ -12,12 +12,14 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
+from carbonledger.domains.accounts import service as accounts
 from carbonledger.domains.catalog.types import Charge
 from carbonledger.domains.catalog.types.charges import Flat, Timing
 from carbonledger.domains.invoices.service import standing, upcoming
 from carbonledger.domains.invoices.types.invoices import InvoicesFault
 from carbonledger.domains.invoices.types.sellers import LateUsage
 from carbonledger.domains.subscriptions import service as subscriptions
+from carbonledger.domains.subscriptions.service import following
 from carbonledger.domains.subscriptions.types import SubscriptionsFault, When
 from carbonledger.infra import clock, db
 from carbonledger.kernel import errors, ids
@@ -28,8 +30,9 @@ from tests.integration.domains.telemetry import kit as ledger
 
 ZONES: Final = ("UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Auckland")
 BEGAN: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
-LIVES_EVERY_DAYS, USES_EVERY_DAYS = 45, 12
+LIVES_EVERY_DAYS, USES_EVERY_DAYS = 20, 12
 """How often something happens to an account in the mean, and how often it uses something."""
+_MOVED: Final = 0.1
 _UNPAID: Final = """
 SELECT id FROM invoices WHERE organization_id = $1 AND state = 'issued' AND payment IN ('unpaid', 'failed') ORDER BY series, sequence
 """
@@ -74,7 +77,10 @@ class Lives:
         self.subscriptions.append(await self.shop.subscribe(account_id, self.dice.choice(self.plans), now=now, **given))
 
     async def _live(self, now: datetime) -> None:
-        """Something happens to a subscription; what it can't do as it stands is refused, and nothing happens."""
+        """Something happens to a subscription; what it can't do as it stands is refused, and nothing happens. Or its account moves."""
+        if self.dice.random() < _MOVED:
+            await self._move(now)
+            return
         subscription_id, when = self.dice.choice(self.subscriptions), self.dice.choice([When.NOW, When.RENEWAL])
         acts: list[tuple[str, Callable[..., Awaitable[Any]], dict[str, Any]]] = [
             ("quantity", subscriptions.change_quantity, {"quantity": self.dice.randrange(0, 9)}),
@@ -92,6 +98,13 @@ class Lives:
             self.counts["refused"] += 1
         else:
             self.counts[word] += 1
+
+    async def _move(self, now: datetime) -> None:
+        """An account moves to another time zone, and its subscriptions follow, as the job has them."""
+        account_id, _ = self.dice.choice(self.accounts)
+        async with self.shop.database.transaction(self.shop.organization_id) as uow:
+            await accounts.change(uow, now=now, account_id=account_id, values={"time_zone": self.dice.choice(ZONES)}, **self._names)
+            self.counts["moved"] += await following.move_zone(uow, now=now, account_id=account_id, **self._names)
 
     async def _use(self, now: datetime, times: int) -> None:
         """Customers use something, or what they used a while ago is told now."""
