@@ -133,6 +133,27 @@ def test_a_pause_within_one_day_costs_nothing_and_gives_nothing() -> None:
     assert sum(float(item[3]) for item in life.bill(at("2026-06-30"))) == 30
 
 
+def test_another_interval_on_the_day_of_a_pause_leaves_that_day_to_the_old_plan() -> None:
+    # Paused on the 10th at 15:00, which still counts: 20 of 30 days are given back. On to two weeks at 18:00, resumed on the 20th: the
+    # two weeks from the 10th are half over, those to the 24th have four of 14 days left. Usage is the old plan's until 15:00.
+    weeks = plan("weeks", flat("14"), usage(), interval=Interval(CalendarUnit.WEEK, 2))
+    life = Life(plan("p", flat("30"), usage()), at("2026-06-01")).do(at("2026-06-10T15:00:00Z"), commands.pause)
+    life.do(at("2026-06-10T18:00:00Z"), commands.change_plan, weeks, when=When.NOW).do(at("2026-06-20T08:00:00Z"), commands.resume)
+    found = life.due(at("2026-06-24"))
+    assert [
+        lives.line(due, found)[:1] + lives.line(due, found)[2:] for due in found if due.charge is not None and due.charge.code == "base"
+    ] == [
+        ("06-01", "06-01..07-01", "30.00"),
+        ("06-10", "06-11..07-01", "-20.00"),
+        ("06-20", "06-20..06-24", "4.00"),
+        ("06-24", "06-24..07-08", "14.00"),
+    ]
+    assert [(one.start, one.end) for due in found if due.charge is not None and due.charge.code == "calls" for one in due.stretches] == [
+        (at("2026-06-01"), at("2026-06-10T15:00:00Z")),
+        (at("2026-06-20T08:00:00Z"), at("2026-06-24")),
+    ]
+
+
 def test_usage_of_a_pause_is_left_out_to_the_instant_and_a_plan_that_comes_back_is_one_line() -> None:
     metered, other = plan("m", usage()), plan("n", usage())
     life = Life(metered, at("2026-06-01"))

@@ -147,8 +147,8 @@ def test_no_instant_is_charged_twice_and_no_credit_exceeds_its_charge(first: Pla
             given_back[one.credits] += one.numerator if one.proration is charge.proration else 0
     for cause, parts in given_back.items():
         assert parts <= by_cause[cause].numerator or by_cause[cause].proration is Proration.NONE
-    kept = any(fact.kind is FactKind.CANCELED and not fact.credit for fact in life.facts)
-    if not kept:  # what a cancellation keeps may be charged anew by a reactivation
+    kept = any(fact.kind in (FactKind.CANCELED, FactKind.ENDED) and not fact.credit for fact in life.facts)
+    if not kept:  # what an end keeps may be charged anew by a reactivation
         _no_double(found)
 
 
@@ -170,6 +170,30 @@ def _no_double(found: tuple[DueCharge, ...]) -> None:
             else:
                 rest.append((code, from_, to))
         debits = rest
+
+
+@given(first=st.sampled_from(PLANS), zone=st.sampled_from(ZONES), steps=STEPS)
+@settings(max_examples=150)
+def test_usage_counts_once_for_all_the_time_that_is_charged(first: PlanVersion, zone: str, steps: list) -> None:  # type: ignore[type-arg]
+    life, looks = lived(first, zone, steps)
+    # Every plan charges all usage here, beside its own charges: so whatever is changed, each instant is somebody's.
+    life.versions = {key: replace(version, charges=(*version.charges, usage("all"))) for key, version in life.versions.items()}
+    far = looks[-1][0] + timedelta(days=400)
+    stretches = [
+        (part.start, part.end)
+        for one in due(life, len(life.facts), far)
+        if one.charge and one.charge.code == "all"
+        for part in one.stretches
+    ]
+    turns = [turn for turn in story.tell(life.facts) if turn.fact.effective_at < far - timedelta(days=200)]
+    for turn, following in zip(turns, [*turns[1:], None], strict=True):
+        begins, ends = turn.fact.effective_at, following.fact.effective_at if following else far - timedelta(days=200)
+        for probe in (begins, begins + (ends - begins) / 2, ends - timedelta(microseconds=1)):
+            counted = sum(start <= probe < end for start, end in stretches if end is not None)
+            if begins <= probe < ends and turn.after.status in types.BILLED:
+                assert counted == 1
+            elif begins <= probe < ends - timedelta(days=2):  # what begins anew counts from its midnight, in whichever zone
+                assert counted == 0
 
 
 @given(first=st.sampled_from(PLANS), zone=st.sampled_from(ZONES), steps=STEPS, seed=st.integers())

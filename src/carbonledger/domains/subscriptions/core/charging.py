@@ -174,14 +174,13 @@ def _follow(cycle: _Cycle, turn: Turn) -> None:
     """Take a turn into account, and make good what was debited in advance."""
     at = turn.fact.effective_at
     over = turn.after.status in OVER
-    flat_at = eras_.boundary(turn, cycle.span)
-    exact = turn.fact.kind in (FactKind.PAUSED, FactKind.RESUMED) or over
+    flat_at, metered_at = eras_.cuts(cycle.era, turn, cycle.span)
     closes = cycle.era.closed is not None and cycle.era.turns[cycle.era.closed] is turn
     change = cover.followed(turn.before, turn.after)
     if closes:
         change = _stop
     cycle.flat = cover.changed(cycle.flat, flat_at, change)
-    cycle.metered = cover.changed(cycle.metered, at if exact else flat_at, change)
+    cycle.metered = cover.changed(cycle.metered, metered_at, change)
     proration = turn.fact.proration or Proration.DAY
     _credit(cycle, turn.fact, proration=proration, gives=not over or bool(turn.fact.credit))
     _advance(cycle, turn.fact, at, proration=proration)

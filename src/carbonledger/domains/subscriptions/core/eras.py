@@ -230,8 +230,7 @@ def closing(era: Era) -> tuple[datetime, datetime]:
     turn = era.turns[era.closed]
     at = turn.fact.effective_at
     span = span_at(era, at)
-    flat = at if span is None else boundary(turn, span)  # None: it is closed before it had a cycle
-    metered = at if turn.after.status in OVER else flat
+    flat, metered = (at, at) if span is None else cuts(era, turn, span)  # None: it is closed before it had a cycle
     return max(flat, era.begins), max(metered, era.metered_from)
 
 
@@ -241,6 +240,20 @@ def span_at(era: Era, at: datetime) -> Span | None:
         if span.end > at:
             return span if span.start <= at else None
     return None
+
+
+def cuts(era: Era, turn: Turn, span: Span) -> tuple[datetime, datetime]:
+    """Return from when a turn inside a cycle counts for flat prices, and from when for usage.
+
+    What closes the era in a pause leaves it all that counted until the pause.
+    """
+    at, flat = turn.fact.effective_at, boundary(turn, span)
+    in_pause = era.closed is not None and era.turns[era.closed] is turn and turn.before.status is Status.PAUSED
+    if in_pause and turn.after.status not in OVER:
+        pause = next(one for one in reversed(era.turns[: era.closed]) if one.fact.kind is FactKind.PAUSED)
+        flat = flat if pause.fact.proration is Proration.NONE else max(flat, boundary(pause, span))
+    is_exact = in_pause or turn.fact.kind in (FactKind.PAUSED, FactKind.RESUMED) or turn.after.status in OVER
+    return flat, at if is_exact else flat
 
 
 def boundary(turn: Turn, span: Span) -> datetime:
