@@ -151,7 +151,8 @@ def server() -> Iterator[Server]:
                     postgres.ClusterOptions(
                         data_dir=data_dir,
                         binaries=Path(binaries) if binaries else None,
-                        settings={"fsync": "off", "max_connections": "300", "max_wal_size": "256MB"},
+                        # Little memory: every database that is made or dropped is looked for in all of it.
+                        settings={"fsync": "off", "max_connections": "300", "max_wal_size": "256MB", "shared_buffers": "128MB"},
                     )
                 )
             )
@@ -212,7 +213,7 @@ class TestDatabase:
 @contextlib.asynccontextmanager
 async def _clone(server: Server, template: str) -> AsyncIterator[TestDatabase]:
     name = f"test_{uuid4().hex[:12]}"
-    await _run(server.superuser, f"CREATE DATABASE {name} TEMPLATE {template} OWNER carbonledger_owner")
+    await _run(server.superuser, f"CREATE DATABASE {name} TEMPLATE {template} OWNER carbonledger_owner STRATEGY FILE_COPY")
     try:
         yield TestDatabase(
             name=name,
