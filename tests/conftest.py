@@ -33,9 +33,10 @@ from carbonledger.kernel import ids
 
 ROOT = Path(__file__).parents[1]
 
-# Property tests are judged by what they find, never by how long a busy machine takes for one example.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# Property tests are judged by what they find, never by how long a busy machine takes for one example. On CI they take the same examples
+# each time, so that its verdict is on the commit; new ones are taken everywhere else, and by the hour by `dev.py soak properties`.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=bool(os.environ.get("CARBONLEDGER_CI")))
+hypothesis.settings.load_profile("tests")
 
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own
