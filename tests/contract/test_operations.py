@@ -18,12 +18,11 @@ import jsonschema_rs
 import pytest
 import pytest_asyncio
 
-from carbonledger.entrypoints.rest import openapi
-from tests import conftest
+from tests import conftest, described
 from tests.contract import recipes, worlds
 from tests.integration.entrypoints.rest.identity import conftest as kit
 
-DOCUMENT = openapi.document()
+DOCUMENT = described.document()
 PROBLEM_JSON = "application/problem+json"
 # A scope that most operations do not ask for, and another for those that do.
 HARMLESS = ("notifications:read", "jobs:read")

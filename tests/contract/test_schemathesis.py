@@ -21,8 +21,7 @@ from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from carbonledger.entrypoints.asgi import server as servers
-from carbonledger.entrypoints.rest import openapi
-from tests import conftest, until
+from tests import conftest, described, until
 from tests.contract import worlds
 from tests.integration.entrypoints.rest.identity import conftest as kit
 
@@ -47,7 +46,7 @@ CONFIGURATION = schemathesis.Config.from_dict({"checks": {"negative_data_rejecti
 
 def generated() -> dict[str, Any]:
     """The document without protobuf bodies: random bytes are mostly none, and nothing that breaks their schema can be written in them."""
-    document = openapi.document()
+    document = described.document()
     for path in document["paths"].values():
         for operation in path.values():
             operation.get("requestBody", {}).get("content", {}).pop("application/x-protobuf", None)

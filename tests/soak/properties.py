@@ -45,7 +45,9 @@ def _multiply(item: pytest.Function, times: float) -> None:
 
 def multiplied(usual: hypothesis.settings, times: float) -> hypothesis.settings:
     """Return settings of so many times the examples, never fewer than one, chosen by the run's seed alone."""
-    return hypothesis.settings(usual, max_examples=max(round(usual.max_examples * times), 1), derandomize=False, database=None, deadline=None)
+    return hypothesis.settings(
+        usual, max_examples=max(round(usual.max_examples * times), 1), derandomize=False, database=None, deadline=None
+    )
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +13,13 @@ from hypothesis import stateful, strategies
 from tests.soak import properties
 
 
-def item(obj: Any = None, cls: type | None = None) -> pytest.Function:
+def item(obj: Callable[[], None] | None = None, cls: type | None = None) -> pytest.Function:
     found: Any = SimpleNamespace(obj=obj, cls=cls)
     test: pytest.Function = found
     return test
 
 
-@pytest.mark.parametrize(("usual", "times", "taken"), [(100, 100.0, 10_000), (12, 100.0, 1_200), (25, 1.0, 25), (12, 0.01, 1)])
+@pytest.mark.parametrize("usual, times, taken", [(100, 100.0, 10_000), (12, 100.0, 1_200), (25, 1.0, 25), (12, 0.01, 1)])
 def test_each_takes_its_own_number_so_many_times(usual: int, times: float, taken: int) -> None:
     assert properties.multiplied(hypothesis.settings(max_examples=usual), times).max_examples == taken
 
