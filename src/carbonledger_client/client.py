@@ -10,23 +10,27 @@ is safe to repeat, since each is known by its idempotency key.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 
+from carbonledger_client import audit_packs as packs
 from carbonledger_client import credit_lots, errors, models, transport
 from carbonledger_client import periods as months
 from carbonledger_client import receipts as carbon
 
 EVENTS_MAX = 10_000  # of one request
 _RECEIPTS = "/v1/receipts"
+_PACKS = "/v1/exports/audit-packs"
 _COMPRESSED_FROM_BYTES = 1024
 _GZIP_WINDOW = 31  # 15 bits of window, and a gzip header
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -144,6 +148,53 @@ class Client:
         """Return the file that proves that one event is inside a receipt."""
         path = f"{_RECEIPTS}/{_place(receipt_id)}/events/{_place(event_id)}/proof"
         return _content(self._transport.send("GET", path, repeatable=True))
+
+    def audit_packs(self, *, limit: int = 50, cursor: str | None = None) -> packs.Page:
+        """Return audit packs of the organization, the last ordered first; go on with the page's ``next_cursor``."""
+        params = {"limit": str(limit), **({} if cursor is None else {"cursor": cursor})}
+        return packs.page_from_api(_document(self._transport.send("GET", _PACKS, params=params, repeatable=True)))
+
+    def order_audit_pack(self, month: str) -> str:
+        """Order the pack of a closed month, such as ``2026-10``, as it stands now, and return the job's id; while one is being made, that
+        one's.
+        """
+        packs.month_in_path(month)
+        body = orjson.dumps({"month": month})
+        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}  # an attempt that was answered unheard orders one
+        return months.job_from_api(_document(self._transport.send("POST", _PACKS, content=body, headers=headers, repeatable=True)))
+
+    def audit_pack(self, month: str, *, number: int | None = None) -> packs.AuditPack | None:
+        """Return a pack of a month, the newest if no ``number`` is given; None: there is none, or not that one."""
+        packs.month_in_path(month)
+        cursor: str | None = None
+        while True:
+            page = self.audit_packs(limit=200, cursor=cursor)
+            found = [one for one in page.data if one.month == month and number in {None, one.number}]
+            if found or page.next_cursor is None:
+                return max(found, key=lambda one: one.number, default=None)
+            cursor = page.next_cursor
+
+    def download_audit_pack(self, month: str, to: Path, *, number: int | None = None) -> str:
+        """Write a pack of a month to a file, the newest if no ``number`` is given, and return its SHA-256 in hex.
+
+        It may be of any size: it is never held whole. The file is there once all of it came and is what the server says that it is; until
+        then it is beside it, with ``.part`` behind its name. Raises ``Refused``, ``Unreachable``, ``Garbled``, ``OSError``.
+        """
+        path = f"{_PACKS}/{packs.month_in_path(month)}"
+        params = None if number is None else {"number": str(number)}
+        part = to.with_name(f"{to.name}.part")
+        try:
+            with part.open("w+b") as file:
+                answer = self._transport.send("GET", path, params=params, repeatable=True, into=file)
+                _content(answer)
+                file.seek(0)
+                came = hashlib.file_digest(file, "sha256").hexdigest()
+            if came != packs.sha256_of(answer.headers.get("etag")):
+                raise errors.Garbled("The audit pack did not come as the server has it. Download it again.")
+            part.replace(to)
+        finally:
+            part.unlink(missing_ok=True)
+        return came
 
 
 def _content(answer: transport.Answer) -> bytes:

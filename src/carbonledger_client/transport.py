@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import BinaryIO
 
 import httpx2
 
@@ -75,12 +76,16 @@ class Transport:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool,
+        into: BinaryIO | None = None,
     ) -> Answer:
-        """Send a request until an answer counts. Raises ``Unreachable`` when the attempts are used up, ``Garbled`` at too long a body."""
+        """Send a request until an answer counts. Raises ``Unreachable`` when the attempts are used up, ``Garbled`` at too long a body.
+
+        ``into``: an empty file that the body of a good answer is written to, however long it is; the answer has none then.
+        """
         for attempt in range(1, self.patience.attempts_max + 1):
             is_last = not repeatable or attempt == self.patience.attempts_max
             try:
-                answer = self._exchange(method, path, params=params, content=content, headers=headers)
+                answer = self._exchange(method, path, params=params, content=content, headers=headers, into=into)
             except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
                 raise errors.Misused(f"{self.base_url} can't be asked: {error}") from error
             except httpx2.TransportError as error:
@@ -94,25 +99,48 @@ class Transport:
         raise errors.Unreachable(f"No attempt was made to reach {self.base_url}.")
 
     def _exchange(
-        self, method: str, path: str, *, params: Mapping[str, str] | None, content: bytes | None, headers: Mapping[str, str] | None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None,
+        content: bytes | None,
+        headers: Mapping[str, str] | None,
+        into: BinaryIO | None,
     ) -> Answer:
         request = self._http.build_request(method, path, params=params, content=content, headers=headers)
         response = self._http.send(request, stream=True)
         try:
-            parts, size = [], 0
-            for part in response.iter_bytes():
-                size += len(part)
-                if size > ANSWER_MAX_BYTES:
-                    raise errors.Garbled(f"The answer is longer than {ANSWER_MAX_BYTES} bytes.")
-                parts.append(part)
+            if into is not None and response.status_code == HTTPStatus.OK:
+                _write(response, into)
+                body = b""
+            else:
+                body = _read(response)
         except httpx2.DecodingError as error:
             raise errors.Garbled(f"The answer can't be decoded: {error}") from error
         finally:
             response.close()
-        return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, b"".join(parts))
+        return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
 
     def _wait_s(self, attempt: int) -> float:
         return self.rng.uniform(0.0, min(self.patience.cap_s, self.patience.base_s * 2.0 ** (attempt - 1)))
+
+
+def _read(response: httpx2.Response) -> bytes:
+    parts, size = [], 0
+    for part in response.iter_bytes():
+        size += len(part)
+        if size > ANSWER_MAX_BYTES:
+            raise errors.Garbled(f"The answer is longer than {ANSWER_MAX_BYTES} bytes.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _write(response: httpx2.Response, into: BinaryIO) -> None:
+    """Write a body to a file from its beginning, over what an attempt before has left there."""
+    into.seek(0)
+    into.truncate()
+    into.writelines(response.iter_bytes())
 
 
 def retry_after_s(value: str | None, *, now: datetime) -> float:

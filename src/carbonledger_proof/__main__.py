@@ -74,10 +74,12 @@ def _figures(receipt: statement.Receipt) -> list[str]:
         f"Period        {period.month} ({period.zone}): {period.start:%Y-%m-%d %H:%M} to {period.end:%Y-%m-%d %H:%M} UTC",
     ]
     told += [f"Gross CO2e    scope {entry.scope.value}, {entry.basis.value}: {_grams(entry.co2e_mg)}" for entry in receipt.gross]
-    told += [f"Events        {receipt.events.count:,}"]
+    told += [f"Events        {_count(receipt.events.count)}"]
     compensation = receipt.compensation
     if compensation is None:
         told.append("Compensated   nothing")
+    elif not compensation.required_mg:
+        told.append("Compensated   nothing, as no emissions are stated")
     else:
         share = f"{compensation.share_bp / 100:g} % of {compensation.bound.value}, {compensation.basis.value}"
         told.append(f"Compensated   {_gram(compensation.required_mg)} ({share})")
@@ -94,10 +96,14 @@ def _contents(said: manifest.Manifest) -> list[str]:
         f"Audit pack    {said.number} for {period.month}, made {said.made_at:%Y-%m-%d %H:%M:%S} UTC by {said.issuer}",
         f"Organization  {said.organization}",
         f"Period        {period.month} ({period.zone}): {period.start:%Y-%m-%d %H:%M} to {period.end:%Y-%m-%d %H:%M} UTC",
-        f"Events        {said.events.count:,}",
+        f"Events        {_count(said.events.count)}",
     ]
     told += [f"Receipt       {one.serial}: {one.state.value}" for one in said.receipts]
     return [*told, f"Files         {len(said.files)}", ""]
+
+
+def _count(events: int) -> str:
+    return f"{events:,}" if events else "none: no usage was recorded in this period"
 
 
 def _grams(range_: measures.Range | None) -> str:

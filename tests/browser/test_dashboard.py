@@ -55,7 +55,12 @@ PAGES = (
     "/invoices?view=drafts",
     "/invoices/{invoice_id}",
     "/invoices/{invoice_id}/lines/{line_id}",
+    "/invoices/new",
+    "/invoices/new?account={account_id}",
+    "/invoices/late",
     "/invoices/seller",
+    "/invoices/tax-rates",
+    "/invoices/numbers",
     "/receipts",
     "/receipts/{receipt_id}",
     "/receipts/periods/{period_id}",
@@ -84,6 +89,7 @@ ELSEWHERE = {
     "/connections/{connection_id}": "test_connections",
     "/static/{name}": "no page",
     "/explore/table.csv": "no page",
+    "/invoices/table.csv": "no page",
     "/receipts/{receipt_id}/pdf": "no page",
     "/invoices/{invoice_id}/pdf": "no page",
     "/receipts/{receipt_id}/bundle": "no page",
@@ -222,6 +228,39 @@ def test_reading_works_without_javascript(
         page.locator("summary", has_text="Last 30 days").click()
         page.get_by_role("link", name="Last 7 days").click()
         expect(page.get_by_text("What AI cost and emitted, last 7 days")).to_be_visible()
+
+
+def test_an_invoice_is_written_with_the_keyboard_and_without_javascript(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    account = seeding.sold(running)["account_id"]
+    with browser.new_context(storage_state=state, java_script_enabled=False, viewport={"width": 360, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{running.address}/invoices/new?account={account}")
+        page.get_by_role("textbox", name="What is billed").focus()
+        page.keyboard.type("Workshop")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.type("450")
+        page.get_by_role("combobox", name="Tax").select_option(label="None")
+        page.get_by_role("button", name="Work it out").press("Enter")
+        expect(page.locator(".sums .total")).to_have_text(re.compile("450.00"))
+        page.get_by_role("button", name="Save the draft").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Draft")
+        page.get_by_role("button", name="Issue it").press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("INV-"))
+
+
+def test_another_line_keeps_the_focus_where_it_was(
+    browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
+) -> None:
+    account = seeding.sold(running)["account_id"]
+    with browser.new_context(storage_state=state) as context:
+        page = context.new_page()
+        page.goto(f"{running.address}/invoices/new?account={account}")
+        page.get_by_role("button", name="Another line").press("Enter")
+        expect(page.get_by_role("textbox", name="What is billed")).to_have_count(2)
+        expect(page.get_by_role("button", name="Another line")).to_be_focused()
 
 
 def test_anybody_verifies_a_receipt_by_its_file_without_an_account_and_without_javascript(

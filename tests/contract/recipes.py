@@ -410,6 +410,17 @@ async def a_customer(world: World) -> dict[str, str]:
     return {"account_id": (await world.post("/v1/accounts", body))["id"]}
 
 
+async def a_payment_methods_body(world: World) -> Body:
+    del world
+    return {"processor": "stripe", "reference": f"pm_{uuid4().hex}", "brand": "visa", "last4": "4242"}
+
+
+async def a_payment_method(world: World) -> dict[str, str]:
+    place = await a_customer(world)
+    made = await world.post(f"/v1/accounts/{place['account_id']}/payment-methods", await a_payment_methods_body(world))
+    return {**place, "payment_method_id": made["id"]}
+
+
 async def a_former_customer(world: World) -> dict[str, str]:
     place = await a_customer(world)
     assert (await world.key.send("DELETE", f"/v1/accounts/{place['account_id']}")).status_code == 204
@@ -562,6 +573,10 @@ RECIPES: dict[str, Recipe] = {
     "changeAccount": Recipe(place=a_customer),
     "deleteAccount": Recipe(place=a_customer),
     "eraseAccount": Recipe(place=a_former_customer),
+    "addPaymentMethod": Recipe(place=a_customer, body=a_payment_methods_body),
+    "listPaymentMethods": Recipe(place=a_customer),
+    "setDefaultPaymentMethod": Recipe(place=a_payment_method),
+    "removePaymentMethod": Recipe(place=a_payment_method),
     "createPlan": Recipe(body=a_plans_body),
     "getPlan": Recipe(place=a_plan),
     "changePlan": Recipe(place=a_plan),

@@ -132,11 +132,12 @@ class Settings(BaseSettings):
     rate_paid_per_s: int = Field(default=500, ge=1, description="Requests a second on starter, growth and scale.")
     rate_sign_in_per_min: int = Field(default=60, ge=1, description="Sign-ins and receipt checks a minute from one address.")
     rate_public_per_min: int = Field(default=6000, ge=1, description="Cacheable public reads a minute from one address.")
-    rate_verify_per_min: int = Field(default=60, ge=1, description="Receipts a minute that one address may ask for by their serials.")
+    rate_verify_per_min: int = Field(default=60, ge=1, description="Receipts and audit packs a minute that one address may have checked.")
     body_limit_bytes: int = Field(default=10 * 2**20, ge=1024, description="Largest request body, also after inflation.")
     ingest_body_limit_bytes: int = Field(default=32 * 2**20, ge=1024, description="The same for ingest.")
 
     # --- jobs
+    workers: int = Field(default=0, ge=0, le=64, description="Worker processes that `up` starts; 0: one for each processor, at most 4.")
     worker_concurrency: int = Field(default=8, ge=1, le=500, description="Jobs at once in one worker.")
     job_attempts_max: int = Field(default=8, ge=1, le=100, description="Attempts before a job is parked.")
 

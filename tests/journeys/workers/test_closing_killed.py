@@ -1,9 +1,10 @@
-"""A worker is killed (SIGKILL) in the middle of each step of closing a month, and of making its audit pack: another goes on, and it is done
-once, with the same digits.
+"""A worker is killed (SIGKILL) in the middle of each step of closing a month, of issuing its receipt, and of making its audit pack: another
+goes on, and it is done once, with the same digits.
 """
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -11,13 +12,15 @@ from types import ModuleType
 import pytest
 
 from carbonledger.domains.identity.service import entitlements, house
-from carbonledger.domains.receipts.service import closing, packing, packs, periods, proving
+from carbonledger.domains.receipts.service import bundling, closing, issuing, log, packing, packs, periods, proving
 from carbonledger.domains.receipts.types.packs import AUDIT_PACKS
 from carbonledger.domains.receipts.types.packs import State as PackState
 from carbonledger.domains.receipts.types.periods import State
+from carbonledger.domains.receipts.types.receipts import RECEIPTS
 from carbonledger.infra import clock, objects
 from carbonledger.kernel import actor
 from carbonledger_proof import pack as proof
+from carbonledger_proof import verify
 from tests.integration.domains.telemetry import kit as ledger
 from tests.journeys.workers import standing_still
 from tests.journeys.workers.conftest import PRODUCT, Plant, end, eventually
@@ -37,12 +40,14 @@ STEPS: list[tuple[ModuleType, str]] = [
     (proving, "proven"),
     (closing, "closed"),
 ]
+RECEIPT_STEPS: list[tuple[ModuleType, str]] = [(issuing, "issue"), (log, "checkpoint"), (bundling, "prove")]
 PACK_STEPS = ["gather", "stream", "seal", "check", "finish"]
 
 
-async def due(plant: Plant) -> None:
-    """October with three events, over for nine days by the organization's clock, and asked to be closed."""
-    items = [ledger.draft(f"k{number}", at=OCTOBER + timedelta(days=number)) for number in range(3)]
+async def due(plant: Plant, *, emits: bool = True) -> None:
+    """October with three events, over for nine days by the organization's clock, and asked to be closed. ``emits``: they are of a model."""
+    draft = ledger.draft if emits else functools.partial(ledger.metered, quantity="1")
+    items = [draft(f"k{number}", at=OCTOBER + timedelta(days=number)) for number in range(3)]
     await ledger.accept(plant.database, plant.organization_id, *items, at=NOVEMBER)
     mine = plant.organization_id
     async with plant.database.transaction(mine) as uow:
@@ -96,6 +101,35 @@ async def test_killed_in_the_middle_of_a_step_the_month_is_closed_once_with_the_
 
     await eventually(is_closed)
     assert await digits(plant) == CLOSED
+
+
+@pytest.mark.parametrize("module, name", RECEIPT_STEPS, ids=[name for _, name in RECEIPT_STEPS])
+async def test_killed_in_the_middle_of_a_step_the_receipt_is_issued_once_and_proven(
+    plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
+) -> None:
+    mine, at = plant.organization_id, clock.now()
+    async with plant.database.transaction() as uow:
+        await house.ensure(uow, at=at, email="owner@example.com")
+    async with plant.database.transaction(mine) as uow:
+        await entitlements.grant(uow, actor=actor.system(mine), now=at, at=at, organization_id=mine, quotas={}, features={RECEIPTS: True})
+    await due(plant, emits=False)  # so no credits are needed: what is killed while it allocates some is under test in ``worker``
+    await killed_in(plant, module, name, tmp_path, monkeypatch)
+    plant.start(PRODUCT)
+
+    async def bundles() -> list[bytes | None]:
+        async with plant.database.transaction(mine) as uow:
+            return [row["bundle"] for row in await uow.conn.fetch("SELECT bundle FROM receipts WHERE state = 'issued'")]
+
+    async def is_proven() -> bool:
+        return [one is not None for one in await bundles()] == [True]
+
+    await eventually(is_proven)
+    (content,) = await bundles()
+    assert content is not None
+    assert verify.bundle(content).ok
+    async with plant.database.transaction(mine) as uow:
+        assert await uow.conn.fetchval("SELECT count(*) FROM events WHERE action = $1", issuing.ISSUED) == 1
+        assert await uow.conn.fetchval("SELECT sum(issued) FROM receipt_counters") == 1
 
 
 @pytest.mark.parametrize("name", PACK_STEPS)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Integer, PrimaryKeyConstraint, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 
 from carbonledger.infra import columns
 
@@ -46,4 +57,26 @@ account_uses = columns.tenant_table(
     CheckConstraint("live >= 0", name="live"),
     PrimaryKeyConstraint("organization_id", "account_id", "kind"),
     ForeignKeyConstraint(["organization_id", "account_id"], ["accounts.organization_id", "accounts.id"]),
+)
+
+payment_methods = columns.tenant_table(
+    "payment_methods",
+    columns.id_column(),
+    Column("account_id", Uuid, nullable=False),
+    columns.text("processor"),
+    columns.text("reference"),
+    columns.text("brand", nullable=True),
+    columns.text("last4", nullable=True),
+    columns.text("label", nullable=True),
+    Column("is_default", Boolean, nullable=False),
+    columns.instant("created_at"),
+    CheckConstraint("processor ~ '^[a-z][a-z0-9_]{0,39}$'", name="processor"),
+    CheckConstraint("length(reference) BETWEEN 1 AND 200", name="reference"),
+    CheckConstraint("length(brand) BETWEEN 1 AND 40", name="brand"),
+    CheckConstraint("last4 ~ '^[0-9A-Z]{4}$'", name="last4"),
+    CheckConstraint("length(label) BETWEEN 1 AND 100", name="label"),
+    ForeignKeyConstraint(["organization_id", "account_id"], ["accounts.organization_id", "accounts.id"]),
+    UniqueConstraint("organization_id", "processor", "reference", name="payment_methods_reference_key"),
+    Index("payment_methods_account_idx", "organization_id", "account_id", "id"),
+    Index("payment_methods_default_idx", "organization_id", "account_id", unique=True, postgresql_where=text("is_default")),
 )

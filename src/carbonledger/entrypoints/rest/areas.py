@@ -23,12 +23,14 @@ from carbonledger.entrypoints.rest import (
     invoice_explanations,
     invoice_previews,
     invoices,
+    late_usage,
     llm_keys,
     members,
     meters,
     methodology,
     organizations,
     otlp,
+    payment_methods,
     periods,
     plans,
     prices,
@@ -63,6 +65,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     connections.router,
     connection_costs.router,
     accounts.router,
+    payment_methods.router,
     plans.router,
     meters.router,
     tax_rates.router,
@@ -95,7 +98,7 @@ ROUTERS: Final[tuple[routing.Router, ...]] = (
     sellers.router,
     sellers.series,
     sellers.trouble,
-    sellers.late_usage,
+    late_usage.router,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -44,11 +45,22 @@ async def list_invoices(
     subscription_id: UUID | None = None,
     state: invoices.State | None = None,
     payment: invoices.Payment | None = None,
+    number: Annotated[str | None, Query(min_length=1, max_length=100, description="A part of the number.")] = None,
+    issued_from: Annotated[dt.datetime | None, Query(description="Issued at this time or later.")] = None,
+    issued_before: Annotated[dt.datetime | None, Query(description="Issued before this time.")] = None,
     limit: Annotated[int, Query(ge=1, le=page.LIMIT_MAX)] = page.LIMIT_DEFAULT,
     cursor: Annotated[str | None, Query(max_length=page.CURSOR_MAX_CHARS)] = None,
 ) -> shapes.ListOut[invoice_shapes.InvoiceOut]:
     """List invoices, newest first, drafts and what is gathered for the next one among them."""
-    filters = Filters(account_id=account_id, subscription_id=subscription_id, state=state, payment=payment)
+    filters = Filters(
+        account_id=account_id,
+        subscription_id=subscription_id,
+        state=state,
+        payment=payment,
+        number=number,
+        issued_from=issued_from,
+        issued_before=issued_before,
+    )
     request = call.page(limit=limit, cursor=cursor, parts=1)
     found = await standing.listed(call.uow, organization_id=call.caller.organization_id, filters=filters, page=request)
     return shapes.ListOut(data=[invoice_shapes.to_api_invoice(one) for one in found.data], next_cursor=found.next_cursor)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -13,20 +12,17 @@ from fastapi import Query
 from pydantic import Field
 
 from carbonledger.domains.accounts import types as account_types
-from carbonledger.domains.invoices.service import failing, late, retrying, sellers
+from carbonledger.domains.invoices.service import failing, retrying, sellers
 from carbonledger.domains.invoices.types import failures, totals
 from carbonledger.domains.invoices.types import sellers as types
 from carbonledger.domains.invoices.types.sellers import Logo, NumberSeries, SellerSettings
-from carbonledger.entrypoints.rest import quantities, routing, shapes
+from carbonledger.entrypoints.rest import routing, shapes
 from carbonledger.entrypoints.shared import access
-from carbonledger.kernel import decimals, errors, page
-from carbonledger.kernel import money as moneys
-from carbonledger.kernel.money import Money
+from carbonledger.kernel import errors, page
 
 router = routing.Router(prefix="/v1/seller", tag="Invoices")
 series = routing.Router(prefix="/v1/invoice-series", tag="Invoices")
 trouble = routing.Router(prefix="/v1/billing-failures", tag="Invoices")
-late_usage = routing.Router(prefix="/v1/late-usage", tag="Invoices")
 _READ: Final = access.scope("invoices:read")
 _WRITE: Final = access.scope("invoices:write")
 _LOGO_CHARS_MAX: Final = 280_000  # of base64, for as many bytes as a logo may have
@@ -115,6 +111,7 @@ class SeriesOut(shapes.Out):
     prefix: str
     padding: int
     issued: int = Field(description="How many are given.")
+    next_number: str = Field(description="What the next invoice that is issued in it is called.")
 
 
 class FailureOut(shapes.Out):
@@ -129,23 +126,6 @@ class FailureOut(shapes.Out):
     attempts: int
     first_failed_at: dt.datetime
     last_failed_at: dt.datetime
-
-
-class LateOut(shapes.Out):
-    """Usage that came when its line was issued, and what was decided about it."""
-
-    id: UUID
-    cause: str = Field(description="Of the line.")
-    invoice_id: UUID
-    account_id: UUID
-    decision: types.LateUsage
-    quantity_before: str = Field(pattern=quantities.DECIMAL)
-    quantity_after: str = Field(pattern=quantities.DECIMAL)
-    amount: str = Field(pattern=quantities.DECIMAL, description="What the difference is worth.")
-    currency: str
-    events: int
-    events_sha256: str
-    found_at: dt.datetime
 
 
 _SELLER: Final[dict[str, Any]] = {
@@ -164,7 +144,7 @@ _SELLER: Final[dict[str, Any]] = {
     "tax_rounding": "document",
     "series": "main",
 }
-_SERIES: Final[dict[str, Any]] = {"code": "y2027", "prefix": "2027-", "padding": 5, "issued": 0}
+_SERIES: Final[dict[str, Any]] = {"code": "y2027", "prefix": "2027-", "padding": 5, "issued": 0, "next_number": "2027-00001"}
 _FAILURE: Final[dict[str, Any]] = {
     "id": "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d91",
     "account_id": "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d92",
@@ -175,20 +155,6 @@ _FAILURE: Final[dict[str, Any]] = {
     "attempts": 3,
     "first_failed_at": "2026-04-01T00:12:00Z",
     "last_failed_at": "2026-04-01T02:12:00Z",
-}
-_LATE: Final[dict[str, Any]] = {
-    "id": "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d93",
-    "cause": "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d84/1/calls/2026-03-01T00:00:00Z",
-    "invoice_id": "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d94",
-    "account_id": "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d92",
-    "decision": "ignore_and_report",
-    "quantity_before": "2500",
-    "quantity_after": "2600",
-    "amount": "0.10",
-    "currency": "EUR",
-    "events": 2600,
-    "events_sha256": "0f" * 32,
-    "found_at": "2026-04-03T02:25:00Z",
 }
 
 
@@ -245,7 +211,9 @@ def _logo(given: LogoIn) -> Logo:
 
 def to_api_series(found: NumberSeries) -> SeriesOut:
     """Return a series as the API shows it."""
-    return SeriesOut(code=found.code, prefix=found.prefix, padding=found.padding, issued=found.issued)
+    return SeriesOut(
+        code=found.code, prefix=found.prefix, padding=found.padding, issued=found.issued, next_number=found.number(found.issued + 1)
+    )
 
 
 @router.get("", access=_READ, summary="Show the seller", operation_id="getSeller", examples={"response": _SELLER})
@@ -357,41 +325,3 @@ async def retry_billing_failure(call: routing.CallDep, failure_id: UUID) -> Fail
         failure_id=failure_id,
     )
     return _failure(done)
-
-
-@late_usage.get(
-    "",
-    access=_READ,
-    summary="List usage that came late",
-    operation_id="listLateUsage",
-    examples={"response": {"data": [_LATE], "next_cursor": None}},
-    errors=(page.CursorUnreadable,),
-)
-async def list_late_usage(
-    call: routing.CallDep,
-    limit: Annotated[int, Query(ge=1, le=page.LIMIT_MAX)] = page.LIMIT_DEFAULT,
-    cursor: Annotated[str | None, Query(max_length=page.CURSOR_MAX_CHARS)] = None,
-) -> shapes.ListOut[LateOut]:
-    """List usage that came when its invoice was issued, newest first, with what it is worth and what was decided about it."""
-    found = await late.reports(call.uow, organization_id=call.caller.organization_id, page=call.page(limit=limit, cursor=cursor, parts=1))
-    return shapes.ListOut(data=[_late(one) for one in found.data], next_cursor=found.next_cursor)
-
-
-def _late(one: failures.Late) -> LateOut:
-    def plain(value: Decimal) -> str:
-        return decimals.to_api_decimal(value)
-
-    return LateOut(
-        id=one.id,
-        cause=one.cause,
-        invoice_id=one.invoice_id,
-        account_id=one.account_id,
-        decision=one.decision,
-        quantity_before=plain(one.quantity_before),
-        quantity_after=plain(one.quantity_after),
-        amount=moneys.to_api_amount(Money(one.amount, one.currency)),
-        currency=one.currency.code,
-        events=one.events,
-        events_sha256=one.digest,
-        found_at=one.found_at,
-    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import functools
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 from uuid import UUID
 
 from pydantic import Field
@@ -15,6 +16,8 @@ from carbonledger.domains.subscriptions import service, types
 from carbonledger.entrypoints.rest import routing, shapes, subscription_shapes
 from carbonledger.entrypoints.rest.subscription_shapes import EXAMPLE, SubscriptionOut
 from carbonledger.entrypoints.shared import access
+from carbonledger.infra import db
+from carbonledger.kernel.actor import Actor
 
 router = routing.Router(prefix="/v1/subscriptions/{subscription_id}", tag="Subscriptions")
 
@@ -84,6 +87,19 @@ class ReactivateIn(shapes.In):
     proration: subscription_shapes.Cut | None = None
 
 
+class _UseCase(Protocol):
+    async def __call__(
+        self, uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, subscription_id: UUID
+    ) -> types.View: ...
+
+
+async def _done(call: routing.Call, subscription_id: UUID, use_case: _UseCase) -> SubscriptionOut:
+    view = await use_case(
+        call.uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, subscription_id=subscription_id
+    )
+    return subscription_shapes.to_api_subscription(view)
+
+
 @router.post(
     "/change-plan",
     access=_WRITE,
@@ -109,12 +125,8 @@ async def change_subscription_plan(call: routing.CallDep, subscription_id: UUID,
     The day of the change belongs to the new plan. A longer interval is an upgrade, a shorter one a downgrade; of one length the dearer is
     the upgrade. With another interval a new period begins.
     """
-    view = await service.change_plan(
-        call.uow,
-        actor=call.actor,
-        now=call.now,
-        organization_id=call.caller.organization_id,
-        subscription_id=subscription_id,
+    changed = functools.partial(
+        service.change_plan,
         plan_id=body.plan_id,
         version=body.plan_version,
         when=body.when,
@@ -122,7 +134,7 @@ async def change_subscription_plan(call: routing.CallDep, subscription_id: UUID,
         proration=body.proration,
         overrides=subscription_shapes.from_api_charges(body.charges),
     )
-    return subscription_shapes.to_api_subscription(view)
+    return await _done(call, subscription_id, changed)
 
 
 @router.post(
@@ -135,17 +147,13 @@ async def change_subscription_plan(call: routing.CallDep, subscription_id: UUID,
 )
 async def change_subscription_quantity(call: routing.CallDep, subscription_id: UUID, body: SubscriptionQuantityIn) -> SubscriptionOut:
     """Change the number of seats, now or at renewal."""
-    view = await service.change_quantity(
-        call.uow,
-        actor=call.actor,
-        now=call.now,
-        organization_id=call.caller.organization_id,
-        subscription_id=subscription_id,
+    changed = functools.partial(
+        service.change_quantity,
         quantity=body.quantity,
         when=body.when,
         proration=body.proration,
     )
-    return subscription_shapes.to_api_subscription(view)
+    return await _done(call, subscription_id, changed)
 
 
 @router.post(
@@ -168,18 +176,14 @@ async def pause_subscription(call: routing.CallDep, subscription_id: UUID, body:
     A pause is not charged: what was charged ahead for it is given back. The dates of periods stay. A paused trial has the days left
     that it had.
     """
-    view = await service.pause(
-        call.uow,
-        actor=call.actor,
-        now=call.now,
-        organization_id=call.caller.organization_id,
-        subscription_id=subscription_id,
+    changed = functools.partial(
+        service.pause,
         when=_WHEN[body.when],
         until=body.until,
         proration=body.proration,
         reason=body.reason,
     )
-    return subscription_shapes.to_api_subscription(view)
+    return await _done(call, subscription_id, changed)
 
 
 @router.post(
@@ -192,15 +196,7 @@ async def pause_subscription(call: routing.CallDep, subscription_id: UUID, body:
 )
 async def resume_subscription(call: routing.CallDep, subscription_id: UUID, body: ResumeIn) -> SubscriptionOut:
     """Resume now; the rest of the current period is charged. A pause that is only planned is withdrawn."""
-    view = await service.resume(
-        call.uow,
-        actor=call.actor,
-        now=call.now,
-        organization_id=call.caller.organization_id,
-        subscription_id=subscription_id,
-        proration=body.proration,
-    )
-    return subscription_shapes.to_api_subscription(view)
+    return await _done(call, subscription_id, functools.partial(service.resume, proration=body.proration))
 
 
 @router.post(
@@ -216,18 +212,14 @@ async def cancel_subscription(call: routing.CallDep, subscription_id: UUID, body
 
     What is in arrears, and the usage until now, is due at once. The day of the cancellation still counts.
     """
-    view = await service.cancel(
-        call.uow,
-        actor=call.actor,
-        now=call.now,
-        organization_id=call.caller.organization_id,
-        subscription_id=subscription_id,
+    changed = functools.partial(
+        service.cancel,
         when=_WHEN[body.when],
         credit=body.credit,
         proration=body.proration,
         reason=body.reason,
     )
-    return subscription_shapes.to_api_subscription(view)
+    return await _done(call, subscription_id, changed)
 
 
 @router.post(
@@ -245,12 +237,4 @@ async def cancel_subscription(call: routing.CallDep, subscription_id: UUID, body
 )
 async def reactivate_subscription(call: routing.CallDep, subscription_id: UUID, body: ReactivateIn) -> SubscriptionOut:
     """Withdraw a planned cancellation; or, of one that is canceled or ended, begin a new period today on the plan that it had."""
-    view = await service.reactivate(
-        call.uow,
-        actor=call.actor,
-        now=call.now,
-        organization_id=call.caller.organization_id,
-        subscription_id=subscription_id,
-        proration=body.proration,
-    )
-    return subscription_shapes.to_api_subscription(view)
+    return await _done(call, subscription_id, functools.partial(service.reactivate, proration=body.proration))

@@ -11,6 +11,8 @@ from fastapi import Query
 from pydantic import Field
 
 from carbonledger.domains.catalog import service, types
+from carbonledger.domains.invoices.service import sellers
+from carbonledger.domains.invoices.types.sellers import TaxRateOfSeller
 from carbonledger.entrypoints.rest import price_models, routing, shapes
 from carbonledger.entrypoints.shared import access
 from carbonledger.kernel import decimals, errors, page
@@ -165,13 +167,13 @@ async def change_tax_rate(call: routing.CallDep, tax_rate_id: UUID, body: TaxRat
     status_code=204,
     summary="Delete a tax rate",
     operation_id="deleteTaxRate",
-    errors=(types.TaxRateNotFound, types.TaxRateInUse),
+    errors=(types.TaxRateNotFound, types.TaxRateInUse, TaxRateOfSeller),
 )
 async def delete_tax_rate(call: routing.CallDep, tax_rate_id: UUID) -> None:
-    """Delete a tax rate that no version of a plan names. Its code is free again.
+    """Delete a tax rate that neither a version of a plan nor the seller's settings name. Its code is free again.
 
     While one does, the answer is 409, and its member `plans` has up to 20 of their codes.
     """
-    await service.archive_tax_rate(
+    await sellers.drop_tax_rate(
         call.uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, tax_rate_id=tax_rate_id
     )

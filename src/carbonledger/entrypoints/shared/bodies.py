@@ -21,7 +21,7 @@ BODY_TIMEOUT_S = 120.0  # 32 MiB at 300 kB/s
 # one is being parsed; more of them is no load that we serve, but somebody who opens connections and waits.
 HELD_BYTES_MAX = 256 * 2**20
 # Files that people upload, apart from these: anybody may send one to have it checked, and must not keep usage from being taken in.
-UPLOADS_HELD_BYTES_MAX = 32 * 2**20
+UPLOADS_HELD_BYTES_MAX = 64 * 2**20  # two of the largest, or a dozen others; a form that is read takes as much again
 _RETRY_S = 5  # bodies come and go within seconds, unless somebody holds them back
 _INFLATE_STEP = 64 * 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS

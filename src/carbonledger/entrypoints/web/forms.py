@@ -5,14 +5,19 @@ Owns reading and nothing of meaning: what a field may hold is the rule of whoeve
 
 from __future__ import annotations
 
+import re
+import unicodedata
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Final
 
 from carbonledger.kernel import errors
+from carbonledger.kernel import zone as zones
 
 FIELDS_MAX: Final = 1000  # a plan of some dozen charges, each with its tiers
+_CODE_CHARS_MAX: Final = 40  # of a code that is made of a name
 _SHOWN_CHARS_MAX: Final = 20_000  # of what is written back into a form: a mistake of pasting, not a book
 
 
@@ -74,9 +79,34 @@ class Refused:
         return self.fields.text(name, default)[:_SHOWN_CHARS_MAX]
 
 
+def code(fields: Mapping[str, str]) -> str:
+    """Return the code that a form gives a thing; where its field is empty, one made of the name: its letters a to z and digits."""
+    given = fields.get("code", "").strip()
+    plain = unicodedata.normalize("NFKD", fields.get("name", "")).encode("ascii", "ignore").decode().lower()
+    return given or re.sub(r"[^a-z0-9]+", "-", plain)[:_CODE_CHARS_MAX].strip("-")
+
+
+def words(fault: errors.Fault) -> str:
+    """Return what a fault says: what stands in the way, and what to do. A fault that is only of a kind has nothing to say before that."""
+    if fault.detail and fault.code == fault.kind.value:
+        return fault.detail
+    return f"{fault.title()} {fault.detail or ''}".rstrip()
+
+
 def refused(fault: errors.Fault, fields: Fields, *, only: str | None = None) -> Refused:
     """Return the form with what the fault says. ``only``: the one field that a fault without a place is about."""
     beside = {problem.pointer.strip("/").split("/")[0]: problem.detail for problem in reversed(fault.problems)}
     if only is not None and not beside:
-        beside = {only: fault.detail or fault.title()}
-    return Refused(fields, fault.detail or fault.title(), beside)
+        beside = {only: words(fault)}
+    return Refused(fields, words(fault), beside)
+
+
+def midnight(fields: Fields, name: str, zone: str) -> datetime | None:
+    """Return the local midnight at which a day of a form begins; None where it is empty. Raises ``errors.Invalid``."""
+    text = fields.given(name)
+    if text is None:
+        return None
+    try:
+        return zones.midnight(date.fromisoformat(text), zones.named(zone))
+    except (ValueError, OverflowError):
+        raise errors.invalid(f"/{name}", "date_unreadable", "Write dates like 2026-11-21.") from None

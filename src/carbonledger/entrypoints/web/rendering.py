@@ -14,7 +14,10 @@ import jinja2
 from markupsafe import Markup
 
 from carbonledger.entrypoints.web import assets
+from carbonledger.kernel import currency as currencies
 from carbonledger.kernel import humane
+from carbonledger.kernel import money as moneys
+from carbonledger.kernel.money import Money
 
 FOLDER: Final = Path(__file__).parent
 
@@ -42,6 +45,8 @@ def environment() -> jinja2.Environment:
         when=when,
         day=day,
         plain=plain,
+        grouped=humane.grouped,
+        money=money,
     )
     return made
 
@@ -61,6 +66,11 @@ def day(at: datetime, zone: ZoneInfo) -> Markup:
     """Return the day of an instant."""
     local = at.astimezone(zone)
     return Markup('<time datetime="{}" title="{}">{}</time>').format(at.isoformat(), local.isoformat(), f"{local.day} {local:%b %Y}")
+
+
+def money(amount: str, currency: str) -> str:
+    """Return an amount of the API with the minor unit's digits at least, its thousands grouped, and its currency."""
+    return f"{humane.grouped(moneys.to_api_amount(Money(Decimal(amount), currencies.by_code(currency))))} {currency}"
 
 
 def plain(value: Decimal) -> str:

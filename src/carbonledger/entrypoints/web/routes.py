@@ -65,6 +65,11 @@ class Page(routing.Route):
 class Upload(Page):
     """A form's target that takes a file. Who sends it is known, or counted by address, before it is read."""
 
+    @property
+    def file_bytes_max(self) -> int:
+        """How large a file may be."""
+        return uploads.LARGE_FILE_BYTES_MAX if self.options.large else uploads.FILE_BYTES_MAX
+
     async def answer(self, request: exchange.Exchange, path: dict[str, str], edge: routing.Edge) -> exchange.Answer | Response:
         """Answer one request. Failures become pages in ``refusal``."""
         if request.headers.get("sec-fetch-site") in _FOREIGN:
@@ -76,7 +81,7 @@ class Upload(Page):
         else:
             await edge.gate.recognize(request)
         with edge.uploads.lease() as lease:
-            body = await bodies.read(request, limit_bytes=uploads.FORM_BYTES_MAX, lease=lease)
+            body = await bodies.read(request, limit_bytes=self.file_bytes_max + uploads.AROUND_BYTES_MAX, lease=lease)
             if not self.demand.is_public:
                 fields = uploads.read(request.headers["content-type"], body).fields
                 caller = await edge.gate.admit(request, self.demand, csrf_token=csrf.unmasked(fields.text(csrf.FIELD)))
@@ -84,8 +89,9 @@ class Upload(Page):
 
     def refusal(self, request: exchange.Exchange, fault: errors.Fault) -> exchange.Answer:
         """Return the page that tells why the file was not taken, and the way back to its form, which has the same address."""
-        if isinstance(fault, faults.BodyTooLarge):
-            fault = UploadTooLarge(f"A file has at most {uploads.FILE_BYTES_MAX // 2**20} MiB here.")
+        if isinstance(fault, faults.BodyTooLarge) and not isinstance(fault, UploadTooLarge):
+            larger = " The command line takes larger ones." if self.options.large else ""
+            fault = UploadTooLarge(f"A file has at most {self.file_bytes_max // 2**20} MiB here.{larger}")
         return refusal(request, fault, forms.Fields((("page", request.path),)))
 
 
@@ -112,14 +118,26 @@ class Router(routing.Router):
         """Declare what a form does. It opens its own transaction, so that a refusal can be shown beside the form."""
         return self._act(path, demand, FORM)
 
-    def upload(self, path: str, demand: access.Access) -> Callable[[routing.Endpoint], routing.Endpoint]:
-        """Declare what a form with a file does, under the address of the page that it stands on; the form is ``uploads.sent``."""
-        return self._act(path, demand, uploads.MEDIA_TYPE)
+    def upload(self, path: str, demand: access.Access, *, large: bool = False) -> Callable[[routing.Endpoint], routing.Endpoint]:
+        """Declare what a form with a file does, under the address of the page that it stands on; the form is ``uploads.sent``.
 
-    def _act(self, path: str, demand: access.Access, media_type: str) -> Callable[[routing.Endpoint], routing.Endpoint]:
+        ``large``: the file may be an audit pack.
+        """
+        return self._act(path, demand, uploads.MEDIA_TYPE, large=large)
+
+    def _act(
+        self, path: str, demand: access.Access, media_type: str, *, large: bool = False
+    ) -> Callable[[routing.Endpoint], routing.Endpoint]:
         def declare(endpoint: routing.Endpoint) -> routing.Endpoint:
             declared = self.post(
-                path, access=demand, transaction=False, idempotent=False, open_query=True, raw=(media_type,), **_named(endpoint)
+                path,
+                access=demand,
+                transaction=False,
+                idempotent=False,
+                open_query=True,
+                raw=(media_type,),
+                large=large,
+                **_named(endpoint),
             )
             return declared(endpoint)
 

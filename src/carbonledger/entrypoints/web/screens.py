@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import gzip
 import urllib.parse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from carbonledger.domains.identity import types
@@ -19,6 +20,7 @@ from carbonledger.entrypoints.shared import exchange
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import csrf, forms, navigation, rendering
 from carbonledger.infra import db
+from carbonledger.kernel import errors
 from carbonledger.kernel import zone as zones
 
 POLICY: Final = (
@@ -26,6 +28,8 @@ POLICY: Final = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 HTML: Final = b"text/html; charset=utf-8"
+MENDABLE: Final = frozenset({errors.Kind.INVALID, errors.Kind.CONFLICT, errors.Kind.NOT_FOUND})
+"""What whoever sent a form can do something about: the form is shown again. Of a page that isn't there itself, showing it says so."""
 _PACKED_FROM_BYTES: Final = 1024
 _PATH_CHARS_MAX: Final = 2000
 
@@ -40,6 +44,28 @@ async def writing(call: routing.Call) -> AsyncIterator[db.UnitOfWork]:
     """Open the transaction of an act; it is undone where the block raises."""
     async with call.services.database.transaction(call.caller.organization_id) as uow:
         yield uow
+
+
+async def attempt(
+    call: routing.Call,
+    act: Callable[[db.UnitOfWork], Awaitable[str]],
+    refusal: Callable[[errors.Fault], Awaitable[exchange.Answer]],
+    *,
+    mendable: AbstractSet[errors.Kind] = MENDABLE,
+) -> exchange.Answer:
+    """Do an act in a transaction of its own and lead to the address that it returns.
+
+    Where it raises a fault of a ``mendable`` kind everything is undone, and the answer is ``refusal`` of that fault: the page of the form,
+    with what was sent and what is wrong with it. Any other fault is raised.
+    """
+    try:
+        async with writing(call) as uow:
+            address = await act(uow)
+    except errors.Fault as fault:
+        if fault.kind not in mendable:
+            raise
+        return await refusal(fault)
+    return go(address)
 
 
 def query(call: routing.Call) -> forms.Fields:

@@ -6,15 +6,19 @@ from typing import Final
 
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.web.sections.accounts import pages as accounts
+from carbonledger.entrypoints.web.sections.accounts import payment_methods
 from carbonledger.entrypoints.web.sections.activity import pages as activity
 from carbonledger.entrypoints.web.sections.connections import pages as connections
 from carbonledger.entrypoints.web.sections.entrance import pages as entrance
 from carbonledger.entrypoints.web.sections.explore import pages as explore
 from carbonledger.entrypoints.web.sections.invoices import acting as invoice_acting
+from carbonledger.entrypoints.web.sections.invoices import late as late_usage
 from carbonledger.entrypoints.web.sections.invoices import line as invoice_line
+from carbonledger.entrypoints.web.sections.invoices import numbers, seller, taxes
 from carbonledger.entrypoints.web.sections.invoices import one as invoice
 from carbonledger.entrypoints.web.sections.invoices import pages as invoices
-from carbonledger.entrypoints.web.sections.invoices import seller
+from carbonledger.entrypoints.web.sections.invoices import table as invoice_table
+from carbonledger.entrypoints.web.sections.invoices import writing as invoice_writing
 from carbonledger.entrypoints.web.sections.meters import pages as meters
 from carbonledger.entrypoints.web.sections.models import pages as models
 from carbonledger.entrypoints.web.sections.overview import pages as overview
@@ -36,6 +40,7 @@ ROUTERS: Final = (
     projects.router,
     models.router,
     accounts.router,
+    payment_methods.router,
     meters.router,
     plans.router,
     subscriptions.router,
@@ -43,6 +48,11 @@ ROUTERS: Final = (
     subscription_changing.router,
     subscription_acting.router,
     invoices.router,
+    invoice_writing.router,
+    invoice_table.router,
+    late_usage.router,
+    taxes.router,
+    numbers.router,
     invoice.router,
     invoice_acting.router,
     invoice_line.router,

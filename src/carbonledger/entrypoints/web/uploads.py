@@ -15,7 +15,10 @@ from carbonledger.kernel import errors
 MEDIA_TYPE: Final = "multipart/form-data"
 FILE_BYTES_MAX: Final = 5 * 2**20
 """Of one file. A bundle and a file of lots have at most 4 MiB; the page around a bundle and what it embeds some hundred kilobytes."""
-FORM_BYTES_MAX: Final = FILE_BYTES_MAX + 64 * 1024
+LARGE_FILE_BYTES_MAX: Final = 24 * 2**20
+"""Of one file where audit packs are taken: one of a month with some 60,000 events."""
+AROUND_BYTES_MAX: Final = 64 * 1024
+"""Of all that a form has beside its file."""
 _PARTS_MAX: Final = 20
 _NAME_CHARS_MAX: Final = 200
 _FIELD_BYTES_MAX: Final = 16 * 1024

@@ -71,7 +71,7 @@ async def _found(work: runner.StepsJob, period_id: UUID) -> types.Period:
 
 
 async def _ask(work: runner.StepsJob, uow: db.UnitOfWork, period_id: UUID) -> str:
-    await closing.begin(uow, actor=work.actor, now=work.now, organization_id=work.organization_id, period_id=period_id)
+    await closing.begin(uow, actor=work.actor, now=work.now, at=work.at, organization_id=work.organization_id, period_id=period_id)
     return work.at.isoformat()
 
 

@@ -11,6 +11,8 @@ from uuid import UUID
 import pytest
 
 from carbonledger.domains.accounts import service, types
+from carbonledger.domains.accounts.service import payment_methods
+from carbonledger.domains.accounts.types.payment_methods import PaymentMethod
 from carbonledger.infra import clock, db
 from carbonledger.kernel import actor
 
@@ -39,6 +41,10 @@ class Desk:
 
     async def account(self, name: str = "Initech", **given: Any) -> types.Account:
         return await self.do(service.create, at=clock.now(), draft=service.Draft(name=name, **given))
+
+    async def method(self, account_id: UUID, *, processor: str = "stripe", **given: Any) -> PaymentMethod:
+        draft = payment_methods.Draft(processor=processor, **given)
+        return await self.do(payment_methods.add, at=clock.now(), account_id=account_id, draft=draft)
 
     async def trail(self, target_id: UUID) -> list[tuple[str, Any, Any]]:
         """Return what the trail says of one thing, first to last: action, before, after."""

@@ -85,7 +85,7 @@ async def test_what_is_wrong_with_a_name_stands_beside_it_with_what_was_written(
 async def test_a_name_that_is_taken_is_said_beside_the_field(owner: Person) -> None:
     await usage.project(owner.key, "Search")
     answer = await owner.send("/projects", name="search")
-    assert answer.status_code == 422
+    assert answer.status_code == 409
     assert re.search(r'id="name-wrong">[^<]*already', answer.text)
 
 

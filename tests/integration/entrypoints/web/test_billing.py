@@ -55,6 +55,14 @@ async def a_meter(owner: Person) -> None:
     assert (await owner.key.post("/v1/meters", json=body)).status_code == 201
 
 
+async def test_codes_are_made_of_names_where_none_are_given(owner: Person) -> None:
+    made = await owner.send("/plans", **{**PLAN, "name": "Team, 2026", "code": "", "charges.0.name": "Each seat", "charges.0.code": ""})
+    plan = (await owner.key.get(f"/v1{made.headers['location'].partition('?')[0]}")).json()
+    assert (plan["code"], [one["code"] for one in plan["version"]["charges"]]) == ("team-2026", ["each-seat"])
+    made = await owner.send("/meters", name="Output tokens", code="", aggregation="sum", measure="output")
+    assert (await owner.key.get(f"/v1{made.headers['location'].partition('?')[0]}")).json()["code"] == "output-tokens"
+
+
 async def test_an_account_is_made_changed_deleted_and_erased(owner: Person) -> None:
     made = await owner.send("/accounts", **ACCOUNT)
     assert made.status_code == 303
@@ -115,8 +123,8 @@ async def test_a_plan_is_made_and_its_next_version_too(owner: Person) -> None:
     assert changed.status_code == 303, changed.text
     after = (await owner.key.get(f"/v1{address}")).json()
     assert (after["latest_version"], after["version"]["migration"]) == (2, "renewal")
-    assert "20 USD" in await owner.read(f"{address}?version=1")
-    assert "25 USD" in await owner.read(address)
+    assert "20.00 USD" in await owner.read(f"{address}?version=1")
+    assert "25.00 USD" in await owner.read(address)
     assert (await owner.send(f"{address}/state", state="archived")).status_code == 303
     assert "Team" in await owner.read("/plans?archived=yes")
     assert (await owner.send(f"{address}/delete")).status_code == 303
@@ -160,7 +168,7 @@ async def test_buttons_add_and_take_away_charges_and_tiers(owner: Person) -> Non
         ({"charges.0.amount": "0.001"}, "charges.0.amount"),
         ({"charges.0.discount_percent": "200"}, "charges.0.discount_percent"),
         ({"charges.0.code": "a b"}, "charges.0.code"),
-        ({"code": ""}, "code"),
+        ({"code": "", "name": "خطة"}, "code"),  # no letter to make one of
         ({"name": ""}, "name"),
         ({"interval_count": "0"}, "interval_count"),
         ({"interval_count": "x"}, "interval_count"),

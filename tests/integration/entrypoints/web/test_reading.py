@@ -32,6 +32,7 @@ READ = (
     "/models/estimate",
     "/meters",
     "/plans",
+    "/invoices/tax-rates",
     "/receipts",
     "/receipts/packs",
     "/settings",
@@ -39,7 +40,16 @@ READ = (
     "/settings/you",
     "/search?q=a",
 )
-SOLD = ("/invoices", "/invoices?view=overdue", "/invoices/seller", "/subscriptions", "/subscriptions/new")
+SOLD = (
+    "/invoices",
+    "/invoices?view=overdue",
+    "/invoices/new",
+    "/invoices/late",
+    "/invoices/seller",
+    "/invoices/numbers",
+    "/subscriptions",
+    "/subscriptions/new",
+)
 KEPT = ("/activity", "/settings/keys", "/connections/new", "/accounts", "/accounts/new", "/meters/new", "/plans/new", *SOLD)
 
 

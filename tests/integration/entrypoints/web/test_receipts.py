@@ -11,6 +11,7 @@ from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import organizations
 from carbonledger.infra import clock
 from carbonledger.kernel import actor, humane
+from carbonledger_proof import __main__ as command
 from carbonledger_proof import verify
 from tests.integration.entrypoints.rest.identity import conftest as kit
 from tests.integration.entrypoints.web import months, usage
@@ -95,6 +96,31 @@ async def test_a_receipt_that_waits_for_credits_says_so_and_comes_by_itself(owne
     await months.stock(owner.ledger)
     await owner.ledger.run_jobs()
     assert "Download the PDF" in await owner.read(f"/receipts/{one.id}")
+
+
+async def test_a_month_without_usage_has_a_receipt_that_says_so(owner: Person, ledger: kit.Installation) -> None:
+    """Usage of more than three months ago, and none since: the month after it is over as well, and empty."""
+    await months.plan(owner)
+    await months.stock(owner.ledger)
+    await usage.send(owner.key, usage.event("past", days=95))
+    await months.close(owner)
+    used, empty = sorted(await months.receipts(owner), key=lambda one: one.month)[:2]
+    assert used.required_mg > 0 == empty.required_mg
+    assert empty.serial is not None
+    page = await owner.read(f"/receipts/{empty.id}")
+    assert f"<strong>No usage was recorded in {empty.month:%B %Y}.</strong>" in page
+    assert "Nothing had to be compensated: no usage was recorded in this month." in page
+    assert "of no event at all" in page
+    assert "not covered" not in page, "it is zero, and not unknown"
+    assert "No usage was recorded" not in await owner.read(f"/receipts/{used.id}")
+    public = await ledger.client().get(f"/receipts/verify/{empty.serial}")
+    assert "It is genuine, unchanged, and it still stands in our books." in public.text
+    assert "no usage was recorded in the month" in public.text
+    report = verify.file((await owner.open(f"/receipts/{empty.id}/pdf")).content)
+    assert report.ok
+    told = "\n".join(command.lines(report))
+    assert "Events        none: no usage was recorded in this period" in told
+    assert "Compensated   nothing, as no emissions are stated" in told
 
 
 async def signed_in_house(ledger: kit.Installation) -> Person:

@@ -166,18 +166,18 @@ async def test_whatever_else_is_sent_is_told_to_be_no_receipt(stranger: httpx2.A
 
 
 async def test_noise_of_ten_megabytes_is_refused_and_the_way_back_shown(stranger: httpx2.AsyncClient) -> None:
-    page = await upload(stranger, os.urandom(10 * MIB))
+    page = await upload(stranger, b"\0" + os.urandom(10 * MIB))
     assert page.status_code == 413
-    assert "A file has at most 5 MiB here." in page.text
+    assert "A PDF or a bundle has at most 5 MiB here." in page.text
     assert f'href="{PATH}"' in page.text
-    assert (await upload(stranger, os.urandom(4 * MIB))).status_code == 200
+    assert (await upload(stranger, b"\0" + os.urandom(4 * MIB))).status_code == 200
 
 
 async def test_a_form_without_a_file_says_so(stranger: httpx2.AsyncClient) -> None:
     for content in (b"", None):
         answer = await (upload(stranger, content) if content is not None else stranger.post(PATH, files={"other": b"x"}))
         assert answer.status_code == 422
-        assert "Choose the PDF or the bundle of a receipt." in answer.text
+        assert "Choose the PDF or the bundle of a receipt, or an audit pack." in answer.text
 
 
 async def test_what_is_no_form_is_refused(stranger: httpx2.AsyncClient) -> None:

@@ -14,6 +14,7 @@ from carbonledger.domains.receipts.types.periods import Payment
 from carbonledger.entrypoints.worker import receipts_periods as jobs
 from carbonledger.infra import clock, queue
 from carbonledger.kernel import page as pages
+from carbonledger.kernel.period import CalendarUnit, Interval
 from tests.integration.domains.invoices.shops import Shop
 from tests.integration.entrypoints.worker import conftest as benches
 
@@ -47,8 +48,8 @@ async def payments(bench: benches.Bench) -> dict[str, Payment]:
     return {f"{one.month:%Y-%m}": one.payment for one in found.data}
 
 
-async def subscribed(seller: Shop, customer: UUID, **fields: object) -> None:
-    account_id = await seller.account(external_id=str(customer), time_zone="UTC")
+async def subscribed(seller: Shop, customer: UUID, *, zone: str = "UTC", **fields: object) -> None:
+    account_id = await seller.account(external_id=str(customer), time_zone=zone)
     plan_id = await seller.plan(f"plan-{customer}", now=BEGAN, **fields)
     await seller.subscribe(account_id, plan_id, now=BEGAN)
     await seller.bill(BEGAN)
@@ -72,6 +73,43 @@ async def test_a_failed_payment_is_told_and_may_be_made_good(bench: benches.Benc
     await seller.pay(invoice, now=BEGAN)
     await told(bench, seller, issuing.PAID)
     assert (await payments(bench))[MONTH] is Payment.PAID
+
+
+async def noted(bench: benches.Bench) -> list[str]:
+    """The months of the customer that were paid for, begun or not."""
+    async with bench.database.transaction(bench.organization_id) as uow:
+        return [f"{row['month']:%Y-%m}" for row in await uow.conn.fetch("SELECT month FROM paid_months ORDER BY month")]
+
+
+@pytest.mark.parametrize("interval, count", [(Interval(CalendarUnit.YEAR), 12), (Interval(CalendarUnit.QUARTER), 3)])
+async def test_a_longer_plan_pays_its_months_ahead(bench: benches.Bench, seller: Shop, interval: Interval, count: int) -> None:
+    await subscribed(seller, bench.organization_id, interval=interval)
+    (invoice,) = await seller.invoices()
+    await seller.pay(invoice, now=BEGAN)
+    await told(bench, seller, issuing.PAID)
+    months = [BEGAN.year * 12 + BEGAN.month - 1 + number for number in range(count)]
+    assert await noted(bench) == [f"{month // 12}-{month % 12 + 1:02}" for month in months]
+    assert await payments(bench) == {MONTH: Payment.PAID}
+
+
+async def test_the_months_are_those_of_the_bills_zone(bench: benches.Bench, seller: Shop) -> None:
+    """Berlin's first of the month is the last of the one before in New York, where the customer keeps its calendar."""
+    async with bench.database.transaction(bench.organization_id) as uow:
+        await uow.conn.execute("UPDATE organizations SET time_zone = 'America/New_York'")
+    await subscribed(seller, bench.organization_id, zone="Europe/Berlin")
+    (invoice,) = await seller.invoices()
+    await seller.pay(invoice, now=BEGAN)
+    await told(bench, seller, issuing.PAID)
+    assert await noted(bench) == [MONTH]
+
+
+async def test_a_failed_payment_says_nothing_of_months_ahead(bench: benches.Bench, seller: Shop) -> None:
+    await subscribed(seller, bench.organization_id, interval=Interval(CalendarUnit.YEAR))
+    (invoice,) = await seller.invoices()
+    async with seller.database.transaction(seller.organization_id) as uow:
+        await standing.fail_payment(uow, actor=seller.actor, now=BEGAN, organization_id=seller.organization_id, invoice_id=invoice.id)
+    await told(bench, seller, standing.PAYMENT_FAILED)
+    assert (await noted(bench), await payments(bench)) == ([], {MONTH: Payment.FAILED})
 
 
 async def test_another_sellers_invoice_says_nothing(bench: benches.Bench) -> None:

@@ -15,6 +15,7 @@ from carbonledger.domains.receipts.service import closing, periods, proving, tot
 from carbonledger.domains.receipts.types import periods as types
 from carbonledger.domains.receipts.types.periods import Period, State
 from carbonledger.entrypoints.worker import receipts_periods
+from carbonledger.infra import server
 from carbonledger.kernel import actor
 from tests import conftest
 from tests.integration.domains.connections import test_isolation as connections
@@ -117,6 +118,24 @@ async def test_killed_between_its_objects_and_their_root_it_writes_the_same_obje
     await run_to_the_end(bench)
     assert await files.read(f"periods/{period.id}/leaves/000000") == before
     assert (await found(bench, period.id)).leaves == len(before) // 48 == 3
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-3 * 365), timedelta(minutes=-6), timedelta(minutes=6), timedelta(days=3 * 365)])
+async def test_a_clock_that_jumps_closes_nothing_and_it_goes_on_once_it_is_right(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, jump: timedelta
+) -> None:
+    period = await due(bench)
+    told = server.now
+
+    async def other(conn: server.Connection) -> datetime:
+        return await told(conn) + jump
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server, "now", other)
+        await bench.run_once()
+    assert (await found(bench, period.id)).step is types.Step.NONE
+    await run_to_the_end(bench)
+    assert await digits(bench, period.id) == CLOSED
 
 
 async def test_asking_again_while_it_runs_is_the_same_job_and_once_closed_a_conflict(bench: Bench) -> None:

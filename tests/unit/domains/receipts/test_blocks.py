@@ -42,7 +42,7 @@ def block(registry: str, text: str, start: int, end: int) -> Block:
             "12082-*-VCS-VCU-304-VER-CN-1-191-1012008-31122008-0",
         ),
         ("ers", "ERS-1-17-CO-VRU-2024-3-000000100-000000199", 100, 199, 100, "ERS-1-17-CO-VRU-2024-3-*"),
-        ("other", "lot 7 to 9 of A", 7, 9, 3, "LOT * OF A"),  # any registry: the range where it stands
+        ("other", "lot 7 to 9 of A", 7, 9, 3, "LOT-*-OF-A"),  # any registry: the range where it stands
         ("other", "A-0-0", 0, 0, 1, "A-*"),
         ("other", "5-1-5-2", 1, 5, 5, "5-*-2"),
     ],
@@ -50,6 +50,19 @@ def block(registry: str, text: str, start: int, end: int) -> Block:
 def test_a_block_has_its_units_and_a_prefix_without_them(registry: str, text: str, start: int, end: int, units: int, prefix: str) -> None:
     found = block(registry, text, start, end)
     assert (found.units, found.prefix, found.text) == (units, prefix, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CORC-77-1-100", "corc-77-1-100", "CORC 77-1-100", "CORC--77: 1 to 100", "CORC-077-01-0100", " CORC_77 (1-100)", "CORC-77-1-100 "],
+)
+def test_a_block_that_is_written_otherwise_is_the_same_block(text: str) -> None:
+    assert block("other", text, 1, 100).prefix == "CORC-77-*"
+
+
+@pytest.mark.parametrize("text", ["CORC-78-1-100", "CORC-7-7-1-100", "CORC-77-1-100-A", "CORC-7.7-1-100", "CORC-7.07-1-100"])
+def test_a_block_of_other_words_is_another_block(text: str) -> None:
+    assert block("other", text, 1, 100).prefix not in {"CORC-77-*", block("other", "CORC-7.70-1-100", 1, 100).prefix}
 
 
 @pytest.mark.parametrize(

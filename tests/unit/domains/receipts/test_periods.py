@@ -15,6 +15,7 @@ from carbonledger.domains.receipts.core import periods
 from carbonledger.domains.receipts.types import periods as types
 from carbonledger.domains.receipts.types.periods import Move, Payment, Period, State, Step
 from carbonledger.kernel import zone
+from carbonledger.kernel.period import Period as Window
 
 ID = UUID("01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d11")
 START, END = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
@@ -186,3 +187,42 @@ def test_months_before_the_first_reach_back_to_an_event() -> None:
     found = list(periods.missing_before(october(), at=_utc("2026-07-31T23:59:59"), zone=zone.named("UTC")))
     assert [one.month.month for one in found] == [9, 8, 7]
     assert (found[0].ends_at, found[-1].starts_at) == (START, _utc("2026-07-01T00:00:00"))
+
+
+def _twelve(year: int, first: int) -> list[str]:
+    return [f"{year + (month - 1) // 12}-{(month - 1) % 12 + 1:02}" for month in range(first, first + 12)]
+
+
+@pytest.mark.parametrize(
+    "start, end, name, months",
+    [
+        # A year and a quarter by the calendar, and by a day within.
+        ("2027-01-01T00:00", "2028-01-01T00:00", "UTC", _twelve(2027, 1)),
+        ("2027-01-15T00:00", "2028-01-15T00:00", "UTC", _twelve(2027, 1)),
+        ("2027-02-28T00:00", "2027-05-31T00:00", "UTC", ["2027-02", "2027-03", "2027-04"]),  # by the 31st, which February has not
+        # A month from the 31st ends on the 28th: it is January's, and the next one, to 31 March, February's.
+        ("2027-01-31T00:00", "2027-02-28T00:00", "UTC", ["2027-01"]),
+        ("2027-03-01T00:00", "2027-03-08T00:00", "UTC", ["2027-03"]),  # a week
+        ("2027-03-29T00:00", "2027-04-05T00:00", "UTC", ["2027-03"]),
+        # Midnight in Berlin is 23:00 of the day before, in Auckland 11:00, in New York 05:00: the zone is that of the bill.
+        ("2026-12-31T23:00", "2027-12-31T23:00", "Europe/Berlin", _twelve(2027, 1)),
+        ("2026-12-31T11:00", "2027-12-31T11:00", "Pacific/Auckland", _twelve(2027, 1)),
+        ("2027-01-01T05:00", "2028-01-01T05:00", "America/New_York", _twelve(2027, 1)),
+        # Summer time: July in Berlin begins at 22:00, October at 22:00, and the quarter is three months.
+        ("2027-06-30T22:00", "2027-09-30T22:00", "Europe/Berlin", ["2027-07", "2027-08", "2027-09"]),
+        # The account has moved since it began: by Berlin's midnight from New York's bill, and the other way round.
+        ("2026-12-31T23:00", "2027-12-31T23:00", "America/New_York", _twelve(2027, 1)),
+        ("2027-01-01T05:00", "2028-01-01T05:00", "Europe/Berlin", _twelve(2027, 1)),
+    ],
+)
+def test_a_service_is_for_the_months_from_its_first_day_on(start: str, end: str, name: str, months: list[str]) -> None:
+    found = periods.months_served([Window(_utc(start), _utc(end))], zone.named(name))
+    assert [f"{month:%Y-%m}" for month in found] == months
+    assert all(month.day == 1 for month in found)
+
+
+def test_services_of_one_bill_give_each_month_once() -> None:
+    whole = Window(_utc("2027-01-01T00:00"), _utc("2027-04-01T00:00"))
+    usage = Window(_utc("2026-12-01T00:00"), _utc("2027-01-01T00:00"))
+    assert [month.month for month in periods.months_served([whole, usage, whole], zone.named("UTC"))] == [12, 1, 2, 3]
+    assert periods.months_served([], zone.named("UTC")) == ()

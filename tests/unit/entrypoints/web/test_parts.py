@@ -133,3 +133,16 @@ def test_every_act_demands_somebody() -> None:
     public = {route.path for route in site.routes() if route.method == "POST" and route.demand.is_public}
     by_link = {"/sign-in/link", "/reset-password", "/verify-email", "/accept-invitation"}
     assert public == {"/sign-in", "/forgotten-password", "/verify-email/again", "/receipts/verify", *by_link}
+
+
+@pytest.mark.parametrize(
+    "amount, currency, said",
+    [
+        ("49", "USD", "49.00 USD"),
+        ("0.00001", "USD", "0.00001 USD"),  # a unit price keeps the digits it needs
+        ("1234.5", "EUR", "1,234.50 EUR"),
+        ("500", "JPY", "500 JPY"),  # which has no minor unit
+    ],
+)
+def test_an_amount_has_the_digits_of_its_currency_at_least(amount: str, currency: str, said: str) -> None:
+    assert rendering.money(amount, currency) == said

@@ -14,7 +14,7 @@ from carbonledger.domains.receipts.types.receipts import Public, Revocation, Sig
 from carbonledger.domains.receipts.types.receipts import State as Standing
 from carbonledger.entrypoints.web.sections.receipts import judging, shown, wording
 from carbonledger.entrypoints.web.sections.receipts.judging import Verdict
-from carbonledger_proof import measures, verify
+from carbonledger_proof import measures, pack, verify
 from tests.unit.proof import worlds
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -32,6 +32,7 @@ OCTOBER = Period(
     updated_at=BEGINS,
 )
 CLOSING = dataclasses.replace(OCTOBER, state=State.CLOSING, payment=Payment.PAID, closes_at=CLOSES)
+PAID_AHEAD = dataclasses.replace(OCTOBER, payment=Payment.PAID)
 DURING, AFTER, DUE = ENDS - timedelta(days=9), ENDS + timedelta(hours=1), CLOSES + timedelta(hours=1)
 
 
@@ -40,6 +41,9 @@ DURING, AFTER, DUE = ENDS - timedelta(days=9), ENDS + timedelta(hours=1), CLOSES
     [
         (OCTOBER, DURING, False, "open", "Ends on 31 Oct 2026, 24:00 and closes by itself on 2 Nov 2026, 24:00.", False),
         (OCTOBER, DURING, True, "open", "closes on 2 Nov 2026, 24:00, or when it is paid if that is later.", False),
+        (PAID_AHEAD, DURING, True, "open", "Ends on 31 Oct 2026, 24:00 and closes by itself on 2 Nov 2026, 24:00.", False),
+        (PAID_AHEAD, AFTER, True, "over", "Closing is about to begin", False),
+        (PAID_AHEAD, DUE, True, "over", "Closing is about to begin", True),
         (OCTOBER, AFTER, True, "waits for payment", "not before 2 Nov 2026, 24:00.", False),
         (OCTOBER, DUE, True, "waits for payment", "closes once it is paid", False),
         (OCTOBER, DUE, False, "over", "Closing is about to begin", True),
@@ -93,6 +97,7 @@ def test_the_proof_is_three_sentences_and_speaks_of_credits_only_where_there_are
     assert "entry 1,200" in given[1]
     assert "the one event" in given[2]
     assert "credit" not in " ".join(wording.proof(issued="", index=0, events=2, has_credits=False))
+    assert "of no event at all" in wording.proof(issued="", index=0, events=0, has_credits=False)[2]
 
 
 BUNDLE = worlds.world().bundled()
@@ -153,6 +158,7 @@ def test_whatever_byte_is_changed_nothing_is_believed(place: int) -> None:
 def test_every_check_has_a_title() -> None:
     names = {*verify.CHECKS, *verify.EVENT_CHECKS, "page", "books"}
     assert set(judging.TITLES) == names
+    assert set(judging.PACK_TITLES) == {*pack.CHECKS, "books"}
 
 
 def test_figures_of_a_receipt_are_its_own_digits() -> None:

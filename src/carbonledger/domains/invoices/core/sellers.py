@@ -124,3 +124,12 @@ def seller(settings: SellerSettings, *, organization: str) -> Party:
 def buyer(account: accounts.Account) -> Party:
     """Return the account as an invoice names it."""
     return Party(name=account.name, address=account.address, tax_ids=account.tax_ids, email=account.email, reference=account.external_id)
+
+
+def unknown_tax_rates(settings: SellerSettings, known: frozenset[str]) -> list[Problem]:
+    """Return a problem for each tax rate that the settings name and that is not in use: nothing could be billed."""
+    return [
+        Problem(f"/tax_rate_codes/{place}", "tax_rate_unknown", f"There is no tax rate {code} in use.")
+        for place, code in enumerate(settings.tax_rate_codes)
+        if code not in known
+    ]

@@ -21,6 +21,7 @@ from uuid import UUID
 from carbonledger.domains.accounts import service as accounts_service
 from carbonledger.domains.accounts.types import Account
 from carbonledger.domains.invoices.core import drafting, exact, pieces, words
+from carbonledger.domains.invoices.core import late as late_core
 from carbonledger.domains.invoices.core.pieces import Measured, Piece
 from carbonledger.domains.invoices.service import billing, collecting, issuing, measuring, sellers
 from carbonledger.domains.invoices.service import context as contexts
@@ -30,7 +31,6 @@ from carbonledger.domains.invoices.types.invoices import DESCRIPTION_MAX_CHARS, 
 from carbonledger.domains.invoices.types.sellers import LateUsage, SellerSettings
 from carbonledger.infra import db, outbox
 from carbonledger.kernel import ids
-from carbonledger.kernel import page as pages
 from carbonledger.kernel.actor import Actor, Role
 
 FOUND: Final = "invoices.late_usage"
@@ -75,12 +75,6 @@ async def settle(
         await _correct(uow, actor=actor, now=now, at=at, organization_id=organization_id, found=charged, settings=settings)
     await _tell(uow, actor=actor, now=now, found=charged)
     return rows[-1][0]
-
-
-async def reports(uow: db.UnitOfWork, *, organization_id: UUID, page: pages.PageRequest) -> pages.Page[Late]:
-    """Return what came late, the newest first."""
-    rows = await upkeep.late(uow, organization_id=organization_id, before=pages.before_id(page), limit=page.limit + 1)
-    return pages.cut(rows, limit=page.limit, key=lambda last: (str(last.id),))
 
 
 async def _found(
@@ -145,7 +139,7 @@ def _difference(
     kept = {key: value for key, value in fresh.explained.rated.items() if key not in ("gross", "discounts")}
     piece = replace(
         fresh,
-        cause=f"late:{count + 1}:{line.cause}",
+        cause=late_core.cause(line.cause, count + 1),
         kind=LineKind.LATE,
         description=said[:DESCRIPTION_MAX_CHARS],
         undoes=line.cause,

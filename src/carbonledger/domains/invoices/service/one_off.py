@@ -19,7 +19,7 @@ from carbonledger.domains.invoices.service import billing, issuing, previewing, 
 from carbonledger.domains.invoices.service import context as contexts
 from carbonledger.domains.invoices.store import writing
 from carbonledger.domains.invoices.types import invoices as types
-from carbonledger.domains.invoices.types.invoices import Explained, Invoice, LineKind, Origin
+from carbonledger.domains.invoices.types.invoices import Explained, Invoice, Line, LineKind, Origin
 from carbonledger.domains.invoices.types.rating import AmountTooLarge
 from carbonledger.infra import db, outbox
 from carbonledger.kernel import currency as currencies
@@ -61,6 +61,18 @@ class Draft:
 async def create(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, draft: Draft) -> Invoice:
     """Write a draft. Raises ``AccountNotFound``, ``AccountDeleted``, and ``errors.Invalid`` with all that is wrong."""
     await accounts.hold(uow, organization_id=organization_id, account_ids=[draft.account_id])
+    invoice, lines = await preview(uow, now=now, at=at, organization_id=organization_id, draft=draft)
+    await writing.add(uow, organization_id=organization_id, invoices=[invoice])
+    await writing.add_lines(uow, organization_id=organization_id, lines=[(invoice.id, one) for one in lines])
+    after = issuing.told_of(invoice)
+    await outbox.emit(uow, actor=actor, now=now, action=DRAFTED, target_type=issuing.TARGET, target_id=invoice.id, after=after)
+    return invoice
+
+
+async def preview(
+    uow: db.UnitOfWork, *, now: datetime, at: datetime, organization_id: UUID, draft: Draft
+) -> tuple[Invoice, tuple[Line, ...]]:
+    """Return what ``create`` would write, and write nothing. Raises ``AccountNotFound``, and ``errors.Invalid`` with all that is wrong."""
     account = await accounts.find(uow, organization_id=organization_id, account_id=draft.account_id)
     settings = await sellers.settings(uow, organization_id=organization_id)
     unit = currencies.by_code(draft.currency or account.currency)
@@ -83,27 +95,19 @@ async def create(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetim
         )
     except NumberOutOfRange as fault:
         raise errors.invalid("/lines", fault.code, f"The lines come to too much. {fault}") from fault
-    invoice = replace(
-        billing.drafted(
-            account,
-            totals,
-            lines,
-            currency=unit,
-            discounts=draft.discounts,
-            settings=settings,
-            billed_at=now,
-            now=now,
-            invoice_id=ids.new_id(at),
-        ),
-        origin=Origin.ONE_OFF,
-        memo=memo,
-        terms_days=account.payment_terms_days if draft.terms_days is None else draft.terms_days,
+    drafted = billing.drafted(
+        account,
+        totals,
+        lines,
+        currency=unit,
+        discounts=draft.discounts,
+        settings=settings,
+        billed_at=now,
+        now=now,
+        invoice_id=ids.new_id(at),
     )
-    await writing.add(uow, organization_id=organization_id, invoices=[invoice])
-    await writing.add_lines(uow, organization_id=organization_id, lines=[(invoice.id, one) for one in lines])
-    after = issuing.told_of(invoice)
-    await outbox.emit(uow, actor=actor, now=now, action=DRAFTED, target_type=issuing.TARGET, target_id=invoice.id, after=after)
-    return invoice
+    terms_days = account.payment_terms_days if draft.terms_days is None else draft.terms_days
+    return replace(drafted, origin=Origin.ONE_OFF, memo=memo, terms_days=terms_days), lines
 
 
 def _pieces(

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.invoices.core import sellers as rules
 from carbonledger.domains.invoices.store import numbers
 from carbonledger.domains.invoices.store import sellers as store
 from carbonledger.domains.invoices.types import sellers as types
 from carbonledger.domains.invoices.types.sellers import NumberSeries, SellerSettings
 from carbonledger.infra import db, outbox
+from carbonledger.kernel import errors
 from carbonledger.kernel.actor import Actor
 
 CHANGED: Final = "seller.changed"
@@ -32,8 +34,11 @@ async def change(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizatio
 
     Issued invoices keep what they say. Raises ``errors.Invalid`` with everything that is wrong, ``SeriesNotFound``.
     """
-    old = await settings(uow, organization_id=organization_id)
+    old = await store.find(uow, organization_id=organization_id, lock=True) or SellerSettings()
     new = rules.checked(replace(old, **values))  # type: ignore[arg-type]  # names and types are the edge's, checked here
+    if new.tax_rate_codes != old.tax_rate_codes:
+        known = await catalog.tax_rates_by_code(uow, organization_id=organization_id, codes=new.tax_rate_codes)
+        errors.refuse(rules.unknown_tax_rates(new, frozenset(known)))
     await series(uow, organization_id=organization_id, code=new.series, now=now)
     changed = [field.name for field in fields(SellerSettings) if getattr(old, field.name) != getattr(new, field.name)]
     if not changed:
@@ -50,6 +55,18 @@ async def change(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizatio
         after={"changed": changed, **told},
     )
     return new
+
+
+async def drop_tax_rate(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, tax_rate_id: UUID) -> None:
+    """Archive a tax rate that neither the settings nor any plan names: a bill that bears one that isn't there can't be made.
+
+    Raises ``TaxRateOfSeller``, and as ``catalog.archive_tax_rate`` does.
+    """
+    rate = await catalog.find_tax_rate(uow, organization_id=organization_id, tax_rate_id=tax_rate_id)
+    known = await store.find(uow, organization_id=organization_id, lock=True)
+    if known is not None and rate.archived_at is None and rate.code in known.tax_rate_codes:
+        raise types.TaxRateOfSeller("Everything that names no tax rate bears it. Choose another one first, or none.")
+    await catalog.archive_tax_rate(uow, actor=actor, now=now, organization_id=organization_id, tax_rate_id=tax_rate_id)
 
 
 async def series(uow: db.UnitOfWork, *, organization_id: UUID, code: str, now: datetime) -> NumberSeries:

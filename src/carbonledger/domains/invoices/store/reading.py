@@ -32,6 +32,7 @@ ORDER BY l.invoice_id, l.position LIMIT $4
 _STANDS: Final = """
     AND NOT EXISTS (SELECT FROM invoices i WHERE i.organization_id = l.organization_id AND i.id = l.invoice_id AND i.state = 'void')
 """
+_CAUSED: Final = "SELECT * FROM invoice_lines WHERE organization_id = $1 AND cause = ANY ($2)"
 _BILLED: Final = f"SELECT l.* FROM invoice_lines l WHERE l.organization_id = $1 AND l.cause = ANY ($2) {_STANDS}"
 _SERVED: Final = f"""
 SELECT l.* FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) AS s (subscription_id, plan_version_id, starts, ends)
@@ -96,6 +97,10 @@ async def listed(uow: db.UnitOfWork, *, organization_id: UUID, filters: Filters,
         asked = asked.where(
             _invoices.c.state == State.ISSUED.value, _invoices.c.payment.in_(_OPEN), _invoices.c.due_on < filters.overdue_on
         )
+    if filters.issued_from is not None:
+        asked = asked.where(_invoices.c.issued_at >= filters.issued_from)
+    if filters.issued_before is not None:
+        asked = asked.where(_invoices.c.issued_at < filters.issued_before)
     if filters.subscription_id is not None:
         of_it = (
             _lines.c.organization_id == organization_id,
@@ -148,6 +153,12 @@ async def billed(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[
     """Return those of the causes that have a line on an invoice that is not void, with it."""
     rows = await uow.conn.fetch(_BILLED, organization_id, list(causes))
     return {row["cause"]: packing.line_from_row(row) for row in rows}
+
+
+async def caused(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, tuple[UUID, Line]]:
+    """Return the lines of causes, by these, with their invoices, whatever became of them."""
+    rows = await uow.conn.fetch(_CAUSED, organization_id, list(causes))
+    return {row["cause"]: (row["invoice_id"], packing.line_from_row(row)) for row in rows}
 
 
 async def served(

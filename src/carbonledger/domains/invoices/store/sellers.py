@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 _settings = tables.settings
 
 
-async def find(uow: db.UnitOfWork, *, organization_id: UUID) -> SellerSettings | None:
-    """Return the settings, or None where nobody has made any."""
-    row = await uow.fetch_one(select(_settings).where(_settings.c.organization_id == organization_id))
+async def find(uow: db.UnitOfWork, *, organization_id: UUID, lock: bool = False) -> SellerSettings | None:
+    """Return the settings, or None where nobody has made any; locked, they stay so until the transaction ends."""
+    statement = select(_settings).where(_settings.c.organization_id == organization_id)
+    row = await uow.fetch_one(statement.with_for_update() if lock else statement)
     return None if row is None else _from_row(row)
 
 

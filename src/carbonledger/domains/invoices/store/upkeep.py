@@ -28,6 +28,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8)
 ON CONFLICT (organization_id, step, account_id, invoice_id) DO UPDATE
 SET code = excluded.code, detail = excluded.detail, attempts = f.attempts + 1, last_failed_at = excluded.last_failed_at
 """
+_FAILED_AT: Final = """
+SELECT account_id FROM billing_failures WHERE organization_id = $1 AND step = $2 AND account_id = ANY ($3) AND last_failed_at = $4
+"""
 _ADD_DOCUMENT: Final = """
 INSERT INTO invoice_documents (organization_id, invoice_id, content, sha256, made_at) VALUES ($1, $2, $3, sha256($3), $4)
 ON CONFLICT (organization_id, invoice_id) DO NOTHING
@@ -41,6 +44,17 @@ ORDER BY i.id
 _IGNORED: Final = """
 SELECT cause, sum(amount) AS amount FROM late_usage
 WHERE organization_id = $1 AND cause = ANY ($2) AND decision = 'ignore_and_report' GROUP BY cause
+"""
+_REPORTED: Final = """
+SELECT l.*, (
+    SELECT count(*) FROM late_usage e
+    WHERE e.organization_id = l.organization_id AND e.cause = l.cause AND e.id <= l.id
+      AND e.decision <> 'ignore_and_report' AND e.amount <> 0
+) AS times
+FROM late_usage l
+WHERE l.organization_id = $1 AND ($2::uuid IS NULL OR l.account_id = $2) AND ($3::uuid IS NULL OR l.invoice_id = $3)
+  AND ($4::uuid IS NULL OR l.id < $4)
+ORDER BY l.id DESC LIMIT $5
 """
 _LATEST: Final = "SELECT DISTINCT ON (cause) * FROM late_usage WHERE organization_id = $1 AND cause = ANY ($2) ORDER BY cause, id DESC"
 
@@ -59,6 +73,12 @@ async def fail(
 ) -> None:
     """Write that a step failed, once more if it has before."""
     await uow.conn.execute(_FAIL, organization_id, failure_id, account_id, invoice_id, step.value, code, detail, now)
+
+
+async def failed_at(uow: db.UnitOfWork, *, organization_id: UUID, step: Step, account_ids: Iterable[UUID], at: datetime) -> set[UUID]:
+    """Return those of the accounts for which a step last failed at an instant."""
+    rows = await uow.conn.fetch(_FAILED_AT, organization_id, step.value, list(account_ids), at)
+    return {row["account_id"] for row in rows}
 
 
 async def done(uow: db.UnitOfWork, *, organization_id: UUID, step: Step, account_ids: Iterable[UUID]) -> None:
@@ -128,12 +148,12 @@ async def ignored(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable
     return {row["cause"]: row["amount"] for row in await uow.conn.fetch(_IGNORED, organization_id, list(causes))}
 
 
-async def late(uow: db.UnitOfWork, *, organization_id: UUID, before: UUID | None, limit: int) -> list[Late]:
-    """Return what came late, the newest first."""
-    asked = select(_late).where(_late.c.organization_id == organization_id)
-    if before is not None:
-        asked = asked.where(_late.c.id < before)
-    return [_late_from_row(row) for row in await uow.fetch(asked.order_by(_late.c.id.desc()).limit(limit))]
+async def late(
+    uow: db.UnitOfWork, *, organization_id: UUID, account_id: UUID | None, invoice_id: UUID | None, before: UUID | None, limit: int
+) -> list[tuple[Late, int]]:
+    """Return what came late, the newest first, each with how often its line had been charged for it, this time among them."""
+    rows = await uow.conn.fetch(_REPORTED, organization_id, account_id, invoice_id, before, limit)
+    return [(_late_from_row(row), row["times"]) for row in rows]
 
 
 async def add_document(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID, content: bytes, at: datetime) -> None:

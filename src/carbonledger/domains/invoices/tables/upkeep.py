@@ -28,6 +28,7 @@ late_usage = columns.tenant_table(
     CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest"),
     ForeignKeyConstraint(["organization_id", "invoice_id"], ["invoices.organization_id", "invoices.id"]),
     Index("late_usage_organization_id_cause_idx", "organization_id", "cause", "id"),
+    Index("late_usage_listed_idx", "organization_id", "id"),
 )
 
 failures = columns.tenant_table(

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from carbonledger.domains.invoices.types.invoices import InvoicesFault
+from carbonledger.domains.invoices.types.invoices import Invoice, InvoicesFault, Line
 from carbonledger.domains.invoices.types.sellers import LateUsage
 from carbonledger.kernel import errors
 from carbonledger.kernel.currency import Currency
@@ -56,6 +56,19 @@ class Late:
     events: int
     digest: str
     found_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateReport:
+    """Usage that came late, with the line and the invoice it is of, and where it is billed: a line of the next invoice or a correction.
+
+    ``billing`` is None where nothing is billed for it.
+    """
+
+    late: Late
+    line: Line
+    invoice: Invoice
+    billing: tuple[Invoice, Line] | None
 
 
 class FailureNotFound(InvoicesFault):

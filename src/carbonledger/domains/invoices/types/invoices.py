@@ -275,7 +275,8 @@ class Invoice:
 class Filters:
     """Which invoices to list; None does not restrict.
 
-    ``number``: a part of it, in capitals or not. ``overdue_on``: issued, still owed, and due before that day.
+    ``number``: a part of it, in capitals or not. ``overdue_on``: issued, still owed, and due before that day. Issued at
+    ``issued_from`` or later, and before ``issued_before``: what is not issued has no such time.
     """
 
     account_id: UUID | None = None
@@ -284,6 +285,8 @@ class Filters:
     payment: Payment | None = None
     number: str | None = None
     overdue_on: date | None = None
+    issued_from: datetime | None = None
+    issued_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

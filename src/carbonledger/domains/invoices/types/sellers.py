@@ -90,6 +90,12 @@ class SeriesNotFound(SellersFault):
     code = "invoice_series_not_found"
 
 
+class TaxRateOfSeller(SellersFault):
+    """The seller's settings name this tax rate."""
+
+    code = "tax_rate_of_seller"
+
+
 class SeriesTaken(SellersFault):
     """Another series has this code or this prefix."""
 

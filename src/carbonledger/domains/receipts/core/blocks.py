@@ -7,10 +7,14 @@ Formats, each with a block of so many units as example:
     car            CAR-1-US-293-1-120-CA-2006-102-1 to 29251                          29,251   range at the end, with a word
     gold-standard  GS1-1-KE-GS7495-16-2025-30645-608-30350                            29,743   range at the end
 
-Sources: help.cloverly.com/knowledge/registry-serial-number-ranges (Verra, ACR, CAR), November 2026. Gold Standard describes its serials
-nowhere: the example, with its 29,743 credits, is a record of public-api.goldstandard.org/credits of 28 July 2026 as a third party noted
-it down. That its last two numbers are the range follows from that count (30,350 - 608 + 1), and is confirmed by nothing else. Of any other
-registry the block must name its range exactly once, ``start-end`` or ``start to end``.
+Sources: help.cloverly.com/knowledge/registry-serial-number-ranges (Verra, ACR, CAR), November 2026. It counts 29,250 units in the block of
+CAR, whose range has 29,251 with both ends, as everywhere here.
+
+**Gold Standard's form is not verified**: the registry describes its serials nowhere in public. It is inferred from two records of the
+registry that third parties noted down and that agree: 29,743 credits beside the serial above, July 2026, which is 30,350 - 608 + 1; and
+five credits, units 85,975 to 85,979, beside GS1-1-CN-GS7604-3-2020-21289, June 2023, whose serial ends before the range. Compare a
+retirement in the registry before the first import. Of any other registry the block must name its range exactly once, ``start-end`` or
+``start to end``.
 
 A unit is a tonne, but for isometric, where a unit is a kilogram (docs.isometric.com/key-concepts, November 2026).
 """
@@ -109,8 +113,12 @@ def _found_in(text: str, start: int, end: int) -> tuple[str, int, int] | Problem
 
 
 def _normal(prefix: str) -> str:
-    """Return a prefix as it is compared: neither case nor leading zeros make another block."""
-    return re.sub(r"(?<![0-9A-Z.])0+(?=[0-9])", "", prefix.upper())
+    """Return a prefix as it is compared: neither case, leading zeros nor what stands between its words make another block.
+
+    Two blocks that differ in that alone would be taken for one and the second refused, which is the better mistake.
+    """
+    words = re.sub(r"[^0-9A-Z.*]+", "-", prefix.upper()).strip("-")
+    return re.sub(r"(?<![0-9A-Z.])0+(?=[0-9])", "", words)
 
 
 def _bad(code: str, detail: str) -> Problem:

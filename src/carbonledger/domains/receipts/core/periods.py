@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from carbonledger.domains.receipts.types import periods as types
 from carbonledger.domains.receipts.types.periods import Move, Payment, Period, State
 from carbonledger.kernel import zone as zones
+from carbonledger.kernel.period import Period as Window
 
 MONTHS_MAX: Final = 12 * 200
 """Months made at a time: more than there are between the first usage that the ledger takes (2015) and any organization's clock."""
+_HALF_DAY: Final = timedelta(hours=12)
 _SETTLED: Final = frozenset({Payment.NOT_NEEDED, Payment.PAID})
 
 
@@ -46,6 +48,26 @@ def month_of(at: datetime, zone: ZoneInfo) -> Month:
     """Return the month that holds the instant ``at`` in ``zone``."""
     first = first_of(zones.local_date(at, zone))
     return Month(first, zone.key, zones.midnight(first, zone), zones.midnight(next_month(first), zone))
+
+
+def months_served(services: Iterable[Window], zone: ZoneInfo) -> tuple[date, ...]:
+    """Return the first days of the months that service periods are for, each once, in order: from that of the first day on, as many as
+    there are months in it. A year from 15 January is twelve, January the first; a week is that which it begins in.
+
+    ``zone`` is the one that the services were counted in, whatever the customer's own calendar is. Services begin and end at local
+    midnight; where the account has moved to another zone since, the nearest midnight of that one is meant.
+    """
+    found: set[date] = set()
+    for service in services:
+        month, last = _first_near(service.start, zone), _first_near(service.end or service.start, zone)
+        found.add(month)
+        while (month := next_month(month)) < last:
+            found.add(month)
+    return tuple(sorted(found))
+
+
+def _first_near(at: datetime, zone: ZoneInfo) -> date:
+    return first_of(zones.local_date(at + _HALF_DAY, zone))
 
 
 def following(last: Period | Month, zone: ZoneInfo) -> Month:

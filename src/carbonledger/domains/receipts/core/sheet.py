@@ -158,6 +158,11 @@ def _ended(status: bundles.Status) -> str | None:
 
 
 def _story(receipt: statement.Receipt, gross: printing.Gross | None) -> str:
+    if not receipt.events.count:
+        return (
+            f"For {_days(receipt.period)} no use of AI models was recorded for this organization. So there is nothing to estimate: the "
+            "emissions that this receipt states are zero, and no credits are allocated to it."
+        )
     if gross is None:
         return (
             f"For {_days(receipt.period)} no factor is known for any of the usage, so its emissions can't be estimated. They are not zero."
@@ -246,11 +251,17 @@ def _compensation(receipt: statement.Receipt) -> str:
     claim = receipt.compensation
     if claim is None:
         return "Nothing is compensated by this receipt."
+    if not claim.required_mg:
+        return f"Nothing had to be compensated: {_why_nothing(receipt)}."
     share = humane.percent(decimals.shifted(Decimal(claim.share_bp), -4))
     return (
         f"{_co2e(claim.required_mg)} of retired carbon credits are allocated to this receipt: {share} of the {claim.bound.value} estimate "
         f"({claim.basis.value}-based). They were retired before, for good, and no other receipt may use them."
     )
+
+
+def _why_nothing(receipt: statement.Receipt) -> str:
+    return "no emissions were estimated for the usage of this month" if receipt.events.count else "no usage was recorded in this month"
 
 
 def _credits(allocations: Sequence[statement.Allocation]) -> tuple[CreditRow, ...]:

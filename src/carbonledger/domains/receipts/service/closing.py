@@ -22,11 +22,12 @@ from carbonledger.domains.receipts.types import periods as types
 from carbonledger.domains.receipts.types.periods import Move, Period, Step
 from carbonledger.domains.telemetry.service import closing as ledger
 from carbonledger.domains.telemetry.types.closing import Change, Stretch
-from carbonledger.infra import db, outbox
+from carbonledger.infra import db, outbox, server
 from carbonledger.kernel import instant
 from carbonledger.kernel.actor import Actor
 
 CLOSED: Final = "receipts.period_closed"
+_CLOCKS_RETRY_S: Final = 60
 
 
 async def held(uow: db.UnitOfWork, organization_id: UUID, period_id: UUID, *, step: Step) -> Period | None:
@@ -42,11 +43,17 @@ async def held(uow: db.UnitOfWork, organization_id: UUID, period_id: UUID, *, st
     return period
 
 
-async def begin(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, period_id: UUID) -> Period:
-    """Return the period that is to be closed, and ask every connection for the last time, unless that is done.
+async def begin(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, period_id: UUID) -> Period:
+    """Return the period that is to be closed, and ask every connection for the last time, unless that is done. ``at`` is the real time.
 
-    Raises ``PeriodNotFound``, and what ``core.periods.require_due`` raises.
+    Raises ``PeriodNotFound``, what ``core.periods.require_due`` raises, ``ClocksDiffer``.
     """
+    told = await server.now(uow.conn)
+    if abs(told - at) > types.CLOCKS_APART_MAX:
+        message = (
+            f"Here it is {instant.to_api_instant(at)}, at the database {instant.to_api_instant(told)}. Set the clocks; it goes on then."
+        )
+        raise types.ClocksDiffer(message, retry_after_s=_CLOCKS_RETRY_S)
     period = await keeping.find(uow, organization_id=organization_id, period_id=period_id)
     if period.state is not types.State.CLOSED:
         rules.require_due(period, now=now)

@@ -32,6 +32,7 @@ CLOSING: Final = "receipts.period_closing"
 FAILED: Final = "receipts.period_failed"
 UNPAID: Final = "receipts.period_unpaid"
 PAYMENT: Final = "receipts.payment_recorded"
+MONTHS_PAID: Final = "receipts.months_paid"
 _PAYERS: Final = (Role.OWNER, Role.BILLING)
 
 
@@ -123,8 +124,14 @@ async def advance(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizati
     """Move every period as the clock and its payment say, ask for the closing of what is due, and return what is being closed."""
     organization = await organizations.find(uow, organization_id=organization_id)
     await ensure(uow, organization_id=organization_id, now=now)
+    paid = await store.paid(uow, organization_id=organization_id)
     due = []
-    for period in await store.every(uow, organization_id=organization_id, lock=True):
+    for before in await store.every(uow, organization_id=organization_id, lock=True):
+        period = before
+        if before.month in paid:
+            period = await _paid(
+                uow, actor=actor, now=now, organization_id=organization_id, before=before, after=rules.paid(before, now=now)
+            )
         after = rules.advanced(period, now=now, needs_payment=_needs_payment(organization))
         if after != period:
             await _moved(uow, actor=actor, now=now, organization_id=organization_id, before=period, after=after)
@@ -192,7 +199,7 @@ async def record_payment(
 ) -> Period:
     """Write that the organization's own plan was paid for a month, or that its payment failed, and return the period.
 
-    For the handler of the house's invoices and for operators. Saying the same again is nothing. Raises ``PeriodNotFound`` for a month that
+    For payments that failed, and for operators. Saying the same again is nothing. Raises ``PeriodNotFound`` for a month that
     has not begun, ``PaymentSettled`` where it failed after it was paid.
     """
     await ensure(uow, organization_id=organization_id, now=now, is_needed=True)
@@ -201,6 +208,37 @@ async def record_payment(
     if before is None:
         raise types.PeriodNotFound(f"There is no period of {first:%Y-%m} here.")
     after = rules.paid(before, now=now) if outcome is Outcome.PAID else rules.payment_failed(before, now=now)
+    return await _paid(uow, actor=actor, now=now, organization_id=organization_id, before=before, after=after)
+
+
+async def pay_months(
+    uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, months: Sequence[date], invoice_id: UUID
+) -> tuple[date, ...]:
+    """Write which months an invoice of the house paid for, by their first days, and return those that no invoice had paid before.
+
+    A month that has no period yet, since it has not begun or nothing of it came, is noted: ``advance`` pays it once there is one.
+    """
+    made = await store.add_paid(uow, organization_id=organization_id, months=months, invoice_id=invoice_id, at=now)
+    if not made:
+        return ()
+    await outbox.emit(
+        uow,
+        actor=actor,
+        now=now,
+        action=MONTHS_PAID,
+        target_type="organization",
+        target_id=organization_id,
+        after={"months": [f"{month:%Y-%m}" for month in made], "invoice_id": str(invoice_id)},
+    )
+    organization = await organizations.find(uow, organization_id=organization_id)
+    has_begun = made[0] <= rules.month_of(now, zones.named(organization.time_zone)).month
+    await ensure(uow, organization_id=organization_id, now=now, is_needed=has_begun)
+    await advance(uow, actor=actor, now=now, organization_id=organization_id)
+    return made
+
+
+async def _paid(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, before: Period, after: Period) -> Period:
+    """Write and tell what a payment made of a period, and return it."""
     if after == before:
         return before
     await outbox.emit(
@@ -211,7 +249,7 @@ async def record_payment(
         target_type="period",
         target_id=after.id,
         before={"payment": before.payment.value},
-        after={"payment": after.payment.value, "month": f"{first:%Y-%m}"},
+        after={"payment": after.payment.value, "month": f"{after.month:%Y-%m}"},
     )
     await _moved(uow, actor=actor, now=now, organization_id=organization_id, before=before, after=after)
     return after

@@ -1,12 +1,12 @@
 """What a payment of the house's own invoices means for the periods of its customers: the months that a plan was paid for, or was not.
 
 The house bills its customers' organizations as any seller bills accounts: an account's external id is the organization's id. Periods know
-only months, so a service period is the months from that of its first day on: a year that begins on 15 January is twelve, January the first.
+only months, so a service period is some months (``core.periods.months_served``), counted in the zone of the invoice; a month of the
+customer's own calendar is the one of the same name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -28,11 +28,12 @@ from carbonledger.kernel.period import Period
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An invoice of the house that was paid, or whose payment failed: whose plan it is for, and which times."""
+    """An invoice of the house that was paid, or whose payment failed: whose plan it is for, and which months, by their first days."""
 
+    invoice_id: UUID
     organization_id: UUID
     outcome: Outcome
-    services: tuple[Period, ...]
+    months: tuple[date, ...]
 
 
 async def of_invoice(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: UUID) -> Settled | None:
@@ -54,7 +55,7 @@ async def of_invoice(uow: db.UnitOfWork, *, organization_id: UUID, invoice_id: U
         for line in lines
         if line.kind is LineKind.CHARGE and line.service_start is not None and line.service_end is not None
     }
-    return Settled(customer, outcome, tuple(sorted(services, key=lambda one: one.start)))
+    return Settled(invoice_id, customer, outcome, rules.months_served(services, zones.named(invoice.zone)))
 
 
 def _organization(external_id: str | None) -> UUID | None:
@@ -65,35 +66,25 @@ def _organization(external_id: str | None) -> UUID | None:
 
 
 async def record(uow: db.UnitOfWork, *, actor: Actor, at: datetime, settled: Settled) -> tuple[date, ...]:
-    """Write in the customer's own transaction which months were paid, or not, and return those that have begun.
+    """Write in the customer's own transaction which months were paid, or not, and return those of which that is new.
 
-    A month that has not begun, or that the organization has no period of, is left out; one that was paid before stays paid.
+    What was paid is kept for months that have not begun as well. A payment that failed says nothing of those: they wait for theirs once
+    they are there. A month that was paid stays paid.
     """
     try:
         organization = await organizations.find(uow, organization_id=settled.organization_id)
     except identity_types.OrganizationUnknown:
         return ()
     now = organization.business_now(at)
+    if settled.outcome is Outcome.PAID:
+        return await periods.pay_months(
+            uow, actor=actor, now=now, organization_id=organization.id, months=settled.months, invoice_id=settled.invoice_id
+        )
     recorded = []
-    for month in _months(settled.services, organization.time_zone):
-        if zones.midnight(month, zones.named(organization.time_zone)) > now:
-            continue
+    for month in settled.months:
         try:
             await periods.record_payment(uow, actor=actor, now=now, organization_id=organization.id, month=month, outcome=settled.outcome)
-        except (types.PaymentSettled, types.PeriodNotFound):  # paid by an earlier invoice, or from before its first period
+        except (types.PaymentSettled, types.PeriodNotFound):  # paid by an earlier invoice; from before its first period, or not begun
             continue
         recorded.append(month)
     return tuple(recorded)
-
-
-def _months(services: Iterable[Period], zone: str) -> list[date]:
-    """Return the first days of the months of service periods, each once, in order."""
-    place = zones.named(zone)
-    found: set[date] = set()
-    for service in services:
-        month = rules.first_of(zones.local_date(service.start, place))
-        end = zones.local_date(service.end or service.start, place)
-        found.add(month)
-        while (month := rules.next_month(month)) < rules.first_of(end):
-            found.add(month)
-    return sorted(found)

@@ -21,6 +21,7 @@ periods = tables.periods
 lines = tables.lines
 adjustments = tables.adjustments
 salts = tables.salts
+paid_months = tables.paid_months
 _PLAIN: Final = (
     *("id", "month", "zone", "starts_at", "ends_at", "ended_at", "closes_at", "asked_at", "cut", "frozen_at", "events", "leaves", "root"),
     *("closed_at", "created_at", "updated_at"),
@@ -82,6 +83,21 @@ async def find_month(uow: db.UnitOfWork, *, organization_id: UUID, month: date) 
     statement = select(periods).where(periods.c.organization_id == organization_id, periods.c.month == month)
     row = await uow.fetch_one(statement.with_for_update(key_share=True))
     return None if row is None else _from_row(row)
+
+
+async def add_paid(
+    uow: db.UnitOfWork, *, organization_id: UUID, months: Sequence[date], invoice_id: UUID, at: datetime
+) -> tuple[date, ...]:
+    """Note months, by their first days, as paid for by an invoice of the house; return by time those that were not noted before."""
+    rows = [{"organization_id": organization_id, "month": month, "invoice_id": invoice_id, "created_at": at} for month in months]
+    statement = postgresql.insert(paid_months).values(rows).on_conflict_do_nothing(index_elements=["organization_id", "month"])
+    return tuple(sorted(row["month"] for row in await uow.fetch(statement.returning(paid_months.c.month))))
+
+
+async def paid(uow: db.UnitOfWork, *, organization_id: UUID) -> frozenset[date]:
+    """Return the first days of the months that invoices of the house paid for, begun or not."""
+    statement = select(paid_months.c.month).where(paid_months.c.organization_id == organization_id)
+    return frozenset(row["month"] for row in await uow.fetch(statement))
 
 
 async def add_lines(uow: db.UnitOfWork, *, organization_id: UUID, period_id: UUID, made: Sequence[Line]) -> None:

@@ -1,4 +1,4 @@
-"""Tables of periods: months, what was frozen of them, what is booked of earlier ones, and what salts their leaves."""
+"""Tables of periods: months, which were paid for, what was frozen of them, what is booked of earlier ones, what salts their leaves."""
 
 from __future__ import annotations
 
@@ -82,6 +82,15 @@ periods = columns.tenant_table(
     UniqueConstraint("organization_id", "id", name="periods_organization_id_id_key"),
     UniqueConstraint("organization_id", "month", name="periods_organization_id_month_key"),
     Index("periods_organization_id_starts_at_idx", "organization_id", "starts_at"),
+)
+
+paid_months = columns.tenant_table(
+    "paid_months",
+    Column("month", Date, nullable=False),
+    Column("invoice_id", Uuid, nullable=False),  # the house's, whose rows no key of a customer's can point to
+    columns.instant("created_at"),
+    CheckConstraint("EXTRACT(day FROM month) = 1", name="month"),
+    PrimaryKeyConstraint("organization_id", "month"),
 )
 
 lines = columns.tenant_table(

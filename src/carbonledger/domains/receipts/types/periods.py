@@ -21,6 +21,8 @@ from carbonledger.kernel.period import Period as Window
 
 RECONCILIATION: Final = timedelta(hours=48)
 """What providers revise and what arrives late is waited for so long after a month's end."""
+CLOCKS_APART_MAX: Final = timedelta(minutes=5)
+"""A closed month is never opened again, so none is closed by a clock that another one contradicts by more."""
 
 
 class ReceiptsFault(errors.Fault):
@@ -76,6 +78,13 @@ class PollsUnfinished(ReceiptsFault, errors.Unavailable):
 
     kind = errors.Kind.UNAVAILABLE
     code = "polls_unfinished"
+
+
+class ClocksDiffer(ReceiptsFault, errors.Unavailable):
+    """The clocks of this machine and of the database differ, so that it is not known whether the month is over."""
+
+    kind = errors.Kind.UNAVAILABLE
+    code = "clocks_differ"
 
 
 class EventNotInPeriod(ReceiptsFault):

@@ -8,7 +8,7 @@ import pytest
 
 from carbonledger.domains.receipts.core import sheet
 from carbonledger.domains.receipts.types import printing
-from carbonledger_proof import bundle, measures, statement
+from carbonledger_proof import bundle, measures, merkle, statement
 from tests.unit.proof import worlds
 
 URL = "https://ledger.example/verify"
@@ -57,6 +57,46 @@ def test_what_is_not_covered_is_said_to_be_unknown_and_not_zero() -> None:
     assert made.gross is None
     assert made.story.endswith("They are not zero.")
     assert made.compensation == "Nothing is compensated by this receipt."
+
+
+NONE = measures.Range(0, 0, 0)
+NO_TOKENS = measures.Buckets(uncached_input=0, cached_input=0, cache_creation_5m=0, cache_creation_1h=0, output=0)
+EMPTY: dict[str, object] = {
+    "events": statement.Events(root=merkle.EMPTY_ROOT.hex(), count=0),
+    "gross": only((NONE, NONE)),
+    "energy_uwh": NONE,
+    "tokens": measures.Tokens(covered=NO_TOKENS, not_covered=NO_TOKENS),
+    "cost": (measures.Cost(currency="USD", amount=0, scale=12),),
+    "projects": (),
+    "compensation": statement.Compensation(basis=measures.Basis.LOCATION, bound=measures.Bound.HIGH, share_bp=10_000, required_mg=0),
+    "allocations": (),
+    "adjustments": (),
+}
+
+
+def test_a_month_without_usage_says_so_and_is_not_taken_for_an_estimate() -> None:
+    made = page(**EMPTY)
+
+    assert made.story == (
+        "For 1 to 30 November 2026 no use of AI models was recorded for this organization. So there is nothing to estimate: the "
+        "emissions that this receipt states are zero, and no credits are allocated to it."
+    )
+    assert made.compensation == "Nothing had to be compensated: no usage was recorded in this month."
+    assert made.gross == printing.Gross("location-based", "0 g CO₂e", "0 g CO₂e", "0 g CO₂e", start=0, at=0)
+    assert [(one.label, one.value) for one in made.measures] == [
+        ("Energy", "0 Wh"),
+        ("Tokens covered", "0"),
+        ("Tokens not covered", "0"),
+        ("Market-based", "0 g CO₂e"),
+        ("Cost of the usage", "0 USD"),
+    ]
+
+
+def test_usage_that_emits_nothing_needs_no_credits_and_is_not_called_absent() -> None:
+    made = page(**{**EMPTY, "events": statement.Events(root="ab" * 32, count=3)})
+
+    assert made.story.startswith("From 1 to 30 November 2026, this organization's use of AI models emitted an estimated 0 g CO₂e")
+    assert made.compensation == "Nothing had to be compensated: no emissions were estimated for the usage of this month."
 
 
 def test_the_market_basis_stands_in_where_the_other_is_not_known() -> None:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service, types
+from carbonledger.domains.accounts.service import payment_methods
 from carbonledger.domains.accounts.types import Address, Locale, TaxId, TaxTreatment
+from carbonledger.domains.invoices.service import standing
+from carbonledger.domains.invoices.types.invoices import Filters
+from carbonledger.domains.subscriptions import service as subscription_service
 from carbonledger.domains.telemetry.service import answering
-from carbonledger.domains.telemetry.types.answers import Dimension, Filters
-from carbonledger.entrypoints.rest import routing
+from carbonledger.domains.telemetry.types.answers import Dimension
+from carbonledger.domains.telemetry.types.answers import Filters as UsageFilters
+from carbonledger.entrypoints.rest import problems, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import figures, forms, plots, routes, screens
+from carbonledger.entrypoints.web.sections.invoices import pages as invoices
+from carbonledger.entrypoints.web.sections.subscriptions import pages as subscriptions
 from carbonledger.infra import db
 from carbonledger.kernel import errors, page
 
 router = routes.Router()
 _READ: Final = access.scope("accounts:read")
 _WRITE: Final = access.scope("accounts:write")
-_SHOWN: Final = {errors.Kind.INVALID, errors.Kind.CONFLICT}
+_NEWEST: Final = 5  # of subscriptions and invoices on an account's page; their own lists have all
 _LINES: Final = ("line1", "line2", "city", "postal_code", "region", "country")
 _TREATMENTS: Final = (
     (TaxTreatment.STANDARD.value, "The rates of what is billed"),
@@ -31,6 +39,9 @@ _DONE: Final = {
     "saved": "Saved.",
     "deleted": "The account is deleted. Its history stays, and its external id is free again.",
     "erased": "The personal data of this account is erased.",
+    "method-added": "The payment method is added.",
+    "method-default": "It is the default of this account now.",
+    "method-removed": "The payment method is removed. With its processor it stays as it was.",
 }
 
 
@@ -69,31 +80,26 @@ async def new_account(call: routing.CallDep) -> exchange.Answer:
 async def make_account(call: routing.CallDep) -> exchange.Answer:
     """Make an account."""
     fields = screens.sent(call)
-    try:
-        values = _values(fields)
-        async with screens.writing(call) as uow:
-            made = await service.create(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                draft=service.Draft(**values),
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
+
+    async def make(uow: db.UnitOfWork) -> str:
+        draft = service.Draft(**_values(fields))
+        made = await service.create(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=draft
+        )
+        return f"/accounts/{made.id}?done=saved"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         async with screens.reading(call) as uow:
-            return await _form(call, uow, None, _refused(fault, fields), status=422)
-    return screens.go(f"/accounts/{made.id}?done=saved")
+            return await _form(call, uow, None, _refused(fault, fields), status=problems.status_of(fault))
+
+    return await screens.attempt(call, make, refusal)
 
 
 def _refused(fault: errors.Fault, fields: forms.Fields) -> forms.Refused:
     if isinstance(fault, types.AccountExternalIdTaken):
-        return forms.Refused(fields, fault.title(), {"external_id": f"{fault.title()} {fault.detail}"})
-    found = forms.refused(fault, fields)
+        return forms.refused(fault, fields, only="external_id")
     beside = {_field(problem.pointer): problem.detail for problem in reversed(fault.problems)}
-    return forms.Refused(fields, found.said, beside)
+    return forms.Refused(fields, forms.words(fault), beside)
 
 
 def _field(pointer: str) -> str:
@@ -152,10 +158,11 @@ async def _form(
 @router.page("/accounts/{account_id}", _READ)
 async def account(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
     """Show an account."""
-    return await _detail(call, account_id, forms.Refused())
+    return await detail(call, account_id, forms.Refused())
 
 
-async def _detail(call: routing.Call, account_id: UUID, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:
+async def detail(call: routing.Call, account_id: UUID, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:
+    """Return the page of an account, with a form that was refused."""
     fields = screens.query(call)
     chosen = periods.read(call, fields)
     organization_id = call.caller.organization_id
@@ -163,7 +170,7 @@ async def _detail(call: routing.Call, account_id: UUID, refused: forms.Refused, 
     async with screens.reading(call) as uow:
         found = await service.find(uow, organization_id=organization_id, account_id=account_id)
         # Without an external id no usage can be its own: nothing is asked for a name that nobody has.
-        filters = Filters(account=found.external_id or "")
+        filters = UsageFilters(account=found.external_id or "")
         over_time = await answering.timeseries(
             uow, organization_id=organization_id, asked=chosen.asked, filters=filters, unit=chosen.unit, group_by=Dimension.MODEL
         )
@@ -191,7 +198,23 @@ async def _detail(call: routing.Call, account_id: UUID, refused: forms.Refused, 
             choices=[(one, f"{path}?{chosen.query}&metric={one.key}") for one in figures.PLOTTED],
             metric=metric,
             totals=over_time.totals,
+            methods=await payment_methods.every(uow, organization_id=organization_id, account_id=account_id),
+            **await _billed(call, uow, account_id),
         )
+
+
+async def _billed(call: routing.Call, uow: db.UnitOfWork, account_id: UUID) -> dict[str, Any]:
+    """Return the newest subscriptions and invoices of an account, as far as the reader may see any; None: may not."""
+    organization_id, newest = call.caller.organization_id, page.PageRequest(limit=_NEWEST)
+    found: dict[str, Any] = {"subscriptions": None, "invoices": None}
+    if call.actor.may("subscriptions:read"):
+        taken = await subscription_service.some(uow, organization_id=organization_id, now=call.now, page=newest, account_id=account_id)
+        found["subscriptions"] = await subscriptions.rows(call, uow, taken.data)
+    if call.actor.may("invoices:read"):
+        filters = Filters(account_id=account_id)
+        billed = await standing.listed(uow, organization_id=organization_id, filters=filters, page=newest)
+        found["invoices"] = [invoices.row(one, "", invoices.today(call)) for one in billed.data]
+    return found
 
 
 @router.page("/accounts/{account_id}/edit", _WRITE)
@@ -206,39 +229,44 @@ async def edit_account(call: routing.CallDep, account_id: UUID) -> exchange.Answ
 async def change_account(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
     """Change an account."""
     fields, organization_id = screens.sent(call), call.caller.organization_id
-    try:
+
+    async def change(uow: db.UnitOfWork) -> str:
         values = _values(fields)
-        async with screens.writing(call) as uow:
-            old = await service.find(uow, organization_id=organization_id, account_id=account_id)
-            # The form has one tax id; whoever has more keeps the others.
-            values["tax_ids"] = (*values["tax_ids"], *old.tax_ids[1:])
-            await service.change(uow, actor=call.actor, now=call.now, organization_id=organization_id, account_id=account_id, values=values)
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
+        old = await service.find(uow, organization_id=organization_id, account_id=account_id)
+        # The form has one tax id; whoever has more keeps the others.
+        values["tax_ids"] = (*values["tax_ids"], *old.tax_ids[1:])
+        await service.change(uow, actor=call.actor, now=call.now, organization_id=organization_id, account_id=account_id, values=values)
+        return f"/accounts/{account_id}?done=saved"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         async with screens.reading(call) as uow:
             found = await service.find(uow, organization_id=organization_id, account_id=account_id)
-            return await _form(call, uow, found, _refused(fault, fields), status=422)
-    return screens.go(f"/accounts/{account_id}?done=saved")
+            return await _form(call, uow, found, _refused(fault, fields), status=problems.status_of(fault))
+
+    return await screens.attempt(call, change, refusal)
 
 
 @router.act("/accounts/{account_id}/delete", _WRITE)
 async def delete_account(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
     """Delete an account."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.delete(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, account_id=account_id)
-    except types.AccountInUse as fault:
-        return await _detail(call, account_id, forms.Refused(said=f"{fault.title()} {fault.detail}"), status=409)
-    return screens.go(f"/accounts/{account_id}?done=deleted")
+
+    async def delete(uow: db.UnitOfWork) -> str:
+        await service.delete(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, account_id=account_id)
+        return f"/accounts/{account_id}?done=deleted"
+
+    return await screens.attempt(call, delete, functools.partial(_refusal, call, account_id))
 
 
 @router.act("/accounts/{account_id}/erase", _WRITE)
 async def erase_account(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
     """Erase the personal data of an account."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.erase(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, account_id=account_id)
-    except types.AccountNotDeleted as fault:
-        return await _detail(call, account_id, forms.Refused(said=f"{fault.title()} {fault.detail}"), status=409)
-    return screens.go(f"/accounts/{account_id}?done=erased")
+
+    async def erase(uow: db.UnitOfWork) -> str:
+        await service.erase(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, account_id=account_id)
+        return f"/accounts/{account_id}?done=erased"
+
+    return await screens.attempt(call, erase, functools.partial(_refusal, call, account_id))
+
+
+async def _refusal(call: routing.Call, account_id: UUID, fault: errors.Fault) -> exchange.Answer:
+    return await detail(call, account_id, forms.refused(fault, forms.Fields()), status=problems.status_of(fault))

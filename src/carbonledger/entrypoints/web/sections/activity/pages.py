@@ -29,6 +29,7 @@ AREAS: Final = {
     "workload.*": "Workloads",
     "agent.*": "Agents",
     "telemetry.*": "Usage",
+    "account.*": "Accounts",
     "subscription.*": "Subscriptions",
     "invoices.*": "Invoices",
     "seller.*": "How you sell",

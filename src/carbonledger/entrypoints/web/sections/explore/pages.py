@@ -10,7 +10,7 @@ from carbonledger.domains.telemetry.types.answers import Dimension, Group, Times
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
-from carbonledger.entrypoints.web import figures, names, plots, routes, screens
+from carbonledger.entrypoints.web import figures, names, plots, routes, screens, sheets
 from carbonledger.entrypoints.web.sections.explore import asked as questions
 from carbonledger.entrypoints.web.sections.explore import events, rows
 from carbonledger.infra import db
@@ -128,8 +128,7 @@ async def table(call: routing.CallDep) -> exchange.Answer:
     chosen, asked = periods.read(call, fields), questions.read(fields)
     async with screens.reading(call) as uow:
         text = await _csv(call, uow, chosen, asked)
-    headers: list[exchange.Header] = [(b"content-disposition", b'attachment; filename="usage.csv"')]
-    return exchange.Answer(200, body=text.encode(), media_type=b"text/csv; charset=utf-8", headers=headers)
+    return sheets.answer("usage.csv", text)
 
 
 async def _csv(call: routing.Call, uow: db.UnitOfWork, chosen: periods.Chosen, asked: questions.Asked) -> str:

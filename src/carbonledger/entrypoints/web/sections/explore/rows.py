@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,14 +11,13 @@ from typing import Final
 from carbonledger.domains.telemetry.types.answers import Group, Measures, Timeseries
 from carbonledger.domains.telemetry.types.caching import ByKind, KindSum
 from carbonledger.entrypoints.web import chosen as periods
-from carbonledger.entrypoints.web import colours, figures, names, plots
+from carbonledger.entrypoints.web import colours, figures, names, plots, sheets
 from carbonledger.entrypoints.web.sections.explore import asked as questions
 from carbonledger.kernel import decimals, humane
 from carbonledger.kernel import zone as zones
 from carbonledger.kernel.period import CalendarUnit, Period
 from carbonledger.kernel.quantity import Range
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _HEAD: Final = ("id", "requests", "tokens", "cost_usd", "energy_wh_mid", "co2e_g_low", "co2e_g_mid", "co2e_g_high")
 KIND_COLUMNS: Final = (figures.COST, figures.CO2E, figures.ENERGY, figures.TOKENS)
 KIND_COLOURS: Final = {
@@ -185,18 +182,12 @@ def _bounds(found: Range | None) -> tuple[Decimal | None, ...]:
 
 
 def _csv(first: str, rows: Sequence[Sequence[object]]) -> str:
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow([first, *_HEAD])
-    for name, label, *numbers in rows:
-        writer.writerow([_inert(str(name)), _inert(str(label)), *("" if one is None else _plain(one) for one in numbers)])
-    return written.getvalue()
+    cells = [
+        (sheets.inert(str(name)), sheets.inert(str(label)), *("" if one is None else _plain(one) for one in numbers))
+        for name, label, *numbers in rows
+    ]
+    return sheets.written([first, *_HEAD], cells)
 
 
 def _plain(number: object) -> str:
     return decimals.to_api_decimal(decimals.of(number)) if isinstance(number, Decimal | int) else str(number)
-
-
-def _inert(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

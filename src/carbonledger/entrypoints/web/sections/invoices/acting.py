@@ -19,7 +19,7 @@ from carbonledger.kernel.actor import Actor
 
 router = routes.Router()
 _ONE: Final = pages.PATH + "/{invoice_id}"
-_SHOWN: Final = frozenset({errors.Kind.CONFLICT, errors.Kind.INVALID, errors.Kind.UNAVAILABLE})
+_MENDABLE: Final = frozenset({errors.Kind.CONFLICT, errors.Kind.INVALID, errors.Kind.UNAVAILABLE})
 
 
 @router.act(_ONE + "/finalize", pages.WRITE)
@@ -39,7 +39,7 @@ async def pay(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
     """Record that an invoice was paid outside."""
     fields = screens.sent(call)
     record = functools.partial(standing.record_payment, reference=fields.text("reference"))
-    return await _done(call, invoice_id, record, f"{pages.PATH}/{invoice_id}?done=paid", fields)
+    return await _done(call, invoice_id, record, f"{pages.PATH}/{invoice_id}?done=paid")
 
 
 @router.act(_ONE + "/give-up", pages.WRITE)
@@ -57,43 +57,34 @@ async def drop(call: routing.CallDep, invoice_id: UUID) -> exchange.Answer:
 @router.act(pages.PATH + "/failures/{failure_id}/retry", pages.WRITE)
 async def retry(call: routing.CallDep, failure_id: UUID) -> exchange.Answer:
     """Do a failed step again, alone."""
-    try:
-        async with screens.writing(call) as uow:
-            done = await retrying.retry(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                failure_id=failure_id,
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
+
+    async def act(uow: db.UnitOfWork) -> str:
+        done = await retrying.retry(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, failure_id=failure_id
+        )
+        page = pages.PATH if done.invoice_id is None else f"{pages.PATH}/{done.invoice_id}"
+        return f"{page}?done={'asked' if done.step is Step.PRINT else 'retried'}"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         async with screens.reading(call) as uow:
-            said = forms.Refused(said=f"It failed again. {pages.words_of(fault)}")
+            said = forms.Refused(said=f"It failed again. {forms.words(fault)}")
             return await pages.show(call, uow, said, status=problems.status_of(fault))
-    page = pages.PATH if done.invoice_id is None else f"{pages.PATH}/{done.invoice_id}"
-    return screens.go(f"{page}?done={'asked' if done.step is Step.PRINT else 'retried'}")
+
+    return await screens.attempt(call, act, refusal, mendable=_MENDABLE)
 
 
 class _UseCase(Protocol):
     async def __call__(self, uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, invoice_id: UUID) -> object: ...
 
 
-async def _done(call: routing.Call, invoice_id: UUID, use_case: _UseCase, page: str, fields: forms.Fields | None = None) -> exchange.Answer:
+async def _done(call: routing.Call, invoice_id: UUID, use_case: _UseCase, page: str) -> exchange.Answer:
     """Do it and go to ``page``; or show the invoice with why not."""
-    try:
-        async with screens.writing(call) as uow:
-            await use_case(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
-    except errors.Fault as fault:
-        return await _refused(call, invoice_id, fault, fields)
-    return screens.go(page)
 
+    async def act(uow: db.UnitOfWork) -> str:
+        await use_case(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, invoice_id=invoice_id)
+        return page
 
-async def _refused(call: routing.Call, invoice_id: UUID, fault: errors.Fault, fields: forms.Fields | None = None) -> exchange.Answer:
-    if fault.kind not in _SHOWN:
-        raise fault
-    kept = forms.refused(fault, fields or forms.Fields())
-    refused = forms.Refused(kept.fields, pages.words_of(fault), kept.beside)
-    return await one.show(call, invoice_id, refused, status=problems.status_of(fault))
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
+        return await one.show(call, invoice_id, forms.refused(fault, screens.sent(call)), status=problems.status_of(fault))
+
+    return await screens.attempt(call, act, refusal, mendable=_MENDABLE)

@@ -16,7 +16,7 @@ from carbonledger.domains.subscriptions.types import Subscription, SubscriptionN
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import exchange
 from carbonledger.entrypoints.web import forms, routes, screens
-from carbonledger.entrypoints.web.sections.invoices import pages, shown, wording
+from carbonledger.entrypoints.web.sections.invoices import drafts, pages, shown, wording
 from carbonledger.infra import db
 from carbonledger.kernel import zone as zones
 
@@ -24,6 +24,7 @@ router = routes.Router()
 _PDF: Final = b"application/pdf"
 LINES_SHOWN: Final = 200
 _DONE: Final = {
+    "drafted": "The draft is saved. Nothing of it is owed before it is issued.",
     "issued": "It is issued. Its PDF follows in a moment.",
     "paid": "The payment is recorded. Nothing of this invoice changes any more.",
     "void": "It is void. It keeps its number.",
@@ -74,6 +75,7 @@ async def show(call: routing.Call, invoice_id: UUID, refused: forms.Refused, *, 
             next_cursor=lines.next_cursor,
             history=wording.history(found),
             acts=acts(found),
+            is_editable=drafts.of_draft(found, lines.data) is not None,
             is_preview=found.state in (State.GATHERING, State.DRAFT),
             **document(found, lines.data, await names(call, uow, lines.data)),
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import Any, Final
+from datetime import date, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service as accounts
@@ -29,7 +29,7 @@ _ROWS: Final = 50
 _FAILURES: Final = 20
 _ACCOUNTS: Final = 8  # that a search may leave to choose from
 _NUMBER_MAX_CHARS: Final = 100
-_KEPT: Final = ("view", "number", "account", "customer", "subscription")
+_KEPT: Final = ("view", "number", "account", "customer", "subscription", "issued_from", "issued_to")
 _DONE: Final = {
     "dropped": "The draft is gone. Nothing of it was billed.",
     "retried": "It was done again, and has gone well.",
@@ -43,6 +43,7 @@ VIEWS: Final[Mapping[str, tuple[str, Filters]]] = {
     "overdue": ("Overdue", Filters()),
     "failed": ("Payment failed", Filters(state=State.ISSUED, payment=Payment.FAILED)),
     "paid": ("Paid", Filters(payment=Payment.PAID)),
+    "credit": ("In their favour", Filters(state=State.ISSUED, payment=Payment.CREDIT)),
     "void": ("Void", Filters(state=State.VOID)),
     "uncollectible": ("Uncollectible", Filters(state=State.UNCOLLECTIBLE)),
 }
@@ -99,7 +100,7 @@ async def show(call: routing.Call, uow: db.UnitOfWork, refused: forms.Refused, *
     """Return the list; ``refused``: what a retry was refused for."""
     fields, organization_id = screens.query(call), call.caller.organization_id
     chosen, choices = await whose(call, uow, fields)
-    filters = _filters(call, fields, chosen)
+    filters = filters_of(call, fields, chosen)
     found: pages.Page[Invoice] = pages.Page((), None)
     is_lost = chosen is None and is_somebodys(fields)
     if not is_lost:
@@ -129,12 +130,15 @@ async def show(call: routing.Call, uow: db.UnitOfWork, refused: forms.Refused, *
         views=[(key, words, kept.replaced(view=key or None).query) for key, (words, _) in VIEWS.items()],
         view=view,
         number=fields.text("number"),
+        issued_from=fields.text("issued_from"),
+        issued_to=fields.text("issued_to"),
+        as_table=f"{PATH}/table.csv?{kept.query}",
         account=chosen,
         customer=fields.text("customer"),
         is_lost=is_lost and not choices,
         choices=[(one, kept.replaced(customer=None, account=str(one.id)).query) for one in choices],
         subscription=uuid(fields.given("subscription")),
-        without=lambda name: kept.replaced(**{name: None}).query,
+        without=lambda *names: kept.replaced(**dict.fromkeys(names)).query,
         is_narrowed=bool(kept.pairs),
         again=f"{PATH}?{kept.query}&" if kept.pairs else f"{PATH}?",
         done=_DONE.get(fields.text("done"), ""),
@@ -168,7 +172,8 @@ def uuid(given: str | None) -> UUID | None:
         return None
 
 
-def _filters(call: routing.Call, fields: forms.Fields, account: Account | None) -> Filters:
+def filters_of(call: routing.Call, fields: forms.Fields, account: Account | None) -> Filters:
+    """Return which invoices an address asks for. Raises ``errors.Invalid`` for a day that is none."""
     view = fields.text("view")
     _, filters = VIEWS.get(view, VIEWS[""])
     return replace(
@@ -177,7 +182,18 @@ def _filters(call: routing.Call, fields: forms.Fields, account: Account | None) 
         account_id=None if account is None else account.id,
         subscription_id=uuid(fields.given("subscription")),
         overdue_on=today(call) if view == "overdue" else None,
+        issued_from=forms.midnight(fields, "issued_from", call.caller.time_zone),
+        issued_before=_after(call, fields),
     )
+
+
+def _after(call: routing.Call, fields: forms.Fields) -> datetime | None:
+    """Return the end of the last day on which what is asked for was issued."""
+    last = forms.midnight(fields, "issued_to", call.caller.time_zone)
+    if last is None:
+        return None
+    zone = zones.named(call.caller.time_zone)
+    return zones.midnight(zones.local_date(last, zone) + timedelta(days=1), zone)
 
 
 def row(invoice: Invoice, account: str, on: date) -> Row:
@@ -209,8 +225,3 @@ async def _troubles(uow: db.UnitOfWork, organization_id: UUID, failed: Sequence[
         Trouble(one, wording.STEPS[one.step], names.get(one.invoice_id, "") if one.invoice_id else "", known[one.account_id].name)
         for one in failed
     ]
-
-
-def words_of(fault: Any) -> str:  # noqa: ANN401 - any fault
-    """Return what a fault says, title and detail."""
-    return f"{fault.title()} {fault.detail or ''}".strip()

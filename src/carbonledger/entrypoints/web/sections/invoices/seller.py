@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -16,6 +17,7 @@ from carbonledger.entrypoints.rest import problems, routing
 from carbonledger.entrypoints.shared import exchange
 from carbonledger.entrypoints.web import forms, routes, screens, uploads
 from carbonledger.entrypoints.web.sections.invoices import pages, shown, wording
+from carbonledger.infra import db
 from carbonledger.kernel import errors
 from carbonledger.kernel import page as kernel_pages
 
@@ -41,40 +43,38 @@ async def save(call: routing.CallDep) -> exchange.Answer:
     """Change how the organization appears on its invoices."""
     sent = uploads.sent(call)
     fields = sent.fields
-    try:
-        async with screens.writing(call) as uow:
-            known = await service.settings(uow, organization_id=call.caller.organization_id)
-            values: dict[str, object] = {
-                "name": fields.given("name"),
-                "email": fields.given("email"),
-                "address": Address(**{name: fields.given(name) for name in _ADDRESS}),
-                "tax_ids": _tax_ids(fields, known),
-                "color": fields.text("color"),
-                "locale": Locale(fields.text("locale")) if fields.text("locale") in {one.value for one in Locale} else known.locale,
-                "footer": fields.given("footer"),
-                "logo": _logo(sent, known),
-            }
-            await _change(call, uow, values)
-    except errors.Fault as fault:
-        return await _refused(call, fault, fields)
-    return screens.go(f"{PATH}?done=saved")
+
+    async def act(uow: db.UnitOfWork) -> str:
+        known = await service.settings(uow, organization_id=call.caller.organization_id)
+        values: dict[str, object] = {
+            "name": fields.given("name"),
+            "email": fields.given("email"),
+            "address": Address(**{name: fields.given(name) for name in _ADDRESS}),
+            "tax_ids": _tax_ids(fields, known),
+            "color": fields.text("color"),
+            "locale": Locale(fields.text("locale")) if fields.text("locale") in {one.value for one in Locale} else known.locale,
+            "footer": fields.given("footer"),
+            "logo": _logo(sent, known),
+        }
+        return await _changed(call, uow, values)
+
+    return await screens.attempt(call, act, functools.partial(_refusal, call, fields))
 
 
 @router.act(RULES, pages.WRITE)
 async def save_rules(call: routing.CallDep) -> exchange.Answer:
     """Change how invoices are made: terms, grace, late usage, tax, numbers."""
     fields = screens.sent(call)
-    try:
-        values = _rules(fields)
-        async with screens.writing(call) as uow:
-            await _change(call, uow, values)
-    except errors.Fault as fault:
-        return await _refused(call, fault, fields)
-    return screens.go(f"{PATH}?done=saved")
+
+    async def act(uow: db.UnitOfWork) -> str:
+        return await _changed(call, uow, _rules(fields))
+
+    return await screens.attempt(call, act, functools.partial(_refusal, call, fields))
 
 
-async def _change(call: routing.Call, uow: Any, values: Mapping[str, object]) -> None:  # noqa: ANN401 - the open transaction
+async def _changed(call: routing.Call, uow: db.UnitOfWork, values: Mapping[str, object]) -> str:
     await service.change(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, values=values)
+    return f"{PATH}?done=saved"
 
 
 def _tax_ids(fields: forms.Fields, known: SellerSettings) -> tuple[TaxId, ...]:
@@ -126,11 +126,9 @@ def _one_of(fields: forms.Fields, name: str, words: Any) -> Any:  # noqa: ANN401
         raise errors.invalid(f"/{name}", "unknown", "Choose one of those that are offered.") from None
 
 
-async def _refused(call: routing.Call, fault: errors.Fault, fields: forms.Fields) -> exchange.Answer:
-    if fault.kind not in (errors.Kind.INVALID, errors.Kind.CONFLICT, errors.Kind.NOT_FOUND):
-        raise fault
+async def _refusal(call: routing.Call, fields: forms.Fields, fault: errors.Fault) -> exchange.Answer:
     beside = {_field(problem.pointer, _filled(fields)): problem.detail for problem in reversed(fault.problems)}
-    return await _show(call, forms.Refused(fields, pages.words_of(fault), beside), status=problems.status_of(fault))
+    return await _show(call, forms.Refused(fields, forms.words(fault), beside), status=problems.status_of(fault))
 
 
 def _field(pointer: str, filled: Sequence[int]) -> str:

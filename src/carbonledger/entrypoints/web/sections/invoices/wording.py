@@ -63,6 +63,11 @@ LATE: Final[Mapping[LateUsage, str]] = {
     LateUsage.CORRECTION: "Issue a correction at once",
     LateUsage.IGNORE_AND_REPORT: "Charge nothing, and report it",
 }
+LATE_DONE: Final[Mapping[LateUsage, str]] = {
+    LateUsage.NEXT_INVOICE: "What comes late is put on the next invoice of its account.",
+    LateUsage.CORRECTION: "For what comes late a correction is issued at once.",
+    LateUsage.IGNORE_AND_REPORT: "For what comes late nothing is charged; it is reported here.",
+}
 ROUNDINGS: Final[Mapping[TaxRounding, str]] = {
     TaxRounding.DOCUMENT: "Once for the document",
     TaxRounding.LINE: "On each line",
@@ -112,7 +117,7 @@ def lead(invoice: Invoice, *, zone: ZoneInfo) -> str:
     if invoice.state is not State.DRAFT:
         return _LEADS[invoice.state]
     if invoice.origin is Origin.ONE_OFF:
-        return "A draft, written by hand. It is issued when somebody finalizes it."
+        return "A draft, written by hand. It is issued when somebody says so."
     if invoice.collects_until is None:
         return "A draft. It is issued by itself with the next run."
     return f"A draft. Late usage still counts; it is issued by itself on {when(invoice.collects_until, zone)}."

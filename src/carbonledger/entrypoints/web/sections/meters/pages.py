@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -11,7 +12,7 @@ from carbonledger.domains.catalog import service, types
 from carbonledger.domains.catalog.service import metering
 from carbonledger.domains.catalog.types.meters import Aggregation, Field, Measure, Meter, Request
 from carbonledger.entrypoints.rest import meters as api
-from carbonledger.entrypoints.rest import routing
+from carbonledger.entrypoints.rest import problems, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import forms, routes, screens
@@ -22,7 +23,6 @@ from carbonledger.kernel.humane import Shown
 router = routes.Router()
 _READ: Final = access.scope("catalog:read")
 _WRITE: Final = access.scope("catalog:write")
-_SHOWN: Final = {errors.Kind.INVALID, errors.Kind.CONFLICT}
 _LIVE_ACCOUNTS: Final = 100  # the newest: a page that is read at a glance, and asked for again every few seconds
 _DONE: Final = {"made": "The meter is made. Charges name it by its code.", "renamed": "Renamed.", "archived": "The meter is archived."}
 WORDS: Final = {
@@ -129,19 +129,20 @@ async def _form(call: routing.Call, uow: db.UnitOfWork, refused: forms.Refused, 
 async def make_meter(call: routing.CallDep) -> exchange.Answer:
     """Make a meter."""
     fields = screens.sent(call)
-    try:
+
+    async def make(uow: db.UnitOfWork) -> str:
         meter = api.from_api_meter(_sent(fields), now=call.now)
-        async with screens.writing(call) as uow:
-            made = await service.create_meter(
-                uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, meter=meter
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
+        made = await service.create_meter(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, meter=meter
+        )
+        return f"/meters/{made.id}?done=made"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         only = "code" if isinstance(fault, types.MeterCodeTaken) else None
         async with screens.reading(call) as uow:
-            return await _form(call, uow, forms.refused(fault, fields, only=only), status=422)
-    return screens.go(f"/meters/{made.id}?done=made")
+            return await _form(call, uow, forms.refused(fault, fields, only=only), status=problems.status_of(fault))
+
+    return await screens.attempt(call, make, refusal)
 
 
 def _sent(fields: forms.Fields) -> api.MeterIn:
@@ -154,7 +155,7 @@ def _sent(fields: forms.Fields) -> api.MeterIn:
     values = [value.strip() for value in fields.text("values").split(",") if value.strip()]
     filtered = fields.given("filters")
     return api.MeterIn(
-        code=fields.text("code").strip(),
+        code=forms.code(dict(fields.pairs)),
         name=fields.text("name"),
         aggregation=aggregation,
         event=fields.given("event"),
@@ -229,27 +230,26 @@ def _shown(answer: types.Quantity) -> Shown:
 async def rename(call: routing.CallDep, meter_id: UUID) -> exchange.Answer:
     """Give a meter another name."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            await service.rename_meter(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                organization_id=call.caller.organization_id,
-                meter_id=meter_id,
-                name=fields.text("name"),
-            )
-    except errors.Invalid as fault:
-        return await _detail(call, meter_id, forms.refused(fault, fields), status=422)
-    return screens.go(f"/meters/{meter_id}?done=renamed")
+
+    async def named(uow: db.UnitOfWork) -> str:
+        await service.rename_meter(
+            uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, meter_id=meter_id, name=fields.text("name")
+        )
+        return f"/meters/{meter_id}?done=renamed"
+
+    return await screens.attempt(call, named, functools.partial(_refusal, call, meter_id))
 
 
 @router.act("/meters/{meter_id}/archive", _WRITE)
 async def archive(call: routing.CallDep, meter_id: UUID) -> exchange.Answer:
     """Archive a meter."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.archive_meter(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, meter_id=meter_id)
-    except types.MeterInUse as fault:
-        return await _detail(call, meter_id, forms.Refused(said=f"{fault.title()} {fault.detail}"), status=409)
-    return screens.go("/meters?done=archived")
+
+    async def archived(uow: db.UnitOfWork) -> str:
+        await service.archive_meter(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, meter_id=meter_id)
+        return "/meters?done=archived"
+
+    return await screens.attempt(call, archived, functools.partial(_refusal, call, meter_id))
+
+
+async def _refusal(call: routing.Call, meter_id: UUID, fault: errors.Fault) -> exchange.Answer:
+    return await _detail(call, meter_id, forms.refused(fault, screens.sent(call)), status=problems.status_of(fault))

@@ -16,7 +16,7 @@ from carbonledger.domains.invoices.types import previews
 from carbonledger.domains.invoices.types.rating import TierPart
 from carbonledger.domains.invoices.types.totals import Tax
 from carbonledger.entrypoints.web.sections.plans import editor
-from carbonledger.kernel import currency, decimals, errors, money
+from carbonledger.kernel import currency, decimals, errors, humane, money
 from carbonledger.kernel.currency import Currency
 from carbonledger.kernel.money import Money
 from carbonledger.kernel.quantity import Co2eG
@@ -108,12 +108,12 @@ def _shown(preview: previews.Preview, names: list[str], unit: Currency, wanting:
     totals = preview.totals
 
     def text(amount: Decimal) -> str:
-        return money.to_api_amount(Money(amount, unit))
+        return humane.grouped(money.to_api_amount(Money(amount, unit)))
 
     lines = tuple(
         Line(
             name=name,
-            quantity=decimals.to_api_decimal(rated.quantity),
+            quantity=humane.grouped(decimals.to_api_decimal(rated.quantity)),
             amount=text(line.amount),
             unrounded=decimals.to_api_decimal(previewing.shown(line.unrounded)),
             bounded="" if rated.bounded is None else rated.bounded.value,
@@ -133,7 +133,7 @@ def _shown(preview: previews.Preview, names: list[str], unit: Currency, wanting:
 
 
 def _tier(part: TierPart) -> str:
-    quantity, above, amount = (decimals.to_api_decimal(number) for number in (part.quantity, part.above, part.amount))
+    quantity, above, amount = (humane.grouped(decimals.to_api_decimal(number)) for number in (part.quantity, part.above, part.amount))
     return f"{quantity} above {above}: {amount}"
 
 

@@ -212,7 +212,7 @@ def _number(values: Mapping[str, str], name: str, default: int, pointer: str) ->
 
 def _charge_sent(charge: Charge) -> dict[str, Any]:
     values, model = charge.values, charge.model
-    body: dict[str, Any] = {"charge_model": model, "code": values.get("code", "").strip(), "name": values.get("name", "")}
+    body: dict[str, Any] = {"charge_model": model, "code": forms.code(values), "name": values.get("name", "")}
     names = (*_NUMBERS, *(name for name, _, _ in MEMBERS[model]), *(("bound",) if model == "carbon" else ()))
     body |= {name: value for name in names if (value := values.get(name, "").strip())}
     if "free_event_count" in body:

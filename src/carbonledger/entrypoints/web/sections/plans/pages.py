@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +11,8 @@ from uuid import UUID
 from carbonledger.domains.catalog import service, types
 from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.domains.catalog.types.plans import Migration, PlanState, Proration
-from carbonledger.entrypoints.rest import plan_shapes, routing
+from carbonledger.domains.identity.service import organizations
+from carbonledger.entrypoints.rest import plan_shapes, problems, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import forms, routes, screens
 from carbonledger.entrypoints.web.sections.plans import calculator, editor
@@ -21,9 +24,8 @@ from carbonledger.kernel.period import CalendarUnit
 router = routes.Router()
 _READ: Final = access.scope("catalog:read")
 _WRITE: Final = access.scope("catalog:write")
-_SHOWN: Final = {errors.Kind.INVALID, errors.Kind.CONFLICT}
 _DONE: Final = {
-    "made": "The plan is made.",
+    "made": "The plan is made. An account takes it by a subscription.",
     "changed": "The next version is made. The ones before stay as they were.",
     "archived": "The plan is archived: those who have it keep it, and nobody else takes it.",
     "restored": "The plan is offered again.",
@@ -81,7 +83,8 @@ def _said(version: types.PlanVersion | None) -> str:
 async def new_plan(call: routing.CallDep) -> exchange.Answer:
     """Show the editor for a plan."""
     async with screens.reading(call) as uow:
-        return await _editor(call, uow, editor.blank("USD"), None)
+        organization = await organizations.find(uow, organization_id=call.caller.organization_id)
+        return await _editor(call, uow, editor.blank(organization.currency), None)
 
 
 @router.act("/plans/draft", _WRITE)
@@ -109,8 +112,8 @@ async def _editor(
     everything = page.PageRequest(limit=page.LIMIT_MAX)
     meters = (await service.list_meters(uow, organization_id=organization_id, page=everything)).data
     rates = (await service.list_tax_rates(uow, organization_id=organization_id, page=everything)).data
-    problems = () if fault is None else fault.problems
-    beside = editor.beside(form, problems) if problems else {} if fault is None else {"code": fault.detail or fault.title()}
+    found = () if fault is None else fault.problems
+    beside = editor.beside(form, found) if found else {} if fault is None else {"code": forms.words(fault)}
     return await screens.show(
         call,
         uow,
@@ -118,10 +121,10 @@ async def _editor(
         section="plans",
         title=f"Change “{plan.name}”" if plan else "Make a plan",
         path=f"/plans/{plan.id}/edit" if plan else "/plans/new",
-        status=200 if fault is None else 422,
+        status=200 if fault is None else problems.status_of(fault),
         plan=plan,
         form=form,
-        refused=forms.Refused(form.fields(), "" if fault is None else fault.detail or fault.title(), beside),
+        refused=forms.Refused(form.fields(), "" if fault is None else forms.words(fault), beside),
         worked=_worked(form, plan, {rate.code: rate for rate in rates}),
         meters=[("", "choose a meter"), *((meter.code, meter.name) for meter in meters)],
         all_usage=[("", "all usage of models"), *((meter.code, meter.name) for meter in meters if meter.event is None)],
@@ -156,19 +159,20 @@ def _required(form: editor.Form, plan: types.Plan | None) -> dict[str, Any]:
 async def make_plan(call: routing.CallDep) -> exchange.Answer:
     """Make a plan."""
     form = editor.read(screens.sent(call))
-    try:
-        required = {**_required(form, None), "code": form.values.get("code", "").strip()}
+
+    async def make(uow: db.UnitOfWork) -> str:
+        required = {**_required(form, None), "code": forms.code(form.values)}
         wanted = plan_shapes.from_api_plan(editor.sent(form, plan_shapes.PlanIn, **required))
-        async with screens.writing(call) as uow:
-            made = await service.create_plan(
-                uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=wanted
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
+        made = await service.create_plan(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=wanted
+        )
+        return f"/plans/{made.id}?done=made"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         async with screens.reading(call) as uow:
             return await _editor(call, uow, form, None, fault)
-    return screens.go(f"/plans/{made.id}?done=made")
+
+    return await screens.attempt(call, make, refusal)
 
 
 @router.page("/plans/{plan_id}", _READ)
@@ -226,28 +230,33 @@ async def edit_plan(call: routing.CallDep, plan_id: UUID) -> exchange.Answer:
 async def change_plan(call: routing.CallDep, plan_id: UUID) -> exchange.Answer:
     """Change a plan: its name at once, what it costs by a version."""
     form, organization_id = editor.read(screens.sent(call)), call.caller.organization_id
-    try:
+
+    async def change(uow: db.UnitOfWork) -> str:
         begins = {"effective_at": _begins(call, form)}
         body = editor.sent(form, plan_shapes.PlanChangeIn, migration=form.values.get("migration") or "stay", **begins)
         named, wanted = plan_shapes.from_api_change(body)
-        async with screens.writing(call) as uow:
-            await service.change_plan(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=organization_id,
-                plan_id=plan_id,
-                values=named,
-                draft=wanted,
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
+        await _changed(call, uow, plan_id, named, wanted)
+        return f"/plans/{plan_id}?done=changed"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         async with screens.reading(call) as uow:
             found = await service.find_plan(uow, organization_id=organization_id, plan_id=plan_id, now=call.now)
             return await _editor(call, uow, form, found, fault)
-    return screens.go(f"/plans/{plan_id}?done=changed")
+
+    return await screens.attempt(call, change, refusal)
+
+
+async def _changed(call: routing.Call, uow: db.UnitOfWork, plan_id: UUID, values: Mapping[str, object], draft: VersionDraft) -> None:
+    await service.change_plan(
+        uow,
+        actor=call.actor,
+        now=call.now,
+        at=call.at,
+        organization_id=call.caller.organization_id,
+        plan_id=plan_id,
+        values=values,
+        draft=draft,
+    )
 
 
 def _begins(call: routing.Call, form: editor.Form) -> str | None:
@@ -266,26 +275,24 @@ def _begins(call: routing.Call, form: editor.Form) -> str | None:
 async def set_state(call: routing.CallDep, plan_id: UUID) -> exchange.Answer:
     """Archive a plan, or offer it again."""
     archived = screens.sent(call).text("state") == PlanState.ARCHIVED.value
-    async with screens.writing(call) as uow:
-        await service.change_plan(
-            uow,
-            actor=call.actor,
-            now=call.now,
-            at=call.at,
-            organization_id=call.caller.organization_id,
-            plan_id=plan_id,
-            values={"state": PlanState.ARCHIVED if archived else PlanState.ACTIVE},
-            draft=VersionDraft(),
-        )
-    return screens.go(f"/plans/{plan_id}?done={'archived' if archived else 'restored'}")
+
+    async def change(uow: db.UnitOfWork) -> str:
+        await _changed(call, uow, plan_id, {"state": PlanState.ARCHIVED if archived else PlanState.ACTIVE}, VersionDraft())
+        return f"/plans/{plan_id}?done={'archived' if archived else 'restored'}"
+
+    return await screens.attempt(call, change, functools.partial(_refusal, call, plan_id))
 
 
 @router.act("/plans/{plan_id}/delete", _WRITE)
 async def delete_plan(call: routing.CallDep, plan_id: UUID) -> exchange.Answer:
     """Delete a plan that nothing ever used."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.delete_plan(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, plan_id=plan_id)
-    except types.PlanInUse as fault:
-        return await _detail(call, plan_id, forms.Refused(said=f"{fault.title()} {fault.detail}"), status=409)
-    return screens.go("/plans?done=deleted")
+
+    async def delete(uow: db.UnitOfWork) -> str:
+        await service.delete_plan(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, plan_id=plan_id)
+        return "/plans?done=deleted"
+
+    return await screens.attempt(call, delete, functools.partial(_refusal, call, plan_id))
+
+
+async def _refusal(call: routing.Call, plan_id: UUID, fault: errors.Fault) -> exchange.Answer:
+    return await _detail(call, plan_id, forms.refused(fault, forms.Fields()), status=problems.status_of(fault))

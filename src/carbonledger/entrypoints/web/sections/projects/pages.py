@@ -11,10 +11,11 @@ from uuid import UUID
 from carbonledger.domains.projects import service, types
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters, Group, Measures
-from carbonledger.entrypoints.rest import routing
+from carbonledger.entrypoints.rest import problems, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import colours, figures, forms, plots, routes, screens
+from carbonledger.infra import db
 from carbonledger.kernel import errors, humane, page
 
 router = routes.Router()
@@ -22,7 +23,6 @@ _READ: Final = access.scope("projects:read")
 _WRITE: Final = access.scope("projects:write")
 _COLUMNS: Final = (figures.COST, figures.CO2E, figures.TOKENS, figures.REQUESTS)
 _DONE: Final = {"renamed": "Renamed.", "archived": "The project is archived. Its history stays, and its name is free again."}
-_SHOWN: Final = {errors.Kind.INVALID, errors.Kind.CONFLICT}
 
 
 @router.page("/projects", _READ)
@@ -35,16 +35,17 @@ async def projects(call: routing.CallDep) -> exchange.Answer:
 async def make_project(call: routing.CallDep) -> exchange.Answer:
     """Make a project."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            made = await service.create_project(
-                uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, name=fields.text("name")
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
-        return await _list(call, forms.refused(fault, fields, only="name"), status=422)
-    return screens.go(f"/projects/{made.id}")
+
+    async def make(uow: db.UnitOfWork) -> str:
+        made = await service.create_project(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, name=fields.text("name")
+        )
+        return f"/projects/{made.id}"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
+        return await _list(call, forms.refused(fault, fields, only="name"), status=problems.status_of(fault))
+
+    return await screens.attempt(call, make, refusal)
 
 
 async def _list(call: routing.Call, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:
@@ -114,36 +115,38 @@ async def project(call: routing.CallDep, project_id: UUID) -> exchange.Answer:
 async def rename(call: routing.CallDep, project_id: UUID) -> exchange.Answer:
     """Give a project another name."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            await service.rename_project(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                organization_id=call.caller.organization_id,
-                project_id=project_id,
-                name=fields.text("name"),
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _SHOWN:
-            raise
-        return await _detail(call, project_id, forms.refused(fault, fields, only="name"), status=422)
-    return screens.go(f"/projects/{project_id}?done=renamed")
+
+    async def named(uow: db.UnitOfWork) -> str:
+        await service.rename_project(
+            uow,
+            actor=call.actor,
+            now=call.now,
+            organization_id=call.caller.organization_id,
+            project_id=project_id,
+            name=fields.text("name"),
+        )
+        return f"/projects/{project_id}?done=renamed"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
+        return await _detail(call, project_id, forms.refused(fault, fields, only="name"), status=problems.status_of(fault))
+
+    return await screens.attempt(call, named, refusal)
 
 
 @router.act("/projects/{project_id}/archive", _WRITE)
 async def archive(call: routing.CallDep, project_id: UUID) -> exchange.Answer:
     """Archive a project."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.archive_project(
-                uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, project_id=project_id
-            )
-    except types.ProjectsFault as fault:
-        if fault.kind is not errors.Kind.CONFLICT:
-            raise
-        return await _detail(call, project_id, forms.Refused(said=f"{fault.title()} {fault.detail or ''}".strip()), status=409)
-    return screens.go("/projects?done=archived")
+
+    async def archived(uow: db.UnitOfWork) -> str:
+        await service.archive_project(
+            uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, project_id=project_id
+        )
+        return "/projects?done=archived"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
+        return await _detail(call, project_id, forms.refused(fault, forms.Fields()), status=problems.status_of(fault))
+
+    return await screens.attempt(call, archived, refusal)
 
 
 async def _detail(call: routing.Call, project_id: UUID, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:

@@ -1,6 +1,6 @@
-"""What a check of a receipt comes to for people: a verdict in one sentence, and what was looked at, one thing a line. Pure.
+"""What a check of a receipt or an audit pack comes to for people: a verdict in one sentence, and what was looked at, one thing a line.
 
-A file says how things stood when it was made; of our own receipts the books say how they stand now, and that wins.
+Pure. A file says how things stood when it was made; of our own receipts the books say how they stand now, and that wins.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from carbonledger.domains.receipts.types.receipts import Public, State
 from carbonledger.entrypoints.web.sections.receipts import wording
-from carbonledger_proof import statement, verify
+from carbonledger_proof import bundle, manifest, statement, verify
 
 TITLES: Final[Mapping[str, str]] = {
     "page": "The PDF is as it was made",
@@ -28,6 +28,16 @@ TITLES: Final[Mapping[str, str]] = {
     "books": "Our books say the same",
 }
 """What each check shows where it holds, by its name."""
+PACK_TITLES: Final[Mapping[str, str]] = {
+    "archive": "The file is a pack and nothing else",
+    "format": "The pack is complete",
+    "seal": "The list of its files is as it was made",
+    "files": "Every file is as it was made",
+    "receipts": "The receipts inside are genuine",
+    "log": "The public log was only added to",
+    "books": "Our books have its receipts",
+}
+"""The same of an audit pack."""
 PUBLISHED: Final = (
     "The signatures were checked with the keys that are published here, and no others. Whoever does not want to take this page's word "
     "compares those keys with a copy that they have from elsewhere, such as from an earlier month."
@@ -42,6 +52,7 @@ class Verdict(enum.Enum):
     ENDED = "no longer valid"
     FAILED = "not verified"
     WAITS = "not proven yet"
+    OUTDATED = "out of date"  # of a pack: genuine, but its month stands otherwise now
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +66,12 @@ class Judged:
     receipt: statement.Receipt | None
     is_ours: bool
     superseded_by: str | None = None
+    pack: manifest.Manifest | None = None
 
     @property
     def mark(self) -> str:
         """The colour of the verdict's mark."""
-        return {Verdict.VALID: "good", Verdict.WAITS: "notice"}.get(self.verdict, "problem")
+        return {Verdict.VALID: "good", Verdict.WAITS: "notice", Verdict.OUTDATED: "notice"}.get(self.verdict, "problem")
 
 
 def unproven(found: Public) -> Judged:
@@ -88,6 +100,47 @@ def of_file(report: verify.Report, *, is_ours: bool, found: Public | None) -> Ju
     return Judged(Verdict.VALID, f"It is genuine, unchanged, {now}.", checks, trust, receipt, is_ours)
 
 
+def of_pack(report: verify.Report, *, is_ours: bool, found: Mapping[str, Public]) -> Judged:
+    """Return what an audit pack comes to. ``found``: those of its receipts that our books have, by serial, if it is ours."""
+    said = report.manifest
+    checks = report.checks
+    if is_ours and said is not None:
+        checks = (*checks, _pack_books(said, found))
+    trust = tuple(PUBLISHED if words == verify.PINNED_PACK else words for words in report.trust)
+    failed = [check for check in checks if not check.ok]
+    if said is None:
+        says = f"The file holds no audit pack that can be read. {failed[0].text}"
+        return Judged(Verdict.FAILED, says, checks, trust, None, is_ours)
+    if failed:
+        return Judged(Verdict.FAILED, _not_holding(failed), checks, trust, None, is_ours, pack=said)
+    changed = [_since(one.serial, found[one.serial]) for one in said.receipts if is_ours and _has_changed(one, found[one.serial])]
+    if changed:
+        says = f"It is genuine and unchanged, but the month stands otherwise now: {'; '.join(changed)}. A later pack of the month says so."
+        return Judged(Verdict.OUTDATED, says, checks, trust, None, is_ours, pack=said)
+    now = ", and its receipts still stand in our books as it says" if is_ours and said.receipts else ""
+    return Judged(Verdict.VALID, f"It is genuine and unchanged{now}.", checks, trust, None, is_ours, pack=said)
+
+
+def _pack_books(said: manifest.Manifest, found: Mapping[str, Public]) -> verify.Check:
+    missing = [one.serial for one in said.receipts if one.serial not in found]
+    if missing:
+        return verify.Check("books", ok=False, text=f"Our books have no receipt {missing[0]}.")
+    if not said.receipts:
+        return verify.Check("books", ok=True, text="The pack is of a month without a receipt.")
+    told = [f"{one.serial} is {wording.STATES[found[one.serial].state][0]} now" for one in said.receipts]
+    return verify.Check("books", ok=True, text=f"{'; '.join(told)}.")
+
+
+def _has_changed(stated: manifest.Stated, found: Public) -> bool:
+    return bundle.State.VALID is stated.state and found.state is not State.ISSUED
+
+
+def _since(serial: str, found: Public) -> str:
+    if found.state is State.SUPERSEDED:
+        return f"{found.superseded_by} has taken the place of {serial}"
+    return f"{serial} was revoked"
+
+
 def _books(receipt: statement.Receipt, found: Public | None) -> verify.Check:
     if found is None:
         return verify.Check("books", ok=False, text=f"Our books have no receipt {receipt.serial}.")
@@ -100,6 +153,10 @@ def _books(receipt: statement.Receipt, found: Public | None) -> verify.Check:
 def _failure(receipt: statement.Receipt | None, failed: list[verify.Check]) -> str:
     if receipt is None:
         return f"The file holds no receipt that can be read. {failed[0].text}"
+    return _not_holding(failed)
+
+
+def _not_holding(failed: list[verify.Check]) -> str:
     count = len(failed)
     return f"{count} of the checks {'does' if count == 1 else 'do'} not hold, so nothing that it says is to be relied on."
 

@@ -92,6 +92,8 @@ def compensation(said: statement.Receipt) -> str:
     claim = said.compensation
     if claim is None:
         return "Nothing is compensated by this receipt, because the emissions of its usage are not known."
+    if not said.events.count:
+        return "Nothing had to be compensated: no usage was recorded in this month."
     if not claim.required_mg:
         return "Nothing had to be compensated: no emissions were estimated for the usage of this month."
     share = humane.percent(shown.amount(claim.share_bp, -4))

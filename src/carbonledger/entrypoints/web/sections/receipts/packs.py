@@ -7,15 +7,14 @@ from typing import Final
 
 from starlette.responses import StreamingResponse
 
-from carbonledger.domains.identity import types as identity_types
 from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.receipts.service import packs as service
 from carbonledger.domains.receipts.types import packs as types
-from carbonledger.domains.receipts.types import periods as period_types
 from carbonledger.entrypoints.rest import audit_packs, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import forms, routes, screens
 from carbonledger.entrypoints.web.sections.receipts import pages, wording
+from carbonledger.infra import db
 from carbonledger.kernel import errors
 
 router = routes.Router()
@@ -36,19 +35,22 @@ async def packs(call: routing.CallDep) -> exchange.Answer:
 async def order(call: routing.CallDep) -> exchange.Answer:
     """Order the pack of a closed month."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            await service.order(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                organization_id=call.caller.organization_id,
-                month=_month(fields.text("month")),
-                upgrade_url=audit_packs.upgrade_url(call),
-            )
-    except (period_types.ReceiptsFault, identity_types.UpgradeRequired, errors.Invalid) as fault:
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await service.order(
+            uow,
+            actor=call.actor,
+            now=call.now,
+            organization_id=call.caller.organization_id,
+            month=_month(fields.text("month")),
+            upgrade_url=audit_packs.upgrade_url(call),
+        )
+        return f"{PATH}?done=ordered"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         return await _list(call, forms.refused(fault, fields), status=422)
-    return screens.go(f"{PATH}?done=ordered")
+
+    return await screens.attempt(call, act, refusal, mendable=screens.MENDABLE | {errors.Kind.FORBIDDEN, errors.Kind.PAYMENT_REQUIRED})
 
 
 @router.page(PATH + "/{month}/{number}", _READ)

@@ -12,7 +12,6 @@ from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.receipts.service import listing, totals
 from carbonledger.domains.receipts.service import periods as service
-from carbonledger.domains.receipts.types import periods as types
 from carbonledger.domains.receipts.types import receipts as receipt_types
 from carbonledger.domains.receipts.types.listing import Listed
 from carbonledger.domains.receipts.types.periods import Period, State
@@ -34,7 +33,6 @@ MONTHS: Final = 24
 _RECEIPTS: Final = 20
 _CHANGES_MAX: Final = 3  # in a row of months; the month's own page has all
 _DONE: Final = {"closing": "The month is being closed. That takes a moment; reload the page to see it closed."}
-_SHOWN: Final = {errors.Kind.CONFLICT, errors.Kind.PAYMENT_REQUIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +149,15 @@ async def period(call: routing.CallDep, period_id: UUID) -> exchange.Answer:
 @router.act(PATH + "/periods/{period_id}/close", access.scope("periods:write"))
 async def close(call: routing.CallDep, period_id: UUID) -> exchange.Answer:
     """Close a month that is due now, without waiting for the schedule."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.close(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, period_id=period_id)
-    except types.ReceiptsFault as fault:
-        if fault.kind not in _SHOWN:
-            raise
-        said = f"{fault.title()} {fault.detail or ''}".strip()
-        return await _one(call, period_id, forms.Refused(said=said), status=409)
-    return screens.go(f"{PATH}/periods/{period_id}?done=closing")
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await service.close(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, period_id=period_id)
+        return f"{PATH}/periods/{period_id}?done=closing"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
+        return await _one(call, period_id, forms.refused(fault, forms.Fields()), status=409)
+
+    return await screens.attempt(call, act, refusal, mendable=screens.MENDABLE | {errors.Kind.PAYMENT_REQUIRED})
 
 
 async def _one(call: routing.Call, period_id: UUID, refused: forms.Refused, *, status: int = 200) -> exchange.Answer:

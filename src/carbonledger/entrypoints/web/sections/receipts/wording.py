@@ -64,6 +64,7 @@ def month_named(name: str) -> str:
 def standing(period: Period, *, now: datetime, zone: ZoneInfo, needs_payment: bool) -> Standing:
     """Return how a month stands at the organization's ``now``. ``needs_payment``: whether its plan is a paid one."""
     state = period.state
+    awaits_payment = needs_payment and period.payment is not Payment.PAID
     if state is periods.State.CLOSED:
         ended = "" if period.closed_at is None else f" on {when(period.closed_at, zone)}"
         return Standing("closed", "good", f"Closed{ended}. Nothing of it changes any more.")
@@ -72,9 +73,9 @@ def standing(period: Period, *, now: datetime, zone: ZoneInfo, needs_payment: bo
             "payment failed", "problem", "Nothing is closed and no credits are allocated until the month is paid. Then it closes."
         )
     if now < period.ends_at:
-        return _running(period, zone, needs_payment=needs_payment)
+        return _running(period, zone, awaits_payment=awaits_payment)
     closes = _closes(period, zone)
-    if state is periods.State.OPEN and needs_payment:
+    if state is periods.State.OPEN and awaits_payment:
         return Standing("waits for payment", "notice", f"It is over, and closes once it is paid, not before {closes}.")
     if state is periods.State.OPEN:
         return Standing("over", "notice", f"Closing is about to begin; it closes by itself on {closes}.")
@@ -83,9 +84,9 @@ def standing(period: Period, *, now: datetime, zone: ZoneInfo, needs_payment: bo
     return Standing("closing", "notice", words)
 
 
-def _running(period: Period, zone: ZoneInfo, *, needs_payment: bool) -> Standing:
+def _running(period: Period, zone: ZoneInfo, *, awaits_payment: bool) -> Standing:
     closes = when(period.ends_at + RECONCILIATION, zone)
-    then = f"closes on {closes}, or when it is paid if that is later" if needs_payment else f"closes by itself on {closes}"
+    then = f"closes on {closes}, or when it is paid if that is later" if awaits_payment else f"closes by itself on {closes}"
     return Standing("open", "", f"Ends on {when(period.ends_at, zone)} and {then}.")
 
 
@@ -97,7 +98,8 @@ def is_due(period: Period, *, now: datetime, needs_payment: bool) -> bool:
     """Say whether a month may be closed now: it is over for 48 hours, paid or free, and not closed yet."""
     if period.state is periods.State.CLOSING:
         return period.closes_at is not None and period.closes_at <= now
-    return period.state is periods.State.OPEN and not needs_payment and period.ends_at + RECONCILIATION <= now
+    is_settled = not needs_payment or period.payment is Payment.PAID
+    return period.state is periods.State.OPEN and is_settled and period.ends_at + RECONCILIATION <= now
 
 
 def payment(period: Period, *, now: datetime, needs_payment: bool) -> tuple[str, str]:
@@ -126,12 +128,16 @@ def proof(*, issued: str, index: int, events: int, has_credits: bool) -> tuple[s
     """Return what proves a receipt, in three sentences for people who never heard of a hash."""
     once = ", and no part of a credit can be given to a second receipt without showing there" if has_credits else ""
     leaves = "the one event" if events == 1 else f"each of the {events:,} events"
+    covered = (
+        f"One fingerprint in it covers {leaves} behind its figures, so that what they add up to was settled when it was issued, and any of "
+        "them can be proven to be among them."
+    )
+    none = "The fingerprint in it is that of no event at all, so that none can be added to the month behind its figures afterwards."
     return (
         f"It was signed on {issued} with a key whose public half is published, and if one character of it were changed, the signature "
         "would no longer fit.",
         f"It is entry {index:,} of a public log that can only grow, so that it cannot be altered or made to disappear unnoticed{once}.",
-        f"One fingerprint in it covers {leaves} behind its figures, so that what they add up to was settled when it was issued, and any of "
-        "them can be proven to be among them.",
+        covered if events else none,
     )
 
 

@@ -8,6 +8,7 @@ from carbonledger.domains.identity.service import entitlements, organizations
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import forms, routes, screens
+from carbonledger.infra import db
 from carbonledger.kernel import errors, zone
 
 router = routes.Router()
@@ -24,21 +25,24 @@ async def show_settings(call: routing.CallDep) -> exchange.Answer:
 async def save_settings(call: routing.CallDep) -> exchange.Answer:
     """Change the organization's name, time zone or currency."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            await organizations.change(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                name=fields.text("name"),
-                time_zone=fields.text("time_zone"),
-                currency=fields.text("currency"),
-            )
-    except errors.Invalid as fault:
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await organizations.change(
+            uow,
+            actor=call.actor,
+            now=call.now,
+            at=call.at,
+            organization_id=call.caller.organization_id,
+            name=fields.text("name"),
+            time_zone=fields.text("time_zone"),
+            currency=fields.text("currency"),
+        )
+        return "/settings?done=saved"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         return await _show(call, forms.refused(fault, fields))
-    return screens.go("/settings?done=saved")
+
+    return await screens.attempt(call, act, refusal)
 
 
 async def _show(call: routing.Call, refused: forms.Refused) -> exchange.Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from carbonledger.domains.identity.service import invitations, links, members
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import forms, routes, screens
+from carbonledger.infra import db
 from carbonledger.kernel import errors, page
 from carbonledger.kernel.actor import Role
 
@@ -17,6 +19,7 @@ router = routes.Router()
 _PATH: Final = "/settings/people"
 _READ: Final = access.scope("members:read")
 _WRITE: Final = access.scope("members:write")
+_MENDABLE: Final = frozenset({errors.Kind.INVALID, errors.Kind.CONFLICT, errors.Kind.FORBIDDEN, errors.Kind.PAYMENT_REQUIRED})
 _DONE: Final = {
     "invited": "The invitation is on its way.",
     "withdrawn": "The invitation is withdrawn; its link works no more.",
@@ -48,7 +51,9 @@ async def invite(call: routing.CallDep) -> exchange.Answer:
                 by_mail=call.services.mailer is not None,
             )
     except errors.Fault as fault:
-        return await _refused(call, fault, fields, only="email")
+        if fault.kind not in _MENDABLE:
+            raise
+        return await _refusal(call, fault, only="email")
     if made.token is None:
         return screens.go(f"{_PATH}?done=invited")
     return await _show(call, forms.Refused(), link=links.invitation_url(call.services.settings.address, token=made.token))
@@ -58,49 +63,44 @@ async def invite(call: routing.CallDep) -> exchange.Answer:
 async def change_role(call: routing.CallDep, user_id: UUID) -> exchange.Answer:
     """Give a member another role."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            await members.change_role(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                user_id=user_id,
-                role=_role(fields),
-            )
-    except errors.Fault as fault:
-        return await _refused(call, fault, fields)
-    return screens.go(f"{_PATH}?done=changed")
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await members.change_role(
+            uow,
+            actor=call.actor,
+            now=call.now,
+            at=call.at,
+            organization_id=call.caller.organization_id,
+            user_id=user_id,
+            role=_role(fields),
+        )
+        return f"{_PATH}?done=changed"
+
+    return await screens.attempt(call, act, functools.partial(_refusal, call), mendable=_MENDABLE)
 
 
 @router.act(_PATH + "/{user_id}/remove", access.caller())
 async def remove_member(call: routing.CallDep, user_id: UUID) -> exchange.Answer:
     """Take a member out, or leave."""
-    try:
-        async with screens.writing(call) as uow:
-            await members.remove(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, user_id=user_id)
-    except errors.Fault as fault:
-        return await _refused(call, fault, screens.sent(call))
-    return screens.go("/sign-in" if user_id == call.actor.id else f"{_PATH}?done=removed")
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await members.remove(uow, actor=call.actor, now=call.now, organization_id=call.caller.organization_id, user_id=user_id)
+        return "/sign-in" if user_id == call.actor.id else f"{_PATH}?done=removed"
+
+    return await screens.attempt(call, act, functools.partial(_refusal, call), mendable=_MENDABLE)
 
 
 @router.act(_PATH + "/invitations/{invitation_id}/withdraw", _WRITE)
 async def withdraw(call: routing.CallDep, invitation_id: UUID) -> exchange.Answer:
     """Make an invitation's link useless."""
-    try:
-        async with screens.writing(call) as uow:
-            await invitations.revoke(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                invitation_id=invitation_id,
-            )
-    except errors.Fault as fault:
-        return await _refused(call, fault, screens.sent(call))
-    return screens.go(f"{_PATH}?done=withdrawn")
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await invitations.revoke(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, invitation_id=invitation_id
+        )
+        return f"{_PATH}?done=withdrawn"
+
+    return await screens.attempt(call, act, functools.partial(_refusal, call), mendable=_MENDABLE)
 
 
 def _role(fields: forms.Fields) -> Role:
@@ -110,10 +110,8 @@ def _role(fields: forms.Fields) -> Role:
         raise errors.invalid("/role", "role_unknown", "Choose one of the roles.") from None
 
 
-async def _refused(call: routing.Call, fault: errors.Fault, fields: forms.Fields, *, only: str | None = None) -> exchange.Answer:
-    if fault.kind not in {errors.Kind.INVALID, errors.Kind.CONFLICT, errors.Kind.FORBIDDEN, errors.Kind.PAYMENT_REQUIRED}:
-        raise fault
-    return await _show(call, forms.refused(fault, fields, only=only), status=422)
+async def _refusal(call: routing.Call, fault: errors.Fault, *, only: str | None = None) -> exchange.Answer:
+    return await _show(call, forms.refused(fault, screens.sent(call), only=only), status=422)
 
 
 async def _show(call: routing.Call, refused: forms.Refused, *, status: int = 200, link: str = "") -> exchange.Answer:

@@ -10,6 +10,7 @@ from carbonledger.domains.identity.service import attempts, sessions, users
 from carbonledger.entrypoints.rest import people, routing
 from carbonledger.entrypoints.shared import access, cookies, exchange, sign_in
 from carbonledger.entrypoints.web import forms, routes, screens
+from carbonledger.infra import db
 from carbonledger.kernel import errors
 
 router = routes.Router()
@@ -31,20 +32,17 @@ async def show_you(call: routing.CallDep) -> exchange.Answer:
 async def save_you(call: routing.CallDep) -> exchange.Answer:
     """Change your name."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            await users.change_profile(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                user_id=people.person(call),
-                name=fields.text("name"),
-                locale=None,
-            )
-    except errors.Invalid as fault:
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await users.change_profile(
+            uow, actor=call.actor, now=call.now, at=call.at, user_id=people.person(call), name=fields.text("name"), locale=None
+        )
+        return f"{_PATH}?done=saved"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         return await _show(call, forms.refused(fault, fields), status=422)
-    return screens.go(f"{_PATH}?done=saved")
+
+    return await screens.attempt(call, act, refusal)
 
 
 @router.act(_PATH + "/password", access.caller())

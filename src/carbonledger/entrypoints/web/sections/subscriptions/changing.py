@@ -36,20 +36,20 @@ async def change(call: routing.CallDep, subscription_id: UUID) -> exchange.Answe
 async def confirm(call: routing.CallDep, subscription_id: UUID) -> exchange.Answer:
     """Change the plan, the seats or both."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            view = await service.find(uow, organization_id=call.caller.organization_id, now=call.now, subscription_id=subscription_id)
-            wanted = _wanted(call, fields, view)
-            after = await _made(call, uow, subscription_id, wanted)
-    except errors.Fault as fault:
-        if fault.kind not in pages.SHOWN:
-            raise
+
+    async def act(uow: db.UnitOfWork) -> str:
+        view = await service.find(uow, organization_id=call.caller.organization_id, now=call.now, subscription_id=subscription_id)
+        after = await _made(call, uow, subscription_id, _wanted(call, fields, view))
+        is_planned = bool(after.standing.pending) and (after.standing.plan_version_id, after.standing.quantity) == (
+            view.standing.plan_version_id,
+            view.standing.quantity,
+        )
+        return f"{pages.PATH}/{subscription_id}?done={'planned' if is_planned else 'changed'}"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         return await _show(call, subscription_id, fields, fault=fault)
-    is_planned = bool(after.standing.pending) and (after.standing.plan_version_id, after.standing.quantity) == (
-        view.standing.plan_version_id,
-        view.standing.quantity,
-    )
-    return screens.go(f"{pages.PATH}/{subscription_id}?done={'planned' if is_planned else 'changed'}")
+
+    return await screens.attempt(call, act, refusal)
 
 
 async def _made(call: routing.Call, uow: db.UnitOfWork, subscription_id: UUID, wanted: Change) -> View:
@@ -91,7 +91,7 @@ async def _show(call: routing.Call, subscription_id: UUID, fields: forms.Fields,
             try:
                 seen = await _preview(call, uow, view, _wanted(call, fields, view))
             except errors.Fault as refusal:
-                if refusal.kind not in pages.SHOWN:
+                if refusal.kind not in screens.MENDABLE:
                     raise
                 fault = refusal
         return await screens.show(

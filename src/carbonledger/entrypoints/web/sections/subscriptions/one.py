@@ -199,7 +199,7 @@ async def _money(call: routing.Call, uow: db.UnitOfWork, subscription_id: UUID) 
         )
         used = [_used(one) for one in found]
     except errors.Fault as fault:
-        used_wrong = _said(fault)
+        used_wrong = forms.words(fault)
     next_invoice, next_wrong = await preview(call, uow, subscription_id, None)
     return {"used": used, "used_wrong": used_wrong, "next": next_invoice, "next_wrong": next_wrong}
 
@@ -236,11 +236,11 @@ async def preview(
             change=change,
         )
     except invoice_types.InvoicesFault as fault:
-        return None, _said(fault)
+        return None, forms.words(fault)
     except errors.Fault as fault:
         if change is not None or fault.kind is errors.Kind.INTERNAL:
             raise
-        return None, _said(fault)
+        return None, forms.words(fault)
     return await _shown(call, uow, document), ""
 
 
@@ -254,7 +254,3 @@ async def _shown(call: routing.Call, uow: db.UnitOfWork, document: Document) -> 
         "is_due": billed_at <= call.now,
         "on": invoice_words.when(billed_at, zone),
     }
-
-
-def _said(fault: errors.Fault) -> str:
-    return f"{fault.title()} {fault.detail or ''}".strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -32,7 +31,6 @@ _ROWS: Final = 50
 PLANS_MAX: Final = 200  # to choose from
 _KEPT: Final = ("status", "account", "customer", "plan")
 _NUMBER_MAX_CHARS: Final = 12
-SHOWN: Final = frozenset({errors.Kind.CONFLICT, errors.Kind.INVALID, errors.Kind.NOT_FOUND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ async def subscriptions(call: routing.CallDep) -> exchange.Answer:
             "subscriptions/list.html",
             section="subscriptions",
             title="Subscriptions",
-            rows=await _rows(call, uow, found.data),
+            rows=await rows(call, uow, found.data),
             next_cursor=found.next_cursor,
             views=[
                 ("", "All", kept.replaced(status=None).query),
@@ -105,7 +103,8 @@ async def plan_names(call: routing.Call, uow: db.UnitOfWork, plan_ids: Iterable[
     return {plan.id: plan.name for plan in found.values()}
 
 
-async def _rows(call: routing.Call, uow: db.UnitOfWork, found: Sequence[View]) -> list[Row]:
+async def rows(call: routing.Call, uow: db.UnitOfWork, found: Sequence[View]) -> list[Row]:
+    """Return subscriptions as lists show them."""
     known = await accounts.find_many(
         uow, organization_id=call.caller.organization_id, account_ids=[view.subscription.account_id for view in found]
     )
@@ -135,24 +134,25 @@ async def new(call: routing.CallDep) -> exchange.Answer:
 async def begin(call: routing.CallDep) -> exchange.Answer:
     """Begin a subscription."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            account = await _account(call, uow, fields)
-            draft = service.Draft(
-                account_id=account.id,
-                plan_id=_chosen_plan(fields),
-                quantity=whole(fields, "quantity"),
-                start_at=midnight(fields, "start", account.time_zone),
-                name=fields.given("name"),
-            )
-            made = await service.create(
-                uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=draft
-            )
-    except errors.Fault as fault:
-        if fault.kind not in SHOWN:
-            raise
+
+    async def make(uow: db.UnitOfWork) -> str:
+        account = await _account(call, uow, fields)
+        draft = service.Draft(
+            account_id=account.id,
+            plan_id=_chosen_plan(fields),
+            quantity=whole(fields, "quantity"),
+            start_at=forms.midnight(fields, "start", account.time_zone),
+            name=fields.given("name"),
+        )
+        made = await service.create(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, draft=draft
+        )
+        return f"{PATH}/{made.subscription.id}?done=begun"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         return await _form(call, refused(fault, fields), status=problems.status_of(fault))
-    return screens.go(f"{PATH}/{made.subscription.id}?done=begun")
+
+    return await screens.attempt(call, make, refusal)
 
 
 def _chosen_plan(fields: forms.Fields) -> UUID:
@@ -182,21 +182,10 @@ def whole(fields: forms.Fields, name: str) -> int:
     raise errors.invalid(f"/{name}", "whole_number", "Give a whole number.")
 
 
-def midnight(fields: forms.Fields, name: str, zone: str) -> datetime | None:
-    """Return the local midnight at which a day of a form begins; None where it is empty. Raises ``errors.Invalid``."""
-    text = fields.given(name)
-    if text is None:
-        return None
-    try:
-        return zones.midnight(date.fromisoformat(text), zones.named(zone))
-    except (ValueError, OverflowError):
-        raise errors.invalid(f"/{name}", "date_unreadable", "Write dates like 2026-11-21.") from None
-
-
 def refused(fault: errors.Fault, fields: forms.Fields) -> forms.Refused:
     """Return a form with what was wrong: beside its fields, or in whole sentences above it."""
     kept = forms.refused(fault, fields)
-    return forms.Refused(fields, invoices.words_of(fault), {_FIELDS.get(name, name): words for name, words in kept.beside.items()})
+    return forms.Refused(fields, forms.words(fault), {_FIELDS.get(name, name): words for name, words in kept.beside.items()})
 
 
 _FIELDS: Final = {"start_at": "start", "plan_id": "plan", "account_id": "account"}

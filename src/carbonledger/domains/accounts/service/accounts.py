@@ -1,7 +1,6 @@
-"""The front door of accounts: made, listed, changed, deleted, erased; and what later domains say is live for them.
+"""Accounts: made, listed, changed, deleted, erased; and what later domains say is live for them.
 
-``now`` is the organization's time, which rows and events carry; ``at`` the real one, from which ids are made. Events name a field that may
-be about a person and never say what is in it.
+Events name a field that may be about a person and never say what is in it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,10 @@ from uuid import UUID
 
 import asyncpg
 
-from carbonledger.domains.accounts import core, store, types
+from carbonledger.domains.accounts import types
+from carbonledger.domains.accounts.core import accounts as core
+from carbonledger.domains.accounts.store import accounts as store
+from carbonledger.domains.accounts.store import payment_methods
 from carbonledger.domains.accounts.types import Account, Address, Locale, TaxId, TaxTreatment
 from carbonledger.domains.identity.service import organizations
 from carbonledger.infra import db, outbox
@@ -145,7 +147,7 @@ async def change(
     An external id stays while something is live for the account (``set_uses``). Raises ``AccountNotFound``, ``AccountDeleted``,
     ``AccountInUse``, ``AccountExternalIdTaken``, and ``errors.Invalid`` with all that is wrong.
     """
-    old = await _held(uow, organization_id=organization_id, account_id=account_id)
+    old = await held(uow, organization_id=organization_id, account_id=account_id)
     new = core.changed(old, values)
     names = core.differences(old, new)
     if not names:
@@ -160,7 +162,8 @@ async def change(
     return new
 
 
-async def _held(uow: db.UnitOfWork, *, organization_id: UUID, account_id: UUID) -> Account:
+async def held(uow: db.UnitOfWork, *, organization_id: UUID, account_id: UUID) -> Account:
+    """Return an account whose row nobody else changes until the transaction ends. Raises ``AccountNotFound``."""
     return _there(await store.find(uow, organization_id=organization_id, account_id=account_id, lock=True), account_id)
 
 
@@ -169,7 +172,7 @@ async def delete(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizatio
 
     Raises ``AccountNotFound``, and ``AccountInUse`` while something is live for it (``set_uses``).
     """
-    old = await _held(uow, organization_id=organization_id, account_id=account_id)
+    old = await held(uow, organization_id=organization_id, account_id=account_id)
     if old.deleted_at is not None:
         return
     core.refuse_in_use(await store.uses_of(uow, organization_id=organization_id, account_id=account_id))
@@ -179,15 +182,16 @@ async def delete(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizatio
 
 
 async def erase(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, account_id: UUID) -> Account:
-    """Take the personal data out of a deleted account, for ever. Doing it again changes nothing.
+    """Take the personal data out of a deleted account, and its payment methods with it, for ever. Doing it again changes nothing.
 
     Documents that were issued keep their copy, as the law of invoices demands. Raises ``AccountNotFound``, ``AccountNotDeleted``.
     """
-    old = await _held(uow, organization_id=organization_id, account_id=account_id)
+    old = await held(uow, organization_id=organization_id, account_id=account_id)
     if old.erased_at is not None:
         return old
     new = core.erased(old, now=now)
     await store.change(uow, organization_id=organization_id, account=new)
+    await payment_methods.drop_all(uow, organization_id=organization_id, account_id=account_id)
     await _emit(uow, actor=actor, now=now, action=ERASED, account=new)
     return new
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from carbonledger.domains.accounts import core, types
+from carbonledger.domains.accounts import types
+from carbonledger.domains.accounts.core import accounts as core
 from carbonledger.domains.accounts.types import Account, Address, TaxId
 from carbonledger.kernel import errors
 
