@@ -127,3 +127,49 @@ async def test_a_year_of_a_customer(ledger: Installation, sandbox: tuple[UUID, h
     renewals = [event["occurred_at"] for event in reversed(trail["data"]) if event["action"] == "subscription.renewed"]
     assert renewals[:2] == ["2026-03-27T23:00:00Z", "2026-04-27T22:00:00Z"]
     assert len(renewals) == 7  # four of the first life, none in the pause, and three of the second
+
+
+async def test_a_customer_who_never_pays(ledger: Installation, sandbox: tuple[UUID, httpx2.AsyncClient]) -> None:
+    """Started on 31 January at 9: it ends a day less an hour later, and its invoice is void."""
+    _, client = sandbox
+    account = await sent(client, "/v1/accounts", {"name": "Globex", "currency": "EUR"}, 201)
+    body = {"plan_id": await plan(client, "small", "31.00"), "account_id": account["id"], "payment_first": True}
+    made = await sent(client, "/v1/subscriptions", body, 201)
+    assert (made["status"], made["expires_at"]) == ("incomplete", "2026-02-01T08:00:00Z")
+    await move(ledger, client, "2026-02-01T07:59:59Z")
+    (invoice,) = (await read(client, "/v1/invoices"))["data"]
+    assert (invoice["state"], invoice["total"]) == ("issued", "31.00")
+    await move(ledger, client, "2026-02-01T08:00:00Z")
+    path = f"/v1/subscriptions/{made['id']}"
+    ended = await read(client, path)
+    assert (ended["status"], ended["expires_at"]) == ("ended", None)
+    assert (await read(client, f"/v1/invoices/{invoice['id']}"))["state"] == "void"
+    await move(ledger, client, "2026-03-15T08:00:00Z")
+    assert len((await read(client, "/v1/invoices"))["data"]) == 1
+    assert [fact["kind"] for fact in (await read(client, f"{path}/history"))["data"]] == ["expired", "started"]
+
+
+async def test_usage_that_is_expected_is_seen_before_it_is_sold(sandbox: tuple[UUID, httpx2.AsyncClient]) -> None:
+    """31.00 in advance, 10.00 of providers' cost and 20 % of it; half of that for the 15 of 30 days before the plan changes."""
+    _, client = sandbox
+    ai = {"code": "ai", "name": "AI", "charge_model": "cost_plus", "markup_percent": "20"}
+    plans = [
+        (await sent(client, "/v1/plans", {"code": code, "name": code, "currency": "USD", "charges": charges}, 201))["id"]
+        for code, charges in (("small", [MONTHLY, ai]), ("large", [{**MONTHLY, "amount": "62.00"}, ai]))
+    ]
+    body = {"plan_id": plans[0], "start_at": "2026-06-01T00:00:00Z", "time_zone": "UTC", "periods": 1}
+    change = {"at": "2026-06-16T00:00:00Z", "plan_id": plans[1]}
+    for usage, changes, amounts in (
+        ([], [], [("base", "31.00"), ("ai", None)]),
+        ([{"charge": "ai", "quantity": "10.00"}], [], [("base", "31.00"), ("ai", "12.00")]),
+        (
+            [{"charge": "ai", "quantity": "10.00"}],
+            [change],
+            [("base", "31.00"), ("base", "-15.50"), ("base", "31.00"), ("ai", "6.00"), ("ai", "6.00")],
+        ),
+    ):
+        told = await sent(client, "/v1/subscriptions/preview", {**body, "usage": usage, "changes": changes})
+        assert [(line["code"], line["amount"]) for line in told["lines"]] == amounts
+    refused = await client.post("/v1/subscriptions/preview", json={**body, "usage": [{"meter": "pages", "quantity": "1"}]})
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json()["errors"]] == [("/usage/0", "not_of_the_plan")]

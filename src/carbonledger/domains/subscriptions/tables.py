@@ -79,7 +79,7 @@ facts = columns.tenant_table(
     CheckConstraint("number BETWEEN 1 AND 10000", name="number"),
     CheckConstraint(
         "kind IN ('started', 'trial_ended', 'plan_changed', 'quantity_changed', 'zone_changed', 'paused', 'resumed', 'past_due', 'settled',"
-        " 'canceled', 'ended', 'reactivated', 'withdrawn')",
+        " 'canceled', 'ended', 'expired', 'reactivated', 'withdrawn')",
         name="kind",
     ),
     CheckConstraint("(kind = 'started') = (number = 1)", name="first"),

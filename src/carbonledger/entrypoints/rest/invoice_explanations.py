@@ -94,6 +94,7 @@ class UsageOut(shapes.Out):
     metered_at: dt.datetime | None = Field(description="When it was counted for the invoice.")
     events_sha256_now: str | None = Field(description="What the ledger says now has this SHA-256; the line has its own.")
     is_unchanged: bool = Field(description="Whether the ledger still says what was billed.")
+    prices: list[str] = Field(description="Versions of the price book by which its events are priced, where it rests on providers' prices.")
     days: list[DayOut] = Field(description="Each day on which something was used.")
 
 
@@ -150,6 +151,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
         "metered_at": "2026-04-01T00:12:00Z",
         "events_sha256_now": "0f" * 32,
         "is_unchanged": True,
+        "prices": [],
         "days": [{"date": "2026-03-02", "quantity": "2500", "events": 2500}],
     },
 }
@@ -265,6 +267,7 @@ def _usage(usage: explaining.Usage, line: types.Line) -> UsageOut:
         metered_at=line.explained.metered_at,
         events_sha256_now=usage.digest,
         is_unchanged=usage.digest == line.explained.digest,
+        prices=list(usage.prices),
         days=[DayOut(date=one.date, quantity=decimals.to_api_decimal(one.quantity), events=one.events) for one in usage.days],
     )
 

@@ -118,6 +118,7 @@ class LineOut(shapes.Out):
     meter: str | None = Field(description="The meter's code, for a line of usage.")
     events: int | None = Field(description="How many events were counted.")
     events_sha256: str | None = Field(description="SHA-256 over what the meter said of them: events, quantity, cost, CO2e.")
+    factors: list[str] = Field(description="Versions of the factor sets that its CO2e rests on.")
 
 
 INVOICE: Final[dict[str, Any]] = {
@@ -187,6 +188,7 @@ LINE_EXAMPLE: Final[dict[str, Any]] = {
     "meter": "calls",
     "events": 2500,
     "events_sha256": "0f" * 32,
+    "factors": [],
 }
 
 
@@ -296,4 +298,5 @@ def line_fields(line: Line, invoice: Invoice) -> dict[str, Any]:
         "meter": explained.meter_code,
         "events": explained.events,
         "events_sha256": explained.digest,
+        "factors": list(explained.factors),
     }

@@ -49,6 +49,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     "pauses_at": None,
     "resumes_at": None,
     "cancels_at": None,
+    "expires_at": None,
     "over_at": None,
     "own_charges": [],
     "planned": [],
@@ -155,6 +156,7 @@ class SubscriptionOut(shapes.Out):
     pauses_at: datetime | None = Field(description="When a planned pause begins.")
     resumes_at: datetime | None
     cancels_at: datetime | None = Field(description="When a planned cancellation takes effect.")
+    expires_at: datetime | None = Field(description="When it ends unless its first payment comes; its unpaid invoice is void then.")
     over_at: datetime | None = Field(description="When it was canceled or ended.")
     own_charges: list[plan_shapes.ChargeOut] = Field(description="In place of the plan's with the same codes.")
     planned: list[FactOut] = Field(description="What takes effect later, in order.")
@@ -251,6 +253,7 @@ def to_api_subscription(view: types.View) -> SubscriptionOut:
         pauses_at=stands.pauses_at,
         resumes_at=stands.resumes_at,
         cancels_at=stands.cancels_at,
+        expires_at=stands.expires_at,
         over_at=stands.over_at,
         own_charges=[plan_shapes.to_api_charge(charge) for charge in stands.overrides],
         planned=[to_api_fact(fact) for fact in stands.pending],

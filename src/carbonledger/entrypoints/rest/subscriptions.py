@@ -61,7 +61,10 @@ class SubscriptionIn(TermsIn):
     """A subscription to begin."""
 
     account_id: UUID
-    payment_first: bool = Field(default=False, description="It is `incomplete` until its first payment is recorded.")
+    payment_first: bool = Field(
+        default=False,
+        description="It is `incomplete` until its first payment is recorded; without one for 23 hours it ends, and its invoice is void.",
+    )
     external_id: Annotated[str, Field(max_length=1000, description="Your own id. Put nothing personal in it.")] | None = None
     name: _Text | None = None
     metadata: _Metadata = Field(default_factory=dict)

@@ -9,14 +9,15 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.identity.service import due
-from carbonledger.domains.invoices.service import billing, checking, collecting, issuing, late, printing, running
+from carbonledger.domains.invoices.service import billing, checking, collecting, expiring, issuing, late, printing, running
 from carbonledger.entrypoints.shared import bill_runs
 from carbonledger.entrypoints.worker import runner
-from carbonledger.infra import clock, queue
+from carbonledger.infra import clock, db, outbox, queue
 from carbonledger.infra.queue import workers
 from carbonledger.kernel import instant
 
 BILL_JOB: Final = "invoices.bill"
+EXPIRED_JOB: Final = "invoices.void_expired"
 LATE_JOB: Final = "invoices.settle_late_usage"
 BESIDE_JOB: Final = "invoices.bill_beside"
 """Another worker's part in a bill run."""
@@ -28,20 +29,23 @@ _HANDED_ON_MAX: Final = 8
 """Times that a part is given on, each after twice the pause, until it is with a worker that does not work at this run already."""
 _PAUSE_S: Final = 0.25
 _TIMEOUT_S: Final = 6 * 3600.0
+_RESUMES_S: Final = 120.0
+"""After eight deaths of its workers: long enough for a machine that is short of memory, or is being restarted, to be well again."""
 _at_work: list[UUID] = []
 """The organizations whose bill runs this process works at: to work at one twice would make it no faster."""
 
 queue.schedule(BILL_JOB, "12 * * * *", each_organization=True)
 queue.schedule(LATE_JOB, "25 2 * * *", each_organization=True)
 queue.schedule(checking.CHECK_JOB, "35 3 * * *", each_organization=True)
+queue.subscriber(expiring.EXPIRED, job=EXPIRED_JOB)
 due.register("invoices.billing", next_due=billing.next_due, run_due=running.run_due)
 
 
-@queue.steps(BILL_JOB, timeout_s=_TIMEOUT_S)
+@queue.steps(BILL_JOB, timeout_s=_TIMEOUT_S, resumes_after_s=_RESUMES_S)
 async def bill(work: runner.StepsJob) -> dict[str, int]:
     """Issue the drafts that have waited for late usage, then bill all that is due: some hundred accounts a transaction, with other workers.
 
-    Killed anywhere, it begins again: what is billed is not due any more.
+    Killed anywhere, it begins again: what is billed is not due any more. However often that is, it doesn't wait for the next hour.
     """
     collected = await _collect(work)
     with _working(work.organization_id):
@@ -138,6 +142,16 @@ async def settle_late_usage(work: runner.StepsJob) -> dict[str, int]:
             )
         stretches += 1
     return {"stretches": stretches}
+
+
+@queue.handler(EXPIRED_JOB)
+async def void_expired(uow: db.UnitOfWork, work: runner.Job) -> dict[str, int]:
+    """Make the invoices of a subscription void whose first payment did not come. Done again, it finds none."""
+    event = await outbox.event(uow, event_id=UUID(work.args["event_id"]))
+    gone = await expiring.void_unpaid(
+        uow, actor=work.actor, now=work.now, organization_id=work.organization_id, subscription_id=UUID(event.target_id)
+    )
+    return {"invoices": gone}
 
 
 @queue.steps(issuing.PRINT_JOB, timeout_s=_TIMEOUT_S)

@@ -1,7 +1,7 @@
 """Runs one job: begins an attempt, calls the handler, and ends the attempt in words and in the job's state.
 
     ticket ─> begin ─┬─ nothing to do (ended, or in another worker's hands)
-                     ├─ its workers died too often ──────────────────> parked, alert
+                     ├─ its workers died too often ──────────────────> parked, alert;  another goes on later, where that is declared
                      └─ handler ─┬─ done ───────────────────────────> succeeded, with its effect in one transaction
                                  ├─ transient, unknown ─> backoff ──> queued;  after too many failures ──> parked, alert
                                  ├─ permanent ──────────────────────> parked, alert
@@ -29,7 +29,7 @@ from carbonledger import bootstrap
 from carbonledger.domains.identity.service import organizations
 from carbonledger.infra import clock, db, outbox, retry
 from carbonledger.infra.observe import logs, tracing
-from carbonledger.infra.queue import attempts, engine, failures, metrics, registry, types, work
+from carbonledger.infra.queue import attempts, engine, failures, jobs, metrics, registry, types, work
 from carbonledger.kernel.actor import Role
 
 _log = structlog.get_logger(__name__)
@@ -77,6 +77,7 @@ class Runner:
                 return job
             # Every attempt so far took its worker down, or failed before that: it is not given another one to kill.
             await self._park(uow, job, failures.LOST)
+            await self._resume(uow, job, handler)
         _count(ticket.name, types.Outcome.PARKED.value, None)
         return None
 
@@ -171,6 +172,20 @@ class Runner:
             audience=None if is_known else (outbox.OPERATORS, Role.OWNER, Role.ADMIN),
             deliver=not self.declared.delivers(job.job.name),
         )
+
+    async def _resume(self, uow: db.UnitOfWork, job: Job, handler: registry.Handler) -> None:
+        """Have another job go on later where one that was parked for its dead workers has stopped, if that is declared."""
+        if handler.resumes_after_s is not None:
+            lost = job.job
+            await jobs.enqueue(
+                uow,
+                name=lost.name,
+                args=lost.args,
+                now=job.now,
+                request_id=lost.request_id,
+                dedupe_key=lost.dedupe_key,
+                delay_s=handler.resumes_after_s,
+            )
 
     def _policy(self, handler: registry.Handler) -> retry.Policy:
         attempts_max = self._attempts_max(handler)

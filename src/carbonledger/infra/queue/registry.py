@@ -33,6 +33,9 @@ class Handler:
     delivers: bool = False
     """It carries an event to somebody. When it fails for good that is recorded and shown, but makes no further deliveries, or two that are
     broken would keep each other busy for ever. Subscribers do; so does a job that a subscriber asks for."""
+    resumes_after_s: float | None = None
+    """When it is parked because its workers died, another job takes its place so much later: for what goes on where it was and has to be
+    done whatever happens. None: it waits for an operator, or for its schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +114,39 @@ def handler(name: str, *, attempts_max: int | None = None, timeout_s: float = TI
     return _declare(name, in_transaction=True, attempts_max=attempts_max, timeout_s=timeout_s)
 
 
-def steps(name: str, *, attempts_max: int | None = None, timeout_s: float = TIMEOUT_S, delivers: bool = False) -> Callable[[R], R]:
+def steps(
+    name: str,
+    *,
+    attempts_max: int | None = None,
+    timeout_s: float = TIMEOUT_S,
+    delivers: bool = False,
+    resumes_after_s: float | None = None,
+) -> Callable[[R], R]:
     """Declare ``async def run(job)`` as a job of several steps, or one that calls outside systems; it opens its own transactions."""
-    return _declare(name, in_transaction=False, attempts_max=attempts_max, timeout_s=timeout_s, delivers=delivers)
+    return _declare(
+        name,
+        in_transaction=False,
+        attempts_max=attempts_max,
+        timeout_s=timeout_s,
+        delivers=delivers,
+        resumes_after_s=resumes_after_s,
+    )
 
 
-def _declare(name: str, *, in_transaction: bool, attempts_max: int | None, timeout_s: float, delivers: bool = False) -> Callable[[R], R]:
+def _declare(
+    name: str,
+    *,
+    in_transaction: bool,
+    attempts_max: int | None,
+    timeout_s: float,
+    delivers: bool = False,
+    resumes_after_s: float | None = None,
+) -> Callable[[R], R]:
     def register(run: R) -> R:
         _require_name(name)
         if name in declared.handlers:
             raise ValueError(f"Two handlers are declared for {name}.")
-        declared.handlers[name] = Handler(name, run, in_transaction, timeout_s, attempts_max, delivers)
+        declared.handlers[name] = Handler(name, run, in_transaction, timeout_s, attempts_max, delivers, resumes_after_s)
         return run
 
     return register

@@ -177,6 +177,8 @@ async def test_provider_cost_with_a_margin_and_its_carbon(database: db.Database)
     assert lines["ai"].quantity == row["cost"]
     assert lines["ai"].unrounded == row["cost"] * Decimal("1.2")
     assert lines["carbon"].quantity > 0
+    # The one factor set that is published; what is priced by tokens or flat rests on none.
+    assert (lines["carbon"].explained.factors, lines["ai"].explained.factors) == (("1.0",), ())
     assert invoice.currency.code == "USD"
     await whole(shop)
 
@@ -281,12 +283,14 @@ async def test_the_days_of_a_line_add_up_to_what_its_price_is_for(database: db.D
         await shop.send(call, at=WITHIN + timedelta(days=number))
     await shop.bill(END)
     invoice, lines = await last(shop)
+    (priced,) = await shop.fetch("SELECT version FROM price_books")
     for line in lines.values():
         names: dict[str, Any] = {"organization_id": shop.organization_id, "invoice_id": invoice.id, "line_id": line.id}
         async with shop.database.transaction(shop.organization_id, read_only=True) as uow:
             found = await explaining.explain(uow, now=END, **names)
         assert found.usage is not None
         assert [day.events for day in found.usage.days] == [1, 1, 1]
+        assert found.usage.prices == ((priced["version"],) if line.charge_code == "ai" else ())
         assert sum(day.quantity for day in found.usage.days) == line.quantity
 
 

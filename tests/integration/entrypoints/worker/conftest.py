@@ -52,10 +52,17 @@ class Bench:
 
     @staticmethod
     def declare(
-        name: str, run: registry.Run, *, in_transaction: bool = True, attempts_max: int | None = None, timeout_s: float = 30.0
+        name: str,
+        run: registry.Run,
+        *,
+        in_transaction: bool = True,
+        attempts_max: int | None = None,
+        timeout_s: float = 30.0,
+        resumes_after_s: float | None = None,
     ) -> None:
         """Declare a handler; the fixture forgets it after the test."""
-        registry.declared.handlers[name] = registry.Handler(name, run, in_transaction, timeout_s, attempts_max)
+        made = registry.Handler(name, run, in_transaction, timeout_s, attempts_max, resumes_after_s=resumes_after_s)
+        registry.declared.handlers[name] = made
 
     async def ask(self, name: str, *, organization_id: UUID | None = None, dedupe_key: str | None = None, **args: Any) -> UUID:
         async with self.database.transaction(organization_id or self.organization_id) as uow:

@@ -323,6 +323,35 @@ async def test_a_job_that_kills_its_workers_is_parked_without_another_try(bench:
     assert [event["severity"] for event in await bench.events()] == ["critical"]
 
 
+async def test_a_job_that_has_to_be_done_goes_on_later_though_its_workers_died(bench: Bench) -> None:
+    """The one that was parked stays so, to be seen; another with its key and arguments comes two minutes later, again and again."""
+
+    async def dies(job: Steps) -> None:
+        raise Killed
+
+    bench.declare(NAME, dies, in_transaction=False, resumes_after_s=120.0)
+    job_id = await bench.ask(NAME, dedupe_key="schedule:tests", month="2026-11")
+    for _ in range(2):
+        for _ in range(3):  # the setting says 3
+            [entry] = await bench.pick(heartbeat_timeout_s=0)
+            with pytest.raises(Killed):
+                await bench.runner().run(engine.read_ticket(entry))
+        assert await bench.run_once(heartbeat_timeout_s=0) == 1
+        assert (await bench.job(job_id)).state is types.JobState.PARKED
+        assert await bench.run_once() == 0
+        async with bench.database.transaction(bench.organization_id) as uow:
+            live = await queue.live(uow, name=NAME, dedupe_keys=["schedule:tests"])
+        next_one = live["schedule:tests"]
+        assert (next_one.id != job_id, next_one.args, next_one.failures) == (True, {"month": "2026-11"}, 0)
+        row = await bench.queue_row(next_one.id)
+        assert row is not None
+        assert 110 < row["wait_s"] <= 120
+        await bench.make_due()
+        job_id = next_one.id
+    # Operators are told once a day.
+    assert [event["severity"] for event in await bench.events()] == ["critical", None]
+
+
 async def test_a_worker_that_was_believed_dead_writes_nothing_any_more(bench: Bench) -> None:
     slow_may_go_on, slow_is_in = asyncio.Event(), asyncio.Event()
 

@@ -13,7 +13,7 @@ from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog.types import Migration
 from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.domains.subscriptions import service
-from carbonledger.domains.subscriptions.service import advancing, recording
+from carbonledger.domains.subscriptions.service import advancing, checking, recording
 from carbonledger.entrypoints.worker import subscriptions as jobs
 from carbonledger.infra import clock
 from carbonledger.infra.queue import registry
@@ -75,6 +75,45 @@ async def test_an_advance_that_is_killed_goes_on_with_what_is_due(
     await bench.run_once(heartbeat_timeout_s=0.0)
     assert (await bench.job(job_id)).state.value == "succeeded"
     assert await renewed(desk) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    "column, how",
+    [
+        ("status", "status = 'paused'"),
+        ("next_due_at", "next_due_at = next_due_at + interval '1 day'"),
+        ("next_due_at", "next_due_at = NULL, billable_at = NULL"),
+        ("next_due_at", "next_due_at = next_due_at - interval '60 days'"),  # nobody advanced it
+        ("billable_at", "billable_at = NULL"),
+        ("billable_at", "billable_at = next_due_at + interval '1 second'"),
+        ("facts", "facts = facts + 1"),
+    ],
+)
+async def test_a_row_that_somebody_reached_into_is_found_at_night(bench: Bench, desk: Desk, column: str, how: str) -> None:
+    await desk.advance(clock.now())
+    await desk.bill()
+    job_id = await bench.ask(checking.CHECK_JOB)
+    await bench.run_once()
+    assert (await bench.job(job_id)).result == {"wrong": []}
+    async with desk.database.transaction(desk.organization_id) as uow:
+        tampered = await uow.conn.fetchval("SELECT id FROM subscriptions ORDER BY id DESC LIMIT 1")
+        await uow.conn.execute(f"UPDATE subscriptions SET {how} WHERE id = $1", tampered)
+    job_id = await bench.ask(checking.CHECK_JOB)
+    await bench.run_once()
+    assert (await bench.job(job_id)).result == {"wrong": [str(tampered)]}
+    async with desk.database.transaction(desk.organization_id) as uow:
+        (told,) = await uow.conn.fetch("SELECT severity, audience, after FROM events WHERE action = 'subscriptions.wrong'")
+    assert (told["severity"], told["after"]["count"]) == ("critical", 1)
+    assert column in told["after"]["subscriptions"][str(tampered)]
+
+
+async def test_what_was_never_billed_and_would_not_be_found_is_told(bench: Bench, desk: Desk) -> None:
+    await desk.advance(clock.now())
+    async with desk.database.transaction(desk.organization_id) as uow:
+        await uow.conn.execute("UPDATE subscriptions SET billable_at = next_due_at")
+    job_id = await bench.ask(checking.CHECK_JOB)
+    await bench.run_once()
+    assert len((await bench.job(job_id)).result["wrong"]) == 5
 
 
 async def test_a_version_that_takes_its_subscriptions_along_does(bench: Bench, desk: Desk) -> None:

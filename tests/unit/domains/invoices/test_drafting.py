@@ -24,17 +24,18 @@ from carbonledger.domains.catalog.types import (
     TaxRate,
 )
 from carbonledger.domains.catalog.types.charges import CostPlus, Flat, Graduated, Standard, Tier, Timing, Usage
-from carbonledger.domains.invoices.core import drafting, pieces, words
+from carbonledger.domains.invoices.core import amounts_off, drafting, pieces, services, words
 from carbonledger.domains.invoices.core.pieces import Measured, Piece
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Line, LineKind, Totals
-from carbonledger.domains.invoices.types.totals import TaxRounding
+from carbonledger.domains.invoices.types.totals import DocumentDiscount, TaxRounding
 from carbonledger.domains.subscriptions.types import DueCharge, DueKind
 from carbonledger.kernel import currency
 from carbonledger.kernel.period import CalendarUnit, Interval, Period
 
 EUR = currency.by_code("EUR")
 MARCH = Period(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+APRIL = Period(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC))
 SUBSCRIPTION, VERSION, ACCOUNT = UUID(int=1), UUID(int=2), UUID(int=3)
 VAT = TaxRate(id=UUID(int=9), code="vat", name="VAT", percent=Decimal(19), inclusive=False, created_at=MARCH.start, updated_at=MARCH.start)
 SEATS = Charge(code="seats", name="Seats", timing=Timing.ADVANCE, model=Flat(Decimal("49.00")), per_seat=True)
@@ -92,7 +93,7 @@ def known(*discounts: Any, **changes: Any) -> drafting.Known:
 
 
 def summed(
-    made: list[Piece], *discounts: AmountDiscount, treatment: TaxTreatment = TaxTreatment.STANDARD
+    made: list[Piece], *discounts: DocumentDiscount, treatment: TaxTreatment = TaxTreatment.STANDARD
 ) -> tuple[Totals, tuple[Line, ...]]:
     return drafting.summed(
         made,
@@ -106,7 +107,8 @@ def summed(
 
 
 def document(charges: list[DueCharge], facts: drafting.Known) -> tuple[Totals, tuple[Line, ...]]:
-    return summed(drafting.pieces_of(charges, facts), *drafting.discounts_of(charges, facts.versions))
+    made = drafting.pieces_of(charges, facts)
+    return summed(made, *amounts_off.discounts_of(made, earlier=facts.served, versions=facts.versions, currency=EUR))
 
 
 def figures(totals: Totals) -> tuple[str, ...]:
@@ -169,7 +171,7 @@ def test_a_commitment_is_made_good_with_what_was_charged_now_and_before() -> Non
     _, (before,) = document([due()], known())
     calls = due(CALLS)
     commitment = due(None, cause="commitment", kind=DueKind.COMMITMENT_TRUE_UP, amount=Decimal("100.00"))
-    facts = known(measured={calls.cause: used("2500")}, served={drafting.service_of(commitment): [before]})
+    facts = known(measured={calls.cause: used("2500")}, served={services.of_due(commitment): [before]})
     _, lines = document([commitment, calls], facts)
     # 100.00 - 49.00 - 8.50
     assert [(line.kind, line.amount) for line in lines] == [(LineKind.CHARGE, Decimal("8.50")), (LineKind.COMMITMENT, Decimal("42.50"))]
@@ -182,11 +184,62 @@ def test_a_commitment_counts_before_the_discount_of_the_plan() -> None:
     assert [line.amount for line in lines] == [Decimal("24.50"), Decimal("1.00")]
 
 
-def test_an_amount_off_the_document_is_taken_once_for_a_subscription() -> None:
-    ten = AmountDiscount(Decimal(10))
-    charges = [due(), due(CALLS, cause="calls")]
-    assert drafting.discounts_of(charges, {VERSION: version(ten)}) == (ten,)
-    assert drafting.discounts_of([*charges, due(subscription_id=UUID(int=7))], {VERSION: version(ten)}) == (ten, ten)
+TEN = AmountDiscount(Decimal(10), "Welcome")
+
+
+def off(made: list[Piece], *discounts: AmountDiscount, earlier: tuple[Line, ...] = ()) -> tuple[DocumentDiscount, ...]:
+    """What is off a document of these pieces."""
+    served: dict[services.Service, tuple[Line, ...]] = {(SUBSCRIPTION, VERSION, MARCH): earlier}
+    return amounts_off.discounts_of(made, earlier=served, versions={VERSION: version(*discounts)}, currency=EUR)
+
+
+def named(discounts: tuple[DocumentDiscount, ...]) -> list[tuple[str, str | None]]:
+    return [(str(one.amount), one.name) for one in discounts]
+
+
+def test_an_amount_off_is_had_once_for_a_subscription_and_a_period() -> None:
+    others = [due(cause="another", subscription_id=UUID(int=7)), due(cause="april", service=APRIL, part=APRIL)]
+    made = drafting.pieces_of([due(), due(CALLS, cause="calls"), *others], known(TEN))
+    found = off(made, TEN)
+    assert named(found) == [("10.00", "Welcome")] * 3
+    causes = [{made[place].cause for place in amounts_off.lines_of(made, one) or ()} for one in found]
+    assert causes == [{due().cause, "calls"}, {"another"}, {"april"}]
+
+
+@pytest.mark.parametrize(
+    "numerator, amounts",
+    [
+        (31, [("10.00", "Welcome"), ("4.50", "Friend")]),
+        # 17 of 31 days of 10.00 are 5.4838..., of 14.50 they are 7.9516...: 5.48, and what is left to 7.95.
+        (17, [("5.48", "Welcome"), ("2.47", "Friend")]),
+        (0, []),
+    ],
+)
+def test_a_part_of_a_period_has_that_part_of_an_amount_off_its_document(numerator: int, amounts: list[tuple[str, str]]) -> None:
+    both = (TEN, AmountDiscount(Decimal("4.50"), "Friend"))
+    assert named(off(drafting.pieces_of([due(numerator=numerator, denominator=31)], known(*both)), *both)) == amounts
+
+
+def test_an_amount_off_that_was_had_is_not_had_again() -> None:
+    """Half of March is given back, with its part of the 10.00 that were off it; seats for that half have that part off, and no more."""
+    _, (line,) = document([due(numerator=31, denominator=31)], known(TEN))
+    assert line.discount == Decimal("10.00")
+    calls = due(CALLS)
+    assert off(drafting.pieces_of([calls], known(TEN, measured={calls.cause: used("2500")})), TEN, earlier=(line,)) == ()
+    back = due(cause="back", kind=DueKind.CREDIT, credits=line.cause, numerator=15, denominator=31, debited=31)
+    more = due(cause="more", numerator=15, denominator=31, quantity=3)
+    made = drafting.pieces_of([back, more], known(TEN, billed={line.cause: line}))
+    assert [piece.gross for piece in made] == [Fraction(3 * 49 * 15, 31), Fraction(-39 * 15, 31)]
+    # 15 of 31 days of 49.00 are 23.71, of the 39.00 that were paid 18.87: so 4.84 of the 10.00 were not given back.
+    assert named(off(made, TEN, earlier=(line,))) == [("4.84", "Welcome")]
+
+
+def test_an_amount_off_that_the_first_document_could_not_take_is_left_for_the_next() -> None:
+    totals, (line,) = document([due(replace(SEATS, model=Flat(Decimal("4.00"))))], known(TEN))
+    assert figures(totals)[:2] == ("4.00", "4.00")
+    calls = due(CALLS)
+    made = drafting.pieces_of([calls], known(TEN, measured={calls.cause: used("1")}))
+    assert named(off(made, TEN, earlier=(line,))) == [("6.00", "Welcome")]
 
 
 def test_a_tax_that_is_not_there_is_told() -> None:
@@ -253,7 +306,7 @@ def test_lines_add_up_to_the_document(amounts: list[int], off: int) -> None:
         )
         for place, amount in enumerate(amounts)
     ]
-    totals, lines = summed(made, AmountDiscount(Decimal(off) / 100))
+    totals, lines = summed(made, DocumentDiscount(amount=Decimal(off) / 100))
     assert sum(line.amount for line in lines) == totals.subtotal
     assert sum(line.discount for line in lines) == totals.discount
     assert sum(line.tax for line in lines) == totals.tax
@@ -302,7 +355,7 @@ def test_a_credit_on_a_document_with_a_discount_gives_back_all_that_it_should() 
     totals, lines = drafting.summed(
         [paid, back],
         currency=EUR,
-        discounts=[AmountDiscount(Decimal("10.00"))],
+        discounts=[DocumentDiscount(amount=Decimal("10.00"))],
         treatment=TaxTreatment.STANDARD,
         rounding=TaxRounding.DOCUMENT,
         rates={"vat": VAT, "low": low},

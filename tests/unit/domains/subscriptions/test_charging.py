@@ -10,7 +10,7 @@ import pytest
 
 from carbonledger.domains.catalog.types import AnchorKind, Charge, Proration
 from carbonledger.domains.catalog.types.charges import CostPlus, Timing
-from carbonledger.domains.subscriptions.core import charging, commands
+from carbonledger.domains.subscriptions.core import charging, commands, owed
 from carbonledger.domains.subscriptions.types import DueKind, When
 from carbonledger.kernel.period import CalendarUnit, Interval
 from tests.unit.domains.subscriptions import lives
@@ -319,9 +319,84 @@ def test_netting_leaves_what_is_credited_in_part() -> None:
     assert charging.netted(every) == every
 
 
+FEE = flat("30")
+
+
+def test_one_that_was_never_paid_is_charged_nothing_more_when_it_expires() -> None:
+    """Of its first day no usage, no arrears and no part of a commitment; what was charged in advance is on the invoice that is void."""
+    told = plan("p", FEE, flat("9", code="support", timing=Timing.ARREARS), usage(), commitment="100")
+    life = Life(told, at("2026-06-01T10:00:00Z"), payment_first=True)
+    assert life.bill(lives.FAR) == [("06-01", "base", "06-01..07-01", "30.00")]
+    assert [due.alone for due in life.due(lives.FAR)] == [True]
+    life.do(at("2026-06-05"), commands.reactivate, zone="UTC")
+    assert life.bill(at("2026-06-30"))[1:] == [("06-05", "base", "06-05..07-05", "30.00")]
+    assert [due.alone for due in life.due(at("2026-06-30"))] == [True, False]
+
+
+def test_one_that_is_paid_in_time_goes_on_as_any_other() -> None:
+    life = Life(plan("p", FEE), at("2026-06-01"), payment_first=True).do(at("2026-06-01T22:59:59Z"), commands.payment, failed=False)
+    assert life.bill(at("2026-07-01")) == [("06-01", "base", "06-01..07-01", "30.00"), ("07-01", "base", "07-01..08-01", "30.00")]
+    assert [due.alone for due in life.due(at("2026-07-01"))] == [True, False]
+
+
+def test_what_expired_before_it_was_billed_is_not_billed() -> None:
+    life = Life(plan("p", FEE), at("2026-06-01"), payment_first=True)
+    assert owed.forgone(life.due(at("2026-06-02")), life.facts, until=at("2026-06-01T22:59:59Z")) == life.due(at("2026-06-02"))
+    assert owed.forgone(life.due(at("2026-06-02")), life.facts, until=at("2026-06-01T23:00:00Z")) == ()
+
+
+def parts(life: Life) -> dict[str, list[tuple[int, int]]]:
+    """The part of the price of each due charge, by its code."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for due in life.due(lives.FAR):
+        if due.kind is DueKind.CHARGE and due.charge is not None:
+            found.setdefault(due.charge.code, []).append((due.numerator, due.denominator))
+    return found
+
+
 def test_usage_that_is_not_prorated_has_its_whole_allowance_in_a_part() -> None:
-    """Canceled on the 15th: what is prorated has the 14 whole days of its allowance, minimum and maximum; what is not has all of them."""
+    """Canceled on the 15th, which still counts: what is prorated has 15 days of its allowance, minimum and maximum; what is not, all."""
     whole = replace(usage("whole"), prorated=False)
     life = Life(plan("p", usage("half"), whole), at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
-    parts = {due.charge.code: (due.numerator, due.denominator) for due in life.due(lives.FAR) if due.charge is not None}
-    assert parts == {"half": (14, 30), "whole": (1, 1)}
+    assert parts(life) == {"half": [(15, 30)], "whole": [(1, 1)]}
+
+
+ARREARS = flat("30", timing=Timing.ARREARS)
+
+
+@pytest.mark.parametrize(
+    "proration, part",
+    [
+        (Proration.DAY, (15, 30)),
+        (Proration.SECOND, (1_252_800, 2_592_000)),  # 14 days and a half
+    ],
+)
+def test_an_allowance_counts_the_day_of_a_cancellation_as_the_flat_price_does(proration: Proration, part: tuple[int, int]) -> None:
+    told = plan("p", usage(), ARREARS, proration=proration)
+    life = Life(told, at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
+    assert parts(life) == {"calls": [part], "base": [part]}
+    metered = next(due for due in life.due(lives.FAR) if due.charge is not None and due.charge.code == "calls")
+    assert metered.part.end == at("2026-06-15T12:00:00Z")  # what is counted ends with the subscription all the same
+
+
+def test_an_allowance_counts_the_days_of_a_pause_as_the_flat_price_does() -> None:
+    # Paused on the 5th at 10 and resumed on the 8th at 11: the 6th and the 7th are not charged.
+    life = Life(plan("p", usage(), ARREARS), at("2026-06-01"))
+    life.do(at("2026-06-05T10:00:00Z"), commands.pause).do(at("2026-06-08T11:00:00Z"), commands.resume)
+    life.do(at("2026-06-30T11:00:00Z"), commands.cancel, when=When.RENEWAL)
+    assert parts(life) == {"calls": [(28, 30)], "base": [(28, 30)]}
+
+
+def test_a_day_that_was_canceled_and_reactivated_has_its_allowance_once() -> None:
+    # The 15th stays with the first period; the usage of its afternoon is the second's, which has 29 of 30 days from the 16th on.
+    life = Life(plan("p", usage(), ARREARS), at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
+    life.do(at("2026-06-15T13:00:00Z"), commands.reactivate, zone="UTC")
+    life.do(at("2026-07-10T12:00:00Z"), commands.cancel, when=When.RENEWAL)
+    assert parts(life) == {"calls": [(15, 30), (29, 30)], "base": [(15, 30), (29, 30)]}
+
+
+def test_an_allowance_of_less_than_a_day_is_none_where_the_flat_price_is_none() -> None:
+    # Canceled, back and canceled again on one day: the day is charged once, by the period that it belongs to.
+    life = Life(plan("p", usage(), ARREARS), at("2026-06-01")).do(at("2026-06-15T12:00:00Z"), commands.cancel)
+    life.do(at("2026-06-15T13:00:00Z"), commands.reactivate, zone="UTC").do(at("2026-06-15T18:00:00Z"), commands.cancel)
+    assert parts(life) == {"calls": [(15, 30), (0, 30)], "base": [(15, 30)]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -46,8 +46,41 @@ def test_payment_first_is_incomplete_until_it_is_paid() -> None:
     life = begun(payment_first=True)
     assert life.stands(at("2026-06-01")).status is Status.INCOMPLETE
     assert life.do(at("2026-06-01"), commands.payment, failed=False).stands(at("2026-06-01")).status is Status.ACTIVE
-    expired = begun(payment_first=True).do(at("2026-06-02"), commands.end, reason="not paid")
-    assert expired.stands(at("2026-06-02")).status is Status.ENDED
+    given_up = begun(payment_first=True).do(at("2026-06-01T12:00:00Z"), commands.end, reason="not wanted")
+    assert given_up.stands(at("2026-06-01T12:00:00Z")).status is Status.ENDED
+
+
+@pytest.mark.parametrize(
+    "life, expires_at",
+    [
+        # 23 hours after it began to wait: from its start, from the end of its trial, and never before it was recorded
+        (begun(payment_first=True), "2026-06-01T23:00:00Z"),
+        (Life(plan("t", trial_days=14), at("2026-06-01"), payment_first=True), "2026-06-15T23:00:00Z"),
+        (Life(TEN, at("2026-06-01"), recorded_at=at("2026-05-01"), payment_first=True), "2026-06-01T23:00:00Z"),
+        (Life(TEN, at("2026-06-01"), recorded_at=at("2026-06-09"), payment_first=True), "2026-06-09T23:00:00Z"),
+    ],
+)
+def test_without_its_first_payment_it_ends_after_23_hours(life: Life, expires_at: str) -> None:
+    over = at(expires_at)
+    assert life.stands(over - timedelta(microseconds=1)).status is Status.INCOMPLETE
+    assert life.stands(over - timedelta(microseconds=1)).expires_at == over
+    assert (life.stands(over).status, life.stands(over).over_at, life.stands(over).expires_at) == (Status.ENDED, over, None)
+
+
+def test_a_trial_that_is_paused_waits_for_its_payment_from_when_it_ends() -> None:
+    # Of 14 days 10 are left on the 5th; resumed on the 20th they are over on the 30th.
+    life = Life(plan("t", trial_days=14), at("2026-06-01"), payment_first=True)
+    life.do(at("2026-06-05"), commands.pause).do(at("2026-06-20"), commands.resume)
+    days = {"2026-06-16": Status.PAUSED, "2026-06-29": Status.TRIALING, "2026-06-30": Status.INCOMPLETE, "2026-07-01": Status.ENDED}
+    assert {day: life.stands(at(day)).status for day in days} == days
+
+
+def test_one_that_was_paid_does_not_expire() -> None:
+    life = begun(payment_first=True).do(at("2026-06-01T22:59:59Z"), commands.payment, failed=False)
+    assert life.stands(at("2026-07-01")).status is Status.ACTIVE
+    assert life.stands(at("2026-06-01T22:59:59Z")).pending == ()
+    back = begun(payment_first=True).do(at("2026-06-02"), commands.reactivate, zone="UTC")
+    assert back.stands(at("2026-06-02")).status is Status.ACTIVE
 
 
 def test_a_payment_that_fails_in_a_pause_shows_after_it() -> None:

@@ -15,10 +15,11 @@ from uuid import UUID
 from carbonledger.domains.catalog.types import Charge, Meter, Quantity, Request, details_of
 from carbonledger.domains.catalog.types.charges import QUANTITY_PLACES, TokenKind, Usage
 from carbonledger.domains.telemetry.service import metering
-from carbonledger.domains.telemetry.types.metering import Answer, Asked, Group
+from carbonledger.domains.telemetry.types.metering import Answer, Asked, Detail, Group, Measure
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 from carbonledger.kernel.decimals import Rounding
+from carbonledger.kernel.period import Period
 
 _NOTHING: Final = Decimal(0)
 
@@ -39,6 +40,19 @@ async def quantities(uow: db.UnitOfWork, *, organization_id: UUID, requests: Seq
     return tuple(_quantity(answer) for answer in await metering.answer(uow, organization_id=organization_id, asked=asked))
 
 
+async def price_versions(
+    uow: db.UnitOfWork, *, organization_id: UUID, charge: Charge, meter: Meter, account: str, times: Sequence[Period]
+) -> tuple[str, ...]:
+    """Return the versions of the price book by which what a charge is for was priced; none where it doesn't rest on providers' prices.
+
+    For explaining one line: it reads the events of these times.
+    """
+    if Detail.COST not in details_of(charge.model) and meter.measure is not Measure.COST:
+        return ()
+    bounds = [(one.start, one.end) for one in times if one.end is not None]
+    return await metering.price_versions(uow, organization_id=organization_id, query=meter.query, account=account, times=bounds)
+
+
 def _quantity(answer: Answer) -> Quantity:
     return Quantity(
         usage=Usage(
@@ -49,6 +63,7 @@ def _quantity(answer: Answer) -> Quantity:
             cost_by_kind={TokenKind(kind): cost for kind, cost in answer.cost_by_kind.items()},
             co2e=answer.co2e_g,
         ),
+        factors=answer.factors,
         groups=tuple(Group(group.values, _fitting(group.quantity), group.events) for group in answer.groups),
         skipped=answer.skipped,
         without_cost=answer.without_cost,

@@ -97,12 +97,14 @@ class Request:
 class Quantity:
     """What a meter says of an account in a period: always there, zero where nothing was used.
 
-    ``usage`` is what a model prices: its quantity, how many events it rests on (``event_count``), and the details that were asked for.
-    ``groups``: by ``group_by``, largest first; for max, latest and unique they don't add up to the quantity. ``skipped``: events whose
-    property is no number. ``without_cost``, ``without_co2e``: events of which that is not known (not covered), where it was asked for.
+    ``usage`` is what a model prices: its quantity, how many events it rests on (``event_count``), and the details that were asked for;
+    ``factors`` are the versions of the factor sets that CO2e rests on. ``groups``: by ``group_by``, largest first; for max, latest and
+    unique they don't add up to the quantity. ``skipped``: events whose property is no number. ``without_cost``, ``without_co2e``: events of
+    which that is not known (not covered), where it was asked for.
     """
 
     usage: Usage
+    factors: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
     skipped: int = 0
     without_cost: int = 0

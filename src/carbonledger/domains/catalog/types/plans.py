@@ -79,7 +79,7 @@ class PercentDiscount:
 
 @dataclass(frozen=True, slots=True)
 class AmountDiscount:
-    """So much off, in the plan's currency, never more than there is (above 0). Off a document: once a document."""
+    """So much off, in the plan's currency, never more than there is (above 0). Of a plan: once a period of a subscription, prorated."""
 
     amount: Decimal
     name: str | None = None
@@ -122,8 +122,8 @@ class PlanVersion:
     ``number`` counts from 1. All amounts are in ``currency``. ``setup_fee``: once, when a subscription starts. ``trial_days``: days before
     the first period for which nothing is charged. ``minimum_commitment``: what the charges of one interval come to at the least, before
     document discounts and tax; what is missing is charged at the end (true-up), prorated for a part. ``discounts``: off the document, in
-    this order. ``upgrade``, ``downgrade``: when a change to a dearer or cheaper plan takes effect. ``migration``: what became of those on
-    older versions.
+    this order; an amount is off what a period is charged, once. ``upgrade``, ``downgrade``: when a change to a dearer or cheaper plan takes
+    effect. ``migration``: what became of those on older versions.
     """
 
     id: UUID

@@ -16,22 +16,23 @@ from uuid import UUID
 from carbonledger.domains.accounts.types import TaxTreatment
 from carbonledger.domains.catalog.types import AmountDiscount, PercentDiscount, PlanVersion, TaxRate
 from carbonledger.domains.catalog.types.charges import CostPlus
-from carbonledger.domains.invoices.core import exact, pieces, totals
+from carbonledger.domains.invoices.core import amounts_off, exact, pieces, services, totals
 from carbonledger.domains.invoices.core.pieces import Measured, Piece
+from carbonledger.domains.invoices.core.services import Service
 from carbonledger.domains.invoices.core.words import Words
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Line, LineKind, Totals
 from carbonledger.domains.invoices.types.rating import Part
-from carbonledger.domains.invoices.types.totals import DocumentTotals, Item, LineTotal, Tax, TaxRounding
+from carbonledger.domains.invoices.types.totals import DocumentDiscount, DocumentTotals, Item, LineTotal, Tax, TaxRounding
 from carbonledger.domains.subscriptions.types import DueCharge, DueKind
 from carbonledger.kernel.currency import Currency
 from carbonledger.kernel.period import Period
 
 COST_CURRENCY: Final = "USD"
 """What providers charge in, by the price book."""
+_COMMITTED: Final = frozenset({LineKind.CHARGE, LineKind.CREDIT})
+"""Lines that count for a commitment."""
 _ORDER: Final = {DueKind.SETUP: 0, DueKind.CHARGE: 1, DueKind.CREDIT: 2, DueKind.COMMITMENT_TRUE_UP: 3}
-Service = tuple[UUID, UUID, object]
-"""A subscription, a plan version and a service period: what a commitment is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ class Known:
     """What is known besides what is due.
 
     ``measured``: the usage of charges, by cause. ``billed``: lines that were billed before, by cause, those of void invoices apart.
-    ``served``: lines that were billed before for what a commitment is for. ``versions``: by id. ``tax_codes``: those of the seller.
+    ``served``: lines that were billed before for what a commitment, or an amount off, is for. ``versions``: by id. ``tax_codes``: those of
+    the seller.
     """
 
     words: Words
@@ -49,11 +51,6 @@ class Known:
     measured: Mapping[str, Measured] = field(default_factory=dict)
     billed: Mapping[str, Line] = field(default_factory=dict)
     served: Mapping[Service, Sequence[Line]] = field(default_factory=dict)
-
-
-def service_of(due: DueCharge) -> Service:
-    """Return what a commitment is for."""
-    return due.subscription_id, due.plan_version_id, due.service
 
 
 def pieces_of(due: Sequence[DueCharge], known: Known) -> list[Piece]:
@@ -103,16 +100,20 @@ def _part(due: DueCharge, currency: Currency) -> Decimal:
 
 def _missing(due: DueCharge, known: Known, made: Mapping[str, Piece]) -> Decimal:
     """Return what a commitment lacks: what was charged for the same time, in this document and before, counts for it."""
-    charged = _charged(service_of(due), known.served, made.values(), known.currency)
+    charged = _charged(services.of_due(due), known.served, made.values(), known.currency)
     return totals.true_up(due.amount or Decimal(0), charged, currency=known.currency, part=Part(due.numerator, due.denominator))
 
 
 def _charged(wanted: Service, served: Mapping[Service, Sequence[Line]], made: Iterable[Piece], currency: Currency) -> list[Decimal]:
-    before = [pieces.committed(pieces.of_line(line), minor_digits=currency.minor_digits) for line in served.get(wanted, ())]
+    before = [
+        pieces.committed(pieces.of_line(line), minor_digits=currency.minor_digits)
+        for line in served.get(wanted, ())
+        if line.kind in _COMMITTED
+    ]
     now = [
         pieces.committed(piece, minor_digits=currency.minor_digits)
         for piece in made
-        if (piece.subscription_id, piece.plan_version_id, piece.service) == wanted and piece.kind in (LineKind.CHARGE, LineKind.CREDIT)
+        if services.of_piece(piece) == wanted and piece.kind in _COMMITTED
     ]
     return [*before, *now]
 
@@ -136,33 +137,16 @@ def recommitted(made: Sequence[Piece], *, served: Mapping[Service, Sequence[Line
 
 
 def _recommitted(piece: Piece, made: Sequence[Piece], served: Mapping[Service, Sequence[Line]], currency: Currency) -> Piece:
-    wanted = (piece.subscription_id, piece.plan_version_id, piece.service)
     agreed, part = pieces.agreed(piece)
-    charged = _charged(wanted, served, made, currency)  # type: ignore[arg-type]  # a commitment is of a subscription and a period
+    charged = _charged(services.of_piece(piece), served, made, currency)
     return pieces.of_other_amount(piece, totals.true_up(agreed, charged, currency=currency, part=part))
-
-
-def discounts_of(due: Sequence[DueCharge], versions: Mapping[UUID, PlanVersion]) -> tuple[AmountDiscount, ...]:
-    """Return the amounts that plans take off a whole document: those of each subscription that is charged for on it, once.
-
-    Where a document charges for two versions of a subscription's plan, those of the one whose time begins later.
-    """
-    newest: dict[UUID, DueCharge] = {}
-    for one in due:
-        if one.kind in (DueKind.CHARGE, DueKind.SETUP):
-            known = newest.get(one.subscription_id)
-            if known is None or known.service.start <= one.service.start:
-                newest[one.subscription_id] = one
-    return tuple(
-        discount for one in newest.values() for discount in versions[one.plan_version_id].discounts if isinstance(discount, AmountDiscount)
-    )
 
 
 def summed(
     made: Sequence[Piece],
     *,
     currency: Currency,
-    discounts: Sequence[AmountDiscount],
+    discounts: Sequence[DocumentDiscount],
     treatment: TaxTreatment,
     rounding: TaxRounding,
     rates: Mapping[str, TaxRate],
@@ -175,7 +159,9 @@ def summed(
     if len(made) > types.LINES_MAX:
         raise types.LinesTooMany(f"There would be {len(made)}, and {types.LINES_MAX} are the most.")
     items = [Item(piece.gross, piece.discounts, _taxes(piece, rates), piece.share) for piece in made]
-    whole = totals.total(items, currency=currency, discounts=discounts, treatment=treatment, rounding=rounding)
+    only = {place: of for place, one in enumerate(discounts) if (of := amounts_off.lines_of(made, one)) is not None}
+    off = [AmountDiscount(one.amount, one.name) for one in discounts]
+    whole = totals.total(items, currency=currency, discounts=off, only=only, treatment=treatment, rounding=rounding)
     lines = tuple(
         _line(piece, line, position=position, line_id=next(ids))
         for position, (piece, line) in enumerate(zip(made, whole.lines, strict=True), start=1)

@@ -266,6 +266,11 @@ def debited(piece: Piece) -> Fraction:
     return totals.left(piece.gross, piece.discounts, piece.share)
 
 
+def given_back(credit: Piece) -> Fraction:
+    """Return which part of what was debited a credit gives back."""
+    return Fraction(*credit.explained.rated["part"])
+
+
 def committed(piece: Piece, *, minor_digits: int) -> Decimal:
     """Return what a piece counts for a commitment: rounded, after its charge's own discount and before its plan's."""
     own = piece.discounts

@@ -14,10 +14,11 @@ none: the lines that are charged share it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final
 
 from carbonledger.domains.accounts.types import TaxTreatment
@@ -28,6 +29,8 @@ from carbonledger.domains.invoices.types.totals import DocumentTotals, Item, Lin
 from carbonledger.kernel import decimals
 from carbonledger.kernel.currency import Currency
 
+NO_ONE: Final[Mapping[int, Collection[int]]] = MappingProxyType({})
+"""No discount is off some lines alone."""
 _NOTHING: Final = Fraction(0)
 _WHOLE: Final = Fraction(1)
 _ZERO: Final = Decimal(0)
@@ -48,10 +51,13 @@ def total(
     *,
     currency: Currency,
     discounts: Sequence[Discount] = (),
+    only: Mapping[int, Collection[int]] = NO_ONE,
     treatment: TaxTreatment = TaxTreatment.STANDARD,
     rounding: TaxRounding = TaxRounding.DOCUMENT,
 ) -> DocumentTotals:
     """Return what a document of these lines comes to. Raises ``NumberOutOfRange`` for an amount of more than 38 digits.
+
+    ``only``: of which lines, by their places, a discount of ``discounts`` is off, by its place; one that is not there is off all of them.
 
     An account that is exempt, or owes the tax itself (reverse charge), is charged no tax: a price that includes tax stays what it is, and
     all of it is the seller's.
@@ -60,14 +66,12 @@ def total(
     unrounded = [left(item.unrounded, item.discounts, item.share) for item in items]
     lines = [exact.units(amount, digits) for amount in unrounded]
     subtotal = sum(lines)
-    taken = _taken(Fraction(subtotal), discounts, 10**digits)
-    steps = _steps(taken)
-    charged = sum(line for line in lines if line > 0)
-    shares, bases = [0] * len(lines), unrounded
-    if taken and charged:
-        off = taken[-1] / charged  # what share of every line that is charged the document takes off
-        shares = exact.apportioned([line * off if line > 0 else _NOTHING for line in lines], sum(steps))
-        bases = [amount * (1 - off) if amount > 0 else amount for amount in unrounded]
+    shares, bases, steps = [0] * len(lines), unrounded, list[int]()
+    if discounts:
+        taken, off = _taken(lines, discounts, only, 10**digits)
+        steps = _steps(taken)
+        shares = exact.apportioned([line * part for line, part in zip(lines, off, strict=True)], sum(steps))
+        bases = [amount * (1 - part) for amount, part in zip(unrounded, off, strict=True)]
     is_taxed = treatment is TaxTreatment.STANDARD and any(item.taxes for item in items)
     taxed = _taxed(items, bases, digits, rounding) if is_taxed else []
     on_top = sum(part for cell, part in taxed if not cell.tax.inclusive)
@@ -104,13 +108,26 @@ def _off(amount: Fraction, discount: Discount, scale: int | Fraction) -> Fractio
     return min(exact.of(discount.amount) * scale, amount)
 
 
-def _taken(subtotal: Fraction, discounts: Iterable[Discount], scale: int) -> list[Fraction]:
-    """Return what is off after each of the document's discounts, exactly, in minor units."""
+def _taken(
+    lines: Sequence[int], discounts: Sequence[Discount], only: Mapping[int, Collection[int]], scale: int
+) -> tuple[list[Fraction], list[Fraction]]:
+    """Return what is off after each of the document's discounts, exactly, in minor units; and which part of each line that is.
+
+    Lines that are charged share each discount by what the ones before it left of them.
+    """
+    rest = [Fraction(line) if line > 0 else _NOTHING for line in lines]
+    given_back = sum(line for line in lines if line < 0)
     taken, off = [], _NOTHING
-    for discount in discounts:
-        off += _off(subtotal - off, discount, scale)
+    for place, discount in enumerate(discounts):
+        of = only.get(place)
+        charged = sum((left_over for at, left_over in enumerate(rest) if of is None or at in of), _NOTHING)
+        step = _off(charged + given_back if of is None else charged, discount, scale)
+        if step:
+            part = 1 - step / charged
+            rest = [left_over * part if of is None or at in of else left_over for at, left_over in enumerate(rest)]
+        off += step
         taken.append(off)
-    return taken
+    return taken, [1 - left_over / line if line > 0 else _NOTHING for line, left_over in zip(lines, rest, strict=True)]
 
 
 def _steps(taken: Sequence[Fraction]) -> list[int]:

@@ -26,10 +26,11 @@ NOTHING: Final = Usage(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a meter said of one stretch."""
+    """What a meter said of one stretch. ``factors``: versions of the factor sets that its CO2e rests on."""
 
     stretch: Period
     usage: Usage
+    factors: tuple[str, ...] = ()
 
 
 def together(aggregation: Aggregation, said: Sequence[Said]) -> Usage:
@@ -98,6 +99,11 @@ def _sum(values: Sequence[Decimal]) -> Decimal:
     for value in values:
         total = decimals.add(total, value)
     return total
+
+
+def factors(said: Sequence[Said]) -> tuple[str, ...]:
+    """Return the versions of all factor sets that were used, in their order."""
+    return tuple(sorted({version for one in said for version in one.factors}))
 
 
 def digest(meter: Meter, account: str | None, said: Sequence[Said]) -> str:

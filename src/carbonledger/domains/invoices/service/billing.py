@@ -16,8 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.accounts.types import Account
-from carbonledger.domains.catalog.types import AmountDiscount
-from carbonledger.domains.invoices.core import drafting, pieces, words
+from carbonledger.domains.invoices.core import amounts_off, drafting, pieces, services, words
 from carbonledger.domains.invoices.core.pieces import Piece
 from carbonledger.domains.invoices.service import context as contexts
 from carbonledger.domains.invoices.service import failing, issuing
@@ -27,6 +26,7 @@ from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.failures import Step
 from carbonledger.domains.invoices.types.invoices import Invoice, Line, Totals
 from carbonledger.domains.invoices.types.sellers import SellerSettings
+from carbonledger.domains.invoices.types.totals import DocumentDiscount
 from carbonledger.domains.subscriptions.service import billing as subscriptions
 from carbonledger.domains.subscriptions.types import DueCharge
 from carbonledger.infra import db
@@ -199,22 +199,26 @@ def documents(
 ) -> list[Document]:
     """Return the drafts of what is due of an account: one for each instant and currency, by time; what was gathered goes on the first.
 
+    What a subscription owes that waits for its first payment is a draft of its own, with nothing else on it.
+
     The one way from what is due to a document, for bill runs and previews. Raises ``UsageInvalid``, ``AmountTooLarge``, ``TaxUnknown``,
     ``LinesTooMany``.
     """
-    groups: dict[tuple[datetime, str], list[DueCharge]] = {}
+    groups: dict[tuple[datetime, str, str], list[DueCharge]] = {}
     for one in due:
-        groups.setdefault((one.billable_at, known.versions[one.plan_version_id].currency.code), []).append(one)
+        apart = str(one.subscription_id) if one.alone else ""
+        groups.setdefault((one.billable_at, known.versions[one.plan_version_id].currency.code, apart), []).append(one)
     left = dict(late)
-    made, earlier = [], dict(known.billed)
-    for (billable_at, _), charges in sorted(groups.items()):
+    made, earlier, served = [], dict(known.billed), dict(known.served)
+    for (billable_at, _, apart), charges in sorted(groups.items()):
         currency = known.versions[charges[0].plan_version_id].currency
-        waiting = left.pop(currency, None)
+        waiting = None if apart else left.pop(currency, None)
         more = () if waiting is None else tuple(pieces.of_line(line) for line in waiting.lines)
-        document = _document(
-            charges, replace(known, billed=earlier), more, account=account, currency=currency, billable_at=billable_at, now=now, at=at
-        )
-        earlier.update((line.cause, line) for line in document.lines)  # an invoice of the same run may credit this one
+        so_far = replace(known, billed=earlier, served=served)
+        document = _document(charges, so_far, more, account=account, currency=currency, billable_at=billable_at, now=now, at=at)
+        for line in document.lines:  # an invoice of the same run may credit this one, or be for the same period
+            earlier[line.cause] = line
+            served[services.of_line(line)] = [*served.get(services.of_line(line), ()), line]
         made.append(document)
     return made
 
@@ -240,9 +244,10 @@ def _document(
         billed=known.billed,
         served=known.served,
     )
-    discounts = drafting.discounts_of(due, known.versions)
+    made = [*drafting.pieces_of(due, asked), *more]
+    discounts = amounts_off.discounts_of(made, earlier=known.served, versions=known.versions, currency=currency)
     totals, lines = drafting.summed(
-        [*drafting.pieces_of(due, asked), *more],
+        made,
         currency=currency,
         discounts=discounts,
         treatment=account.tax_treatment,
@@ -272,7 +277,7 @@ def drafted(
     lines: Sequence[Line],
     *,
     currency: Currency,
-    discounts: tuple[AmountDiscount, ...],
+    discounts: tuple[DocumentDiscount, ...],
     settings: SellerSettings,
     billed_at: datetime,
     now: datetime,

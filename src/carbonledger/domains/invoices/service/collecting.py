@@ -11,6 +11,7 @@ from carbonledger.domains.accounts import service as accounts_service
 from carbonledger.domains.accounts.types import Account
 from carbonledger.domains.invoices.core import drafting, pieces, states
 from carbonledger.domains.invoices.core.pieces import Piece
+from carbonledger.domains.invoices.core.services import Service
 from carbonledger.domains.invoices.service import context as contexts
 from carbonledger.domains.invoices.service import failing, issuing, measuring, standing
 from carbonledger.domains.invoices.service.measuring import Wanted
@@ -123,9 +124,7 @@ async def _counted(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, 
     return fresh
 
 
-async def _served(
-    uow: db.UnitOfWork, *, organization_id: UUID, lines: Mapping[UUID, Sequence[Line]]
-) -> Mapping[drafting.Service, Sequence[Line]]:
+async def _served(uow: db.UnitOfWork, *, organization_id: UUID, lines: Mapping[UUID, Sequence[Line]]) -> Mapping[Service, Sequence[Line]]:
     """Return what other documents charged for what commitments on these drafts are for."""
     own = [line for found in lines.values() for line in found]
     found = await contexts.served(uow, organization_id=organization_id, services=drafting.commitments_of(own))

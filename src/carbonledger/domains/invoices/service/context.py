@@ -11,8 +11,9 @@ from carbonledger.domains.accounts import service as accounts_service
 from carbonledger.domains.accounts.types import Account
 from carbonledger.domains.catalog import service as catalog
 from carbonledger.domains.catalog.types import PlanVersion, TaxRate
-from carbonledger.domains.invoices.core import drafting
+from carbonledger.domains.invoices.core import amounts_off
 from carbonledger.domains.invoices.core.pieces import Measured
+from carbonledger.domains.invoices.core.services import Service
 from carbonledger.domains.invoices.service import measuring, sellers
 from carbonledger.domains.invoices.store import reading
 from carbonledger.domains.invoices.types.invoices import Line
@@ -32,7 +33,7 @@ class Context:
     rates: Mapping[str, TaxRate]
     measured: Mapping[str, Measured]
     billed: Mapping[str, Line]
-    served: Mapping[drafting.Service, Sequence[Line]]
+    served: Mapping[Service, Sequence[Line]]
 
 
 async def of_due(
@@ -60,7 +61,7 @@ async def of_due(
         rates=await rates(uow, organization_id=organization_id, codes=codes),
         measured=await measuring.measure(uow, now=now, organization_id=organization_id, wanted=wanted),
         billed=billed,
-        served=await _served(uow, organization_id=organization_id, due=every),
+        served=await _served(uow, organization_id=organization_id, due=every, versions=versions),
     )
 
 
@@ -70,20 +71,20 @@ async def rates(uow: db.UnitOfWork, *, organization_id: UUID, codes: Iterable[st
     return await catalog.tax_rates_by_code(uow, organization_id=organization_id, codes=wanted) if wanted else {}
 
 
-async def _served(uow: db.UnitOfWork, *, organization_id: UUID, due: Iterable[DueCharge]) -> dict[drafting.Service, list[Line]]:
-    commitments = [one for one in due if one.kind is DueKind.COMMITMENT_TRUE_UP]
-    asked = [(one.subscription_id, one.plan_version_id, one.service) for one in commitments]
+async def _served(
+    uow: db.UnitOfWork, *, organization_id: UUID, due: Iterable[DueCharge], versions: Mapping[UUID, PlanVersion]
+) -> dict[Service, list[Line]]:
+    resting = [one for one in due if one.kind is DueKind.COMMITMENT_TRUE_UP or amounts_off.has_any(versions[one.plan_version_id])]
+    asked = dict.fromkeys((one.subscription_id, one.plan_version_id, one.service) for one in resting)
     return await served(uow, organization_id=organization_id, services=asked)
 
 
-async def served(
-    uow: db.UnitOfWork, *, organization_id: UUID, services: Iterable[tuple[UUID, UUID, Period]]
-) -> dict[drafting.Service, list[Line]]:
-    """Return the charges and credits that were billed for subscriptions, plan versions and service periods."""
+async def served(uow: db.UnitOfWork, *, organization_id: UUID, services: Iterable[tuple[UUID, UUID, Period]]) -> dict[Service, list[Line]]:
+    """Return what was billed for subscriptions, plan versions and service periods, but for what came late."""
     wanted = list(services)
     by_start = {(subscription_id, version_id, service.start): one for one in wanted for subscription_id, version_id, service in [one]}
     asked = [(subscription_id, version_id, service.start, service.end) for subscription_id, version_id, service in wanted]
-    found: dict[drafting.Service, list[Line]] = {}
+    found: dict[Service, list[Line]] = {}
     for line in await reading.served(uow, organization_id=organization_id, services=asked):
         if line.subscription_id is not None and line.plan_version_id is not None and line.service_start is not None:
             found.setdefault(by_start[line.subscription_id, line.plan_version_id, line.service_start], []).append(line)

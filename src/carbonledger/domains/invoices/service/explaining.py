@@ -45,13 +45,17 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a line of usage rests on. ``digest`` and ``counted`` are what the ledger says now; the line has its own."""
+    """What a line of usage rests on. ``digest`` and ``counted`` are what the ledger says now; the line has its own.
+
+    ``prices``: the versions of the price book by which its events are priced now, where it rests on providers' prices.
+    """
 
     meter: Meter
     stretches: tuple[Period, ...]
     digest: str | None
     counted: charges.Usage
     days: tuple[Day, ...]
+    prices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +151,16 @@ async def _usage(
         stretches=stretches,
         digest=measured[line.cause].digest,
         counted=measured[line.cause].usage,
+        prices=await _prices(uow, organization_id=organization_id, wanted=wanted, meter=meter),
         days=await _days(uow, organization_id=organization_id, wanted=wanted, meter=meter, zone=invoice.zone),
+    )
+
+
+async def _prices(uow: db.UnitOfWork, *, organization_id: UUID, wanted: Wanted, meter: Meter) -> tuple[str, ...]:
+    if wanted.account is None:
+        return ()
+    return await metering.price_versions(
+        uow, organization_id=organization_id, charge=wanted.charge, meter=meter, account=wanted.account, times=wanted.stretches
     )
 
 

@@ -4,30 +4,28 @@
     correction: the difference is an invoice of its own, issued at once
     ignore and report: nothing is charged, and the report says what was not
 
-Whatever is decided, what was found is kept, and only what comes after it is found the next time. Each line is looked at for ``WINDOW``
-after the end of its service period.
+Whatever is decided, what was found (``late_finding``) is kept, and only what comes after it is found the next time. Each line is looked at
+for ``WINDOW`` after the end of its service period.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service as accounts_service
 from carbonledger.domains.accounts.types import Account
-from carbonledger.domains.invoices.core import drafting, exact, pieces, words
-from carbonledger.domains.invoices.core import late as late_core
-from carbonledger.domains.invoices.core.pieces import Measured, Piece
-from carbonledger.domains.invoices.service import billing, collecting, issuing, measuring, sellers
+from carbonledger.domains.invoices.core import drafting, pieces
+from carbonledger.domains.invoices.core.pieces import Piece
+from carbonledger.domains.invoices.service import billing, issuing, late_finding, sellers
 from carbonledger.domains.invoices.service import context as contexts
+from carbonledger.domains.invoices.service.late_finding import Found
 from carbonledger.domains.invoices.store import reading, upkeep, writing
-from carbonledger.domains.invoices.types.failures import Late
-from carbonledger.domains.invoices.types.invoices import DESCRIPTION_MAX_CHARS, Invoice, Line, LineKind, Origin, State
+from carbonledger.domains.invoices.types.invoices import Invoice, Origin, State
 from carbonledger.domains.invoices.types.sellers import LateUsage, SellerSettings
 from carbonledger.infra import db, outbox
 from carbonledger.kernel import ids
@@ -39,16 +37,6 @@ WINDOW: Final = timedelta(days=62)
 BEGINNING: Final = UUID(int=0)
 """Before every invoice."""
 _READERS: Final = (Role.OWNER, Role.ADMIN, Role.BILLING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """A line whose usage is not what was billed: the difference as a piece, and what is kept of it."""
-
-    invoice: Invoice
-    line: Line
-    piece: Piece
-    late: Late
 
 
 async def settle(
@@ -65,7 +53,7 @@ async def settle(
     if len(rows) == limit and rows[0][0] != last:  # the last invoice may go on: it is the first of the next stretch
         rows = [row for row in rows if row[0] != last]
     settings = await sellers.settings(uow, organization_id=organization_id)
-    found = await _found(uow, now=now, at=at, organization_id=organization_id, rows=rows, settings=settings)
+    found = await late_finding.found(uow, now=now, at=at, organization_id=organization_id, rows=rows, decision=settings.late_usage)
     for one in found:
         await upkeep.add_late(uow, organization_id=organization_id, late=one.late)
     charged = [one for one in found if one.piece.gross]
@@ -77,100 +65,11 @@ async def settle(
     return rows[-1][0]
 
 
-async def _found(
-    uow: db.UnitOfWork,
-    *,
-    now: datetime,
-    at: datetime,
-    organization_id: UUID,
-    rows: Sequence[tuple[UUID, Line]],
-    settings: SellerSettings,
-) -> list[_Found]:
-    invoices = {
-        one.id: one
-        for one in await reading.some(uow, organization_id=organization_id, invoice_ids={invoice_id for invoice_id, _ in rows}, lock=True)
-    }
-    accounts = await accounts_service.find_many(
-        uow, organization_id=organization_id, account_ids=[one.account_id for one in invoices.values()]
-    )
-    wanted = [
-        one for invoice_id, line in rows if (one := collecting.wanted_of(line, accounts[invoices[invoice_id].account_id])) is not None
-    ]
-    measured = await measuring.measure(uow, now=now, organization_id=organization_id, wanted=wanted)
-    causes = list(measured)
-    latest = await upkeep.latest(uow, organization_id=organization_id, causes=causes)
-    already = await reading.late_amounts(uow, organization_id=organization_id, causes=causes)
-    ignored = await upkeep.ignored(uow, organization_id=organization_id, causes=causes)
-    made = []
-    for invoice_id, line in rows:
-        usage = measured.get(line.cause)
-        known = latest[line.cause].digest if line.cause in latest else line.explained.digest
-        if usage is None or usage.digest == known:
-            continue
-        invoice = invoices[invoice_id]
-        count, charged = already.get(line.cause, (0, Decimal(0)))
-        billed = charged + ignored.get(line.cause, Decimal(0))
-        made.append(
-            _difference(
-                invoice, line, usage, latest.get(line.cause), count=count, billed=billed, settings=settings, now=now, late_id=ids.new_id(at)
-            )
-        )
-    return made
-
-
-def _difference(
-    invoice: Invoice,
-    line: Line,
-    usage: Measured,
-    before: Late | None,
-    *,
-    count: int,
-    billed: Decimal,
-    settings: SellerSettings,
-    now: datetime,
-    late_id: UUID,
-) -> _Found:
-    """Return what a line would come to now, less what was decided about: the line itself, and what came late before, billed or let go."""
-    digits = invoice.currency.minor_digits
-    fresh = pieces.again(pieces.of_line(line), usage)
-    amount = exact.rounded(pieces.debited(fresh) - Fraction(line.amount) - Fraction(billed), digits)
-    quantity_before = line.quantity if before is None else before.quantity_after
-    said = words.WORDS[invoice.locale].late.format(name=line.description)
-    kept = {key: value for key, value in fresh.explained.rated.items() if key not in ("gross", "discounts")}
-    piece = replace(
-        fresh,
-        cause=late_core.cause(line.cause, count + 1),
-        kind=LineKind.LATE,
-        description=said[:DESCRIPTION_MAX_CHARS],
-        undoes=line.cause,
-        quantity=fresh.quantity - quantity_before,
-        unit_price=None,
-        gross=Fraction(amount),
-        discounts=(),
-        explained=replace(fresh.explained, rated={**kept, "gross": str(Fraction(amount)), "discounts": []}),
-    )
-    late = Late(
-        id=late_id,
-        cause=line.cause,
-        invoice_id=invoice.id,
-        account_id=invoice.account_id,
-        decision=settings.late_usage,
-        quantity_before=quantity_before,
-        quantity_after=fresh.quantity,
-        amount=amount,
-        currency=invoice.currency,
-        events=usage.events or 0,
-        digest=usage.digest or "",
-        found_at=now,
-    )
-    return _Found(invoice=invoice, line=line, piece=piece, late=late)
-
-
 async def _gather(
-    uow: db.UnitOfWork, *, now: datetime, at: datetime, organization_id: UUID, found: Sequence[_Found], settings: SellerSettings
+    uow: db.UnitOfWork, *, now: datetime, at: datetime, organization_id: UUID, found: Sequence[Found], settings: SellerSettings
 ) -> None:
     """Put differences on what is gathered for their accounts, each currency by itself."""
-    groups: dict[tuple[UUID, str], list[_Found]] = {}
+    groups: dict[tuple[UUID, str], list[Found]] = {}
     for one in found:
         groups.setdefault((one.invoice.account_id, one.invoice.currency.code), []).append(one)
     if not groups:
@@ -206,11 +105,11 @@ async def _correct(
     now: datetime,
     at: datetime,
     organization_id: UUID,
-    found: Sequence[_Found],
+    found: Sequence[Found],
     settings: SellerSettings,
 ) -> None:
     """Issue a correction for each invoice of which usage came late."""
-    groups: dict[UUID, list[_Found]] = {}
+    groups: dict[UUID, list[Found]] = {}
     for one in found:
         groups.setdefault(one.invoice.id, []).append(one)
     accounts = await accounts_service.find_many(
@@ -279,9 +178,9 @@ async def _document(
     return billing.Document(replace(invoice, state=state, origin=origin, corrects=corrects), lines)
 
 
-async def _tell(uow: db.UnitOfWork, *, actor: Actor, now: datetime, found: Sequence[_Found]) -> None:
+async def _tell(uow: db.UnitOfWork, *, actor: Actor, now: datetime, found: Sequence[Found]) -> None:
     """Tell of what came late; of what is not charged people are told."""
-    by_invoice: dict[UUID, list[_Found]] = {}
+    by_invoice: dict[UUID, list[Found]] = {}
     for one in found:
         by_invoice.setdefault(one.invoice.id, []).append(one)
     for invoice_id, members in by_invoice.items():

@@ -56,7 +56,7 @@ async def measure(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, w
     answers = await metering.quantities(uow, organization_id=organization_id, requests=[request for _, _, request in asked])
     said: dict[str, list[Said]] = {one.cause: [] for one in wanted}
     for (cause, stretch, _), answer in zip(asked, answers, strict=True):
-        said[cause].append(Said(stretch, answer.usage))
+        said[cause].append(Said(stretch, answer.usage, answer.factors))
     return {one.cause: _measured(_meter(meters, one.charge), one.account, said[one.cause], now=now) for one in wanted}
 
 
@@ -86,6 +86,7 @@ def _measured(meter: Meter, account: str | None, said: Sequence[Said], *, now: d
         meter_code=meter.code,
         events=found.event_count,
         digest=usage.digest(meter, account, said),
+        factors=usage.factors(said),
         at=now,
         account=account,
     )

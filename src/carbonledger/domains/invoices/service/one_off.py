@@ -21,6 +21,7 @@ from carbonledger.domains.invoices.store import writing
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Explained, Invoice, Line, LineKind, Origin
 from carbonledger.domains.invoices.types.rating import AmountTooLarge
+from carbonledger.domains.invoices.types.totals import DocumentDiscount
 from carbonledger.infra import db, outbox
 from carbonledger.kernel import currency as currencies
 from carbonledger.kernel import errors, ids, line
@@ -83,11 +84,12 @@ async def preview(
     problems += previewing.discount_problems(draft.discounts, unit, at="/discounts")
     made = _pieces(draft, unit, settings.tax_rate_codes, frozenset(rates), problems, new=billing.new_ids(at))
     errors.refuse(problems)
+    off = tuple(DocumentDiscount(amount=one.amount, name=one.name) for one in draft.discounts)
     try:
         totals, lines = drafting.summed(
             made,
             currency=unit,
-            discounts=draft.discounts,
+            discounts=off,
             treatment=account.tax_treatment,
             rounding=settings.tax_rounding,
             rates=rates,
@@ -100,7 +102,7 @@ async def preview(
         totals,
         lines,
         currency=unit,
-        discounts=draft.discounts,
+        discounts=off,
         settings=settings,
         billed_at=now,
         now=now,

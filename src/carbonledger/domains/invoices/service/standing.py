@@ -115,6 +115,11 @@ async def drop(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_
     states.require(found, Move.DROP)
     if found.origin is not types.Origin.ONE_OFF:
         raise types.InvoiceStateForbids("It follows from a subscription. Change that, and void the invoice once it is issued.")
+    await let_go(uow, actor=actor, now=now, organization_id=organization_id, invoice_id=invoice_id)
+
+
+async def let_go(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, invoice_id: UUID) -> None:
+    """Drop a draft, which the transaction holds, with its lines; what a bill run put on it is not billed any more."""
     await upkeep.done_with(uow, organization_id=organization_id, invoice_ids=[invoice_id])
     await writing.drop(uow, organization_id=organization_id, invoice_ids=[invoice_id])
     await outbox.emit(uow, actor=actor, now=now, action="invoices.dropped", target_type=issuing.TARGET, target_id=invoice_id)

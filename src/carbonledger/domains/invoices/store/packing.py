@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import types as accounts
-from carbonledger.domains.catalog.types import AmountDiscount
 from carbonledger.domains.invoices.types.invoices import (
     Explained,
     Invoice,
@@ -24,9 +23,10 @@ from carbonledger.domains.invoices.types.invoices import (
     TaxTotal,
     Totals,
 )
-from carbonledger.domains.invoices.types.totals import TaxRounding
+from carbonledger.domains.invoices.types.totals import DocumentDiscount, TaxRounding
 from carbonledger.kernel import currency as currencies
-from carbonledger.kernel import decimals
+from carbonledger.kernel import decimals, instant
+from carbonledger.kernel.period import Period
 
 if TYPE_CHECKING:
     import asyncpg
@@ -139,7 +139,7 @@ def invoice_row(invoice: Invoice) -> tuple[Any, ...]:
         totals.total,
         to_json([_tax_to_json(one) for one in totals.taxes]),
         invoice.lines,
-        to_json([{"amount": decimals.to_api_decimal(one.amount), "name": one.name} for one in invoice.discounts]),
+        to_json([_discount_to_json(one) for one in invoice.discounts]),
         invoice.tax_treatment.value,
         invoice.tax_rounding.value,
         invoice.locale.value,
@@ -175,7 +175,7 @@ def invoice_from_row(row: asyncpg.Record) -> Invoice:
             taxes=tuple(_tax_from_json(one) for one in row["taxes"]),
         ),
         lines=row["lines"],
-        discounts=tuple(AmountDiscount(Decimal(one["amount"]), one["name"]) for one in row["discounts"]),
+        discounts=tuple(_discount_from_json(one) for one in row["discounts"]),
         tax_treatment=accounts.TaxTreatment(row["tax_treatment"]),
         tax_rounding=TaxRounding(row["tax_rounding"]),
         locale=accounts.Locale(row["locale"]),
@@ -314,6 +314,29 @@ def tax_ids_to_json(tax_ids: Sequence[accounts.TaxId]) -> list[dict[str, str]]:
 def tax_ids_from_json(found: Sequence[Mapping[str, str]]) -> tuple[accounts.TaxId, ...]:
     """Return tax ids that were kept."""
     return tuple(accounts.TaxId(one["kind"], one["value"]) for one in found)
+
+
+def _discount_to_json(one: DocumentDiscount) -> dict[str, Any]:
+    kept: dict[str, Any] = {"amount": decimals.to_api_decimal(one.amount), "name": one.name}
+    if one.service is not None and one.service.end is not None:
+        kept |= {
+            "subscription_id": str(one.subscription_id),
+            "plan_version_id": str(one.plan_version_id),
+            "service": [instant.to_api_instant(one.service.start), instant.to_api_instant(one.service.end)],
+        }
+    return kept
+
+
+def _discount_from_json(kept: Mapping[str, Any]) -> DocumentDiscount:
+    if "service" not in kept:
+        return DocumentDiscount(amount=Decimal(kept["amount"]), name=kept["name"])
+    return DocumentDiscount(
+        amount=Decimal(kept["amount"]),
+        name=kept["name"],
+        subscription_id=UUID(kept["subscription_id"]),
+        plan_version_id=UUID(kept["plan_version_id"]),
+        service=Period(*(instant.from_api_instant(bound) for bound in kept["service"])),
+    )
 
 
 def _tax_to_json(one: TaxTotal) -> dict[str, Any]:

@@ -38,8 +38,20 @@ _SERVED: Final = f"""
 SELECT l.* FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) AS s (subscription_id, plan_version_id, starts, ends)
 JOIN invoice_lines l ON l.organization_id = $1 AND l.subscription_id = s.subscription_id AND l.plan_version_id = s.plan_version_id
     AND l.service_start = s.starts AND l.service_end = s.ends
-WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit') {_STANDS}
+WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit', 'setup', 'commitment') {_STANDS}
 ORDER BY l.id
+"""
+_COMMITMENTS: Final = """
+SELECT * FROM invoice_lines WHERE organization_id = $1 AND invoice_id = ANY ($2) AND kind = 'commitment' ORDER BY invoice_id, position
+"""
+_OWED_ALONE: Final = """
+SELECT i.* FROM invoices i
+WHERE i.organization_id = $1 AND i.state IN ('draft', 'issued') AND i.payment IN ('unpaid', 'failed')
+  AND i.id IN (SELECT l.invoice_id FROM invoice_lines l WHERE l.organization_id = $1 AND l.subscription_id = $2)
+  AND NOT EXISTS (
+    SELECT FROM invoice_lines l WHERE l.organization_id = $1 AND l.invoice_id = i.id AND l.subscription_id IS DISTINCT FROM $2
+  )
+ORDER BY i.id FOR UPDATE
 """
 _SUBSCRIPTIONS: Final = """
 SELECT DISTINCT subscription_id FROM invoice_lines
@@ -164,7 +176,7 @@ async def caused(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[
 async def served(
     uow: db.UnitOfWork, *, organization_id: UUID, services: Iterable[tuple[UUID, UUID, datetime, datetime | None]]
 ) -> list[Line]:
-    """Return the charges and credits for subscriptions, plan versions and service periods on invoices that are not void."""
+    """Return what was billed for subscriptions, plan versions and service periods on invoices that are not void; not what came late."""
     columns = [list(column) for column in zip(*services, strict=True)]
     if not columns:
         return []
@@ -216,6 +228,17 @@ async def metered(uow: db.UnitOfWork, *, organization_id: UUID, since: datetime,
     """Return usage lines of issued invoices whose service ended after ``since``, with their invoices, by these, above an invoice's id."""
     rows = await uow.conn.fetch(_METERED, organization_id, since, after, limit)
     return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
+
+
+async def commitments(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID]) -> list[tuple[UUID, Line]]:
+    """Return what was billed as missing of commitments on invoices, each with its invoice, by these and in order."""
+    rows = await uow.conn.fetch(_COMMITMENTS, organization_id, list(invoice_ids))
+    return [(row["invoice_id"], packing.line_from_row(row)) for row in rows]
+
+
+async def owed_alone(uow: db.UnitOfWork, *, organization_id: UUID, subscription_id: UUID) -> list[Invoice]:
+    """Return drafts and unpaid invoices that have lines of a subscription and no others, by id, locked."""
+    return [packing.invoice_from_row(row) for row in await uow.conn.fetch(_OWED_ALONE, organization_id, subscription_id)]
 
 
 async def subscriptions_on(uow: db.UnitOfWork, *, organization_id: UUID, invoice_ids: Iterable[UUID]) -> list[UUID]:

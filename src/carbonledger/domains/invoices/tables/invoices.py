@@ -60,7 +60,7 @@ invoices = columns.tenant_table(
     CheckConstraint("payment IN ('unpaid', 'failed', 'paid', 'credit')", name="payment"),
     CheckConstraint("total = subtotal - discount + tax", name="total"),
     CheckConstraint("discount >= 0", name="discount"),
-    CheckConstraint("pg_column_size(taxes) <= 32768 AND pg_column_size(discounts) <= 8192", name="taxes"),
+    CheckConstraint("pg_column_size(taxes) <= 32768 AND pg_column_size(discounts) <= 262144", name="taxes"),
     CheckConstraint("lines BETWEEN 0 AND 1000", name="lines"),
     CheckConstraint("tax_treatment IN ('standard', 'exempt', 'reverse_charge')", name="tax_treatment"),
     CheckConstraint("tax_rounding IN ('document', 'line')", name="tax_rounding"),

@@ -25,8 +25,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import types as accounts
-from carbonledger.domains.catalog.types import AmountDiscount
-from carbonledger.domains.invoices.types.totals import TaxRounding
+from carbonledger.domains.invoices.types.totals import DocumentDiscount, TaxRounding
 from carbonledger.kernel import errors
 from carbonledger.kernel.currency import Currency
 
@@ -133,7 +132,8 @@ class Explained:
 
     ``rated``: the charge as it stood, tiers, prorations and bounds as ``core`` wrote them (JSON, decimals as text).
     ``events`` and ``digest``: how many events were counted and the SHA-256 over their ids and amounts, which changes when any of them does.
-    ``prices``, ``factors``: versions of the price book and of the carbon factors that were used, by name.
+    ``factors``: versions of the factor sets that its CO2e rests on. ``prices``: versions of the price book, where they are known when it is
+    rated; roll-ups don't tell them, so they are read of the events when a line is explained.
     """
 
     rated: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -253,7 +253,7 @@ class Invoice:
     payment: Payment
     totals: Totals
     lines: int
-    discounts: tuple[AmountDiscount, ...] = ()
+    discounts: tuple[DocumentDiscount, ...] = ()
     tax_treatment: accounts.TaxTreatment
     tax_rounding: TaxRounding
     locale: accounts.Locale

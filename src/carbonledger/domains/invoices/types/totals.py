@@ -13,10 +13,12 @@ import enum
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from uuid import UUID
 
 from carbonledger.domains.catalog.types.plans import Discount
 from carbonledger.kernel import decimals
 from carbonledger.kernel.currency import Currency
+from carbonledger.kernel.period import Period
 
 
 class TaxRounding(enum.Enum):
@@ -33,6 +35,19 @@ class Tax:
     code: str
     percent: Decimal
     inclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentDiscount:
+    """An amount off a document (above 0), never more than there is: off all of its lines; or, of a plan, off what one subscription is
+    charged for one service period by one version of it.
+    """
+
+    amount: Decimal
+    name: str | None = None
+    subscription_id: UUID | None = None
+    plan_version_id: UUID | None = None
+    service: Period | None = None
 
 
 @dataclass(frozen=True, slots=True)

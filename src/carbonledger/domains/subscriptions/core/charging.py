@@ -9,8 +9,8 @@ What is due by an instant follows from the facts that had taken effect by then; 
 is ever disowned, and a bill run may ask again.
 
 Two sorts of boundaries: flat prices by ``eras.boundary``; usage by the same for a change of plan, but to the very instant where something
-pauses, resumes or ends. A charge that is not ``prorated`` is due in full once for a plan, code and cycle, and is never credited; further
-seats are added.
+pauses, resumes or ends; the part of its allowance is that of a flat price all the same. A charge that is not ``prorated`` is due in full
+once for a plan, code and cycle, and is never credited; further seats are added.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from carbonledger.domains.subscriptions.core.coverage import Coverage, Stretch, 
 from carbonledger.domains.subscriptions.core.eras import Era, Span
 from carbonledger.domains.subscriptions.core.story import Turn
 from carbonledger.domains.subscriptions.core.writing import Books
-from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind, is_usage
+from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind, Status, is_usage
 from carbonledger.kernel.period import Period
 
 
@@ -67,7 +67,13 @@ def due_charges(facts: Sequence[Fact], books: Books, *, since: datetime | None =
                 break
             found += _of_cycle(books, era, span, until=until)
     wanted = [due for due in found if due.billable_at <= until and (since is None or due.billable_at >= since)]
+    if story.first_of(facts).payment_first:
+        wanted = [replace(due, alone=_is_awaited(turns, due.billable_at)) for due in wanted]
     return tuple(sorted(wanted, key=lambda due: due.billable_at))
+
+
+def _is_awaited(turns: Sequence[Turn], at: datetime) -> bool:
+    return next((turn.after.status is Status.INCOMPLETE for turn in reversed(turns) if turn.fact.effective_at <= at), False)
 
 
 def netted(charges: Sequence[DueCharge]) -> tuple[DueCharge, ...]:
@@ -88,9 +94,17 @@ def _of_cycle(books: Books, era: Era, span: Span, *, until: datetime) -> Iterato
     for later in _turns_within(era, span, opening):
         _follow(cycle, later)
     end = _end(era, span)
-    if end <= until:
+    if end <= until and not _is_forgone(era, end):
         _close(cycle, _last(era, span), end)
     return iter(cycle.due)
+
+
+def _is_forgone(era: Era, end: datetime) -> bool:
+    """Say whether a cycle is cut by the expiry of a subscription that was never paid: nothing of it is charged in arrears."""
+    if era.closed is None:
+        return False
+    fact = era.turns[era.closed].fact
+    return fact.kind is FactKind.EXPIRED and fact.effective_at <= end
 
 
 def _opened(books: Books, era: Era, span: Span) -> tuple[_Cycle, int]:
@@ -262,9 +276,19 @@ def _close(cycle: _Cycle, fact: Fact, at: datetime) -> None:
                 _close_once(cycle, fact, at, charge, stretches)
                 continue
             due = _due(cycle, fact, at, kind=DueKind.CHARGE, charge=charge, stretches=stretches, proration=proration)
-            if due.numerator or timing_metered:
+            if timing_metered:
+                cycle.due.append(_as_flat(cycle, due, stretches[-1].terms))
+            elif due.numerator:
                 cycle.due.append(due)
     _commitments(cycle, fact, at)
+
+
+def _as_flat(cycle: _Cycle, due: DueCharge, terms: Terms) -> DueCharge:
+    """Return usage with the part of its allowance that a flat price has under the same terms, though it stops to the instant."""
+    of = (terms.plan_version_id, terms.overrides)
+    same = tuple(part for part in cycle.flat if part.terms.billed and (part.terms.plan_version_id, part.terms.overrides) == of)
+    numerator, denominator = writing.fraction(cycle.span, same, due.proration)
+    return replace(due, numerator=numerator, denominator=denominator)
 
 
 def _unit(cycle: _Cycle, stretches: Sequence[Stretch]) -> Proration:

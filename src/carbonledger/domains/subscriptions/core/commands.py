@@ -23,6 +23,7 @@ from carbonledger.kernel.actor import Actor
 
 _PLANS: Final = (FactKind.PLAN_CHANGED, FactKind.QUANTITY_CHANGED)
 _PAUSES: Final = (FactKind.PAUSED, FactKind.RESUMED)
+_TRIALS: Final = (FactKind.TRIAL_ENDED, FactKind.EXPIRED)
 _WORDS: Final = {Status.PAST_DUE: "past due"}
 
 
@@ -128,6 +129,8 @@ def start(terms: Terms, version: PlanVersion, *, actor: Actor, at: datetime) -> 
     )
     if trial_ends_at is not None:
         draft.add(FactKind.TRIAL_ENDED, trial_ends_at, planned=True, proration=proration)
+    if terms.payment_first:
+        draft.add(FactKind.EXPIRED, max(charged_from, at) + types.FIRST_PAYMENT, planned=True, proration=proration)
     if terms.ends_at is not None:
         draft.add(FactKind.ENDED, terms.ends_at, planned=True, proration=proration)
     return draft.done()
@@ -229,7 +232,7 @@ def pause(
     if until is not None and until <= from_:
         errors.refuse([errors.Problem("/until", "until_too_early", "Give a time after the pause begins.")])
     draft = _Draft(desk)
-    draft.withdraw(*_PAUSES, *((FactKind.TRIAL_ENDED,) if now.trial and when is When.NOW else ()))
+    draft.withdraw(*_PAUSES, *(_TRIALS if now.trial and when is When.NOW else ()))
     draft.add(FactKind.PAUSED, from_, proration=cut, reason=reason)
     if until is not None:
         draft.add(FactKind.RESUMED, until, proration=cut)
@@ -247,7 +250,7 @@ def resume(desk: Desk, *, proration: Proration | None = None) -> tuple[Fact, ...
             raise types.SubscriptionNotPaused(f"It is {_word(now.status)}.")
         draft.withdraw(*_PAUSES)
         return draft.done()
-    draft.withdraw(FactKind.RESUMED, FactKind.TRIAL_ENDED)
+    draft.withdraw(FactKind.RESUMED, *_TRIALS)
     draft.add(FactKind.RESUMED, desk.now, proration=proration or desk.version.proration)
     if now.trial and now.paused_at is not None:
         ended = [fact for fact in desk.facts if fact.kind is FactKind.TRIAL_ENDED]
@@ -268,12 +271,10 @@ def _trial_goes_on(draft: _Draft, desk: Desk, *, paused_at: datetime, resumed_at
         return
     zone = zones.named(desk.standing.zone)
     left = zones.local_date(ends_at, zone) - zones.local_date(paused_at, zone)
-    draft.add(
-        FactKind.TRIAL_ENDED,
-        max(zones.midnight(zones.local_date(resumed_at, zone) + left, zone), resumed_at),
-        planned=True,
-        proration=desk.version.proration,
-    )
+    over_at = max(zones.midnight(zones.local_date(resumed_at, zone) + left, zone), resumed_at)
+    draft.add(FactKind.TRIAL_ENDED, over_at, planned=True, proration=desk.version.proration)
+    if _state(desk).payment_first:
+        draft.add(FactKind.EXPIRED, over_at + types.FIRST_PAYMENT, planned=True, proration=desk.version.proration)
 
 
 def cancel(

@@ -250,7 +250,7 @@ def boundary(turn: Turn, span: Span) -> datetime:
     that second. None: what is new counts from the next cycle, what pauses or ends only after this one, and what is resumed from its start.
     """
     at, proration = turn.fact.effective_at, turn.fact.proration or Proration.DAY
-    stops = turn.fact.kind in (FactKind.PAUSED, FactKind.CANCELED, FactKind.ENDED)
+    stops = turn.fact.kind in (FactKind.PAUSED, FactKind.CANCELED, FactKind.ENDED, FactKind.EXPIRED)
     if proration is Proration.SECOND:
         return min(max(at.replace(microsecond=0), span.start), span.end)
     if proration is Proration.NONE:

@@ -28,7 +28,8 @@ def standing(facts: Sequence[Fact], *, at: datetime) -> Standing:
         resumes_at=_planned(future, FactKind.RESUMED),
         pauses_at=_planned(future, FactKind.PAUSED),
         cancels_at=_planned(future, FactKind.CANCELED),
-        over_at=_since(turns, FactKind.CANCELED, FactKind.ENDED) if state.status in OVER else None,
+        expires_at=_planned(future, FactKind.EXPIRED) if state.status is Status.INCOMPLETE else None,
+        over_at=_since(turns, FactKind.CANCELED, FactKind.ENDED, FactKind.EXPIRED) if state.status in OVER else None,
         pending=future,
     )
 

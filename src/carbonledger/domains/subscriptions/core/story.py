@@ -47,6 +47,7 @@ _PLAIN_MOVES = {
     FactKind.SETTLED: Move.SETTLE,
     FactKind.CANCELED: Move.CANCEL,
     FactKind.ENDED: Move.END,
+    FactKind.EXPIRED: Move.EXPIRE,
     FactKind.REACTIVATED: Move.REACTIVATE,
     **dict.fromkeys(_CHANGES, Move.CHANGE),
 }

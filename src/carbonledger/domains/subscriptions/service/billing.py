@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from carbonledger.domains.subscriptions.core import charging, writing
+from carbonledger.domains.subscriptions.core import charging, owed, writing
 from carbonledger.domains.subscriptions.service import recording
 from carbonledger.domains.subscriptions.store import billing as store
-from carbonledger.domains.subscriptions.types import DueCharge, Subscription
+from carbonledger.domains.subscriptions.types import DueCharge
 from carbonledger.infra import db
 from carbonledger.kernel import actor as actors
 
@@ -42,7 +42,8 @@ async def due(
     nothing: list[UUID] = []
     for one in found:
         books = writing.Books(subscription_id=one.id, account_id=one.account_id, versions=versions)
-        charges = _open(one, charging.due_charges(one.facts, books, since=one.billed_until, until=until))
+        every = charging.due_charges(one.facts, books, since=one.billed_until, until=until)
+        charges = owed.unbilled(one, every, until=until)
         if charges:
             by_account.setdefault(one.account_id, []).extend(charges)
         else:
@@ -50,12 +51,6 @@ async def due(
     if nothing:
         await store.settled(uow, organization_id=organization_id, subscription_ids=nothing, until=until)
     return {account_id: tuple(sorted(charges, key=lambda due: due.billable_at)) for account_id, charges in by_account.items()}
-
-
-def _open(subscription: Subscription, charges: Sequence[DueCharge]) -> tuple[DueCharge, ...]:
-    """Return what is not billed. A fact recorded at the very instant up to which was billed makes things billable at that instant."""
-    until, facts = subscription.billed_until, subscription.billed_facts
-    return charging.netted([due for due in charges if until is None or due.billable_at > until or due.fact > facts])
 
 
 async def billed(

@@ -12,7 +12,7 @@ from sqlalchemy import Select, insert, select
 
 from carbonledger.domains.subscriptions import tables
 from carbonledger.domains.subscriptions.store import facts
-from carbonledger.domains.subscriptions.types import Status, Subscription
+from carbonledger.domains.subscriptions.types import Kept, Status, Subscription
 from carbonledger.infra import db
 
 subscriptions = tables.subscriptions
@@ -171,6 +171,16 @@ async def next_due_at(uow: db.UnitOfWork, *, organization_id: UUID, until: datet
     """Return when the next thing is due, at or before ``until``."""
     found: datetime | None = await uow.conn.fetchval(_NEXT_DUE, organization_id, until)
     return found
+
+
+async def kept(uow: db.UnitOfWork, *, organization_id: UUID, after: UUID | None, limit: int) -> list[Kept]:
+    """Return up to ``limit`` subscriptions as they are kept, by id from the one after ``after``."""
+    statement = _select(organization_id)
+    if after is not None:
+        statement = statement.where(subscriptions.c.id > after)
+    rows = await uow.fetch(statement.order_by(subscriptions.c.id).limit(limit))
+    found = await whole(uow, rows, organization_id=organization_id)
+    return [Kept(one, row["plan_id"], row["facts"]) for one, row in zip(found, rows, strict=True)]
 
 
 _LIVE: Final = """

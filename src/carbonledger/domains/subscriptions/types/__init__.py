@@ -25,18 +25,20 @@ from carbonledger.domains.subscriptions.types.records import (
     REASON_MAX_CHARS,
     Cycle,
     Direction,
+    Kept,
     Standing,
     Subscription,
     Terms,
     View,
     When,
 )
-from carbonledger.domains.subscriptions.types.states import BILLED, OVER, TRANSITIONS, Move, Status
+from carbonledger.domains.subscriptions.types.states import BILLED, FIRST_PAYMENT, OVER, TRANSITIONS, Move, Status
 
 __all__ = [
     "BILLED",
     "EXTERNAL_ID_MAX_CHARS",
     "FACTS_MAX",
+    "FIRST_PAYMENT",
     "NAME_MAX_CHARS",
     "OVER",
     "QUANTITY_MAX",
@@ -48,6 +50,7 @@ __all__ = [
     "DueKind",
     "Fact",
     "FactKind",
+    "Kept",
     "Move",
     "PlanCurrencyDiffers",
     "PlanUnavailable",

@@ -37,14 +37,16 @@ class DueCharge:
     ``cause`` is unique for ever: the same facts give the same causes, whatever is recorded later. ``service`` is the whole service period,
     ``part`` the time in it that this is about, ``stretches`` the times within ``part`` that count (one, unless something interrupted it: a
     pause, or another plan for a while); usage is measured in them. ``numerator / denominator`` is the part of the price: local days
-    (``proration`` day) or whole seconds of ``stretches`` and of ``service``; 1/1 where the whole price is due.
+    (``proration`` day) or whole seconds of ``stretches`` and of ``service``; 1/1 where the whole price is due. Of usage, whose stretches
+    end to the instant, it is the part that a flat price would have: that of its allowance, minimum and maximum.
 
     ``charge`` is None for a setup fee and for a commitment; then ``amount`` is the plan's figure, before ``numerator / denominator``. A
     commitment is compared with everything charged for the same subscription, plan version and service period. For a credit ``credits`` is
     the cause it undoes and ``debited`` that one's numerator, so that ``numerator / debited`` of what was debited is given back.
 
     ``fact`` is the number of the fact it follows from, ``billable_at`` when it may be billed: in advance the start of its period or when
-    it was decided, in arrears the end of its period or of the subscription.
+    it was decided, in arrears the end of its period or of the subscription. ``alone``: it became billable while the first payment was
+    awaited, so it is billed on an invoice of its own, which is void if that doesn't come.
     """
 
     cause: str
@@ -65,3 +67,4 @@ class DueCharge:
     amount: Decimal | None = None
     credits: str | None = None
     debited: int | None = None
+    alone: bool = False

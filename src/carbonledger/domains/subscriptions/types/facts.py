@@ -28,6 +28,7 @@ class FactKind(enum.Enum):
     SETTLED = "settled"
     CANCELED = "canceled"
     ENDED = "ended"
+    EXPIRED = "expired"  # its first payment did not come in time
     REACTIVATED = "reactivated"
     WITHDRAWN = "withdrawn"  # of a fact that has not taken effect
 

@@ -63,7 +63,8 @@ class Standing:
     """What the facts say at an instant.
 
     ``owing``: a payment failed and nothing was settled since. ``trial``: it has not been charged yet. ``pending`` are facts that take
-    effect later, in order. ``over_at`` is when it was canceled or ended, ``paused_at`` when the present pause began.
+    effect later, in order. ``over_at`` is when it was canceled or ended, ``expires_at`` when it ends unless its first payment comes,
+    ``paused_at`` when the present pause began.
     """
 
     status: Status
@@ -79,6 +80,7 @@ class Standing:
     resumes_at: datetime | None
     pauses_at: datetime | None
     cancels_at: datetime | None
+    expires_at: datetime | None
     over_at: datetime | None
     pending: tuple[Fact, ...]
 
@@ -107,6 +109,15 @@ class Subscription:
     billed_facts: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A subscription as its row has it: with the plan and the number of facts that are kept for finding too."""
+
+    subscription: Subscription
+    plan_id: UUID
+    facts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

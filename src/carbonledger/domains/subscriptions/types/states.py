@@ -3,7 +3,8 @@
     scheduled ──> trialing ──> active <──> past_due
                      │    └──> incomplete ──> active        (payment first)
                      └───> paused <──> active
-    every one of them ──> canceled (somebody wanted that) or ended (its term is over), which only a reactivation leaves
+    every one of them ──> canceled (somebody wanted that) or ended (its term is over; an incomplete one also by expiring, ``FIRST_PAYMENT``
+        after it began to wait), which only a reactivation leaves
 
 A status is never set: it follows from the facts by these moves (``core.standing``). A fact whose move the table refuses at its instant,
 such as a pause planned for a day on which the subscription is canceled already, has no effect.
@@ -13,7 +14,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
+
+FIRST_PAYMENT: Final = timedelta(hours=23)
+"""How long an incomplete subscription waits for its first payment: as long as at Stripe, where it is ``incomplete_expired`` after 23 hours
+(docs.stripe.com/billing/subscriptions/overview, "Subscription statuses", read 2026-11).
+"""
 
 
 class Status(enum.Enum):
@@ -44,6 +51,7 @@ class Move(enum.Enum):
     SETTLE = "settle"
     CANCEL = "cancel"
     END = "end"
+    EXPIRE = "expire"
     REACTIVATE = "reactivate"
 
 
@@ -74,6 +82,7 @@ TRANSITIONS: Final[Mapping[Move, Mapping[Status, Status]]] = {
     },
     Move.CANCEL: {status: Status.CANCELED for status in Status if status not in OVER},
     Move.END: {status: Status.ENDED for status in Status if status not in OVER},
+    Move.EXPIRE: {Status.INCOMPLETE: Status.ENDED},
     Move.REACTIVATE: {Status.CANCELED: Status.ACTIVE, Status.ENDED: Status.ACTIVE},
 }
 """Each move: from which status to which. What is not here can't happen."""

@@ -17,7 +17,7 @@ from uuid import UUID
 from carbonledger.domains.telemetry.core import slots
 from carbonledger.domains.telemetry.core.slots import Part
 from carbonledger.domains.telemetry.service import kinds
-from carbonledger.domains.telemetry.store import aggregating
+from carbonledger.domains.telemetry.store import aggregating, priced
 from carbonledger.domains.telemetry.store import metering as store
 from carbonledger.domains.telemetry.types.metering import (
     ESTIMATES,
@@ -64,6 +64,17 @@ async def answer(uow: db.UnitOfWork, *, organization_id: UUID, asked: Sequence[A
     for place, costs in (await kinds.costs(uow, organization_id=organization_id, asked=by_kind)).items():
         answers[place] = replace(answers[place], cost_by_kind=kinds.within(costs, answers[place].cost_usd or _NOTHING))
     return [answers[place] for place in range(len(asked))]
+
+
+async def price_versions(
+    uow: db.UnitOfWork, *, organization_id: UUID, query: Query, account: str, times: Sequence[tuple[datetime, datetime]]
+) -> tuple[str, ...]:
+    """Return the versions of the price book by which the events that a query counts of an account in some times were priced.
+
+    It reads all events of the organization in these times, so it is for explaining one quantity, not for a bill run.
+    """
+    asked = [(start.astimezone(UTC), end.astimezone(UTC)) for start, end in times]
+    return await priced.versions(uow, organization_id=organization_id, query=query, account=account, times=asked)
 
 
 class _Shape(NamedTuple):
@@ -149,6 +160,7 @@ def _summed(asked: Asked, rows: Sequence[store.Sums], told: Mapping[Dimension, i
         groups=_groups(query, rows, told) if query.group_by else (),
         cost_usd=_total(row.cost for row in rows) if Detail.COST in details else None,
         co2e_g=_co2e([row.estimates[:3] for row in rows if row.estimates is not None]) if Detail.CO2E in details else None,
+        factors=tuple(sorted({one for row in rows for one in row.factors})) if Detail.CO2E in details else (),
         without_cost=sum(row.without_cost for row in rows),
         without_co2e=sum(row.without_co2e for row in rows),
     )
@@ -227,6 +239,7 @@ def _aggregated(query: Query, details: frozenset[Detail], window: aggregating.Wi
         amounts=amounts if Detail.EVENT_AMOUNTS in details else None,
         cost_usd=decimals.checked(whole.cost) if Detail.COST in details else None,
         co2e_g=None if whole.co2e is None else _co2e([whole.co2e]),
+        factors=whole.factors,
         without_cost=whole.without_cost,
         without_co2e=whole.without_co2e,
     )

@@ -42,6 +42,7 @@ class Aggregate(NamedTuple):
     without_cost: int
     without_co2e: int
     co2e: tuple[Decimal, ...] | None
+    factors: tuple[str, ...] = ()
 
 
 _WHOLE_DIGITS, _PLACES = 26, 12  # of a number in a property
@@ -64,6 +65,8 @@ _VALUES: Final = {
     Measure.COST: "e.cost_amount",
     **{measure: _estimate(*made_of) for measure, made_of in _ESTIMATED.items()},
 }
+_FACTOR: Final = "(SELECT r.factor_version FROM emission_rates r WHERE r.id = e.emission_rate_id)"
+_FACTORS: Final = "array_agg(DISTINCT f.factor_version) FILTER (WHERE f.factor_version IS NOT NULL)"
 _CO2E: Final = (Measure.CO2E_LOW, Measure.CO2E_MID, Measure.CO2E_HIGH)
 _SECONDS: Final = "extract(epoch FROM f.ends - greatest(f.occurred_at, f.starts))"
 _VALUE_OF: Final = {
@@ -146,7 +149,7 @@ def _aggregates(
         "<field>": told.field,
         "<told>": is_told,
         "<properties>": "".join(f", {subject} AS {name}" for name, subject in told.of_events.items()),
-        "<co2e>": "".join(f", {_VALUES[measure]} AS {measure.value}" for measure in _CO2E) if co2e else "",
+        "<co2e>": "".join((*(f", {_VALUES[one]} AS {one.value}" for one in _CO2E), f", {_FACTOR} AS factor_version")) if co2e else "",
         "<of series>": "".join(f", s.{name}" for name in told.of_series),
         "<since>": since.format("w"),
         "<since of t>": since.format("t"),
@@ -157,7 +160,7 @@ def _aggregates(
         "<aggregate>": _VALUE_OF[query.aggregation].replace("<unique>", unique),
         "<counted>": _counted(query, unique),
         "<amounts>": _AMOUNTS_OF if amounts else "NULL::numeric[]",
-        "<co2e sums>": "".join(f", coalesce(sum(f.{measure.value}), 0)" for measure in _CO2E) if co2e else "",
+        "<co2e sums>": "".join((*(f", coalesce(sum(f.{one.value}), 0)" for one in _CO2E), f", {_FACTORS}")) if co2e else "",
         "<labels>": "".join(f", {label}" for label in labels),
         "<sets>": f"GROUPING SETS ((f.w), (f.w, {', '.join(labels)}))" if labels else "f.w",
     }
@@ -212,7 +215,7 @@ def _value(query: Query, values: list[object], first: int) -> tuple[str, str]:
 
 def _aggregate_of(row: tuple[Any, ...], *, has_co2e: bool) -> Aggregate:
     window, is_group, value, events, skipped, amounts, cost, no_cost, no_co2e, *rest = row
-    co2e, labels = (tuple(rest[:3]), rest[3:]) if has_co2e else (None, rest)
+    co2e, factors, labels = (tuple(rest[:3]), rest[3], rest[4:]) if has_co2e else (None, None, rest)
     return Aggregate(
         window=window,
         labels=tuple(labels) if is_group else None,
@@ -224,4 +227,5 @@ def _aggregate_of(row: tuple[Any, ...], *, has_co2e: bool) -> Aggregate:
         without_cost=no_cost,
         without_co2e=no_co2e,
         co2e=co2e,
+        factors=tuple(factors or ()),
     )

@@ -51,7 +51,7 @@ _PLACES: Final = {
 
 
 class Sums(NamedTuple):
-    """Sums of a window's group. Estimates are None where they were not asked for."""
+    """Sums of a window's group. Estimates are None where they were not asked for; ``factors``: versions of the sets that they rest on."""
 
     window: int
     labels: tuple[str | None, ...]
@@ -61,6 +61,7 @@ class Sums(NamedTuple):
     without_cost: int
     without_co2e: int
     estimates: tuple[Decimal, ...] | None
+    factors: tuple[str, ...] = ()
 
     @property
     def events(self) -> int:
@@ -85,6 +86,8 @@ def _product(name: str, bound: int) -> str:
 
 
 _ESTIMATES: Final = ", ".join(f"coalesce({_product(name, bound)}, 0)" for name in RATES for bound in range(3))
+# What cancels out, since a day less some of its hours is read, was not used.
+_FACTORS: Final = "array_agg(DISTINCT r.factor_version) FILTER (WHERE r.factor_version IS NOT NULL AND x.events <> 0)"
 _READ: Final = ", ".join(f"r.{name}" for name in (*COUNTS, *_AMOUNTS))
 _RAW: Final = ", ".join({"events": "1::bigint AS events"}.get(name, f"coalesce(e.{name}, 0) AS {name}") for name in (*COUNTS, *_AMOUNTS))
 _SIGNED: Final = ", ".join(f"sum(CASE WHEN f.is_taken THEN -f.{name} ELSE f.{name} END) AS {name}" for name in (*COUNTS, *_AMOUNTS))
@@ -203,7 +206,7 @@ def _sums(matches: tuple[str, ...], columns: tuple[str, ...], grains: frozenset[
         "<matches>": " AND ".join(matches),
         "<found>": " UNION ALL ".join(_FOUND[grain] for grain in _FOUND if grain in grains),
         "<grouped>": "".join(f", s.l{place}" for place in range(len(columns))),
-        "<estimates>": f", {_ESTIMATES}" if estimates else "",
+        "<estimates>": f", {_ESTIMATES}, {_FACTORS}" if estimates else "",
         "<rates>": "LEFT JOIN emission_rates r ON r.id = x.emission_rate_id" if estimates else "",
     }
     return filled(_SUMS, marks)
@@ -227,8 +230,10 @@ def _sums_of(row: tuple[Any, ...], labels: int, *, has_estimates: bool) -> Sums:
     window, *rest = row
     named, numbers = tuple(rest[:labels]), rest[labels:]
     counts, (quantity, cost, no_cost, no_co2e) = tuple(numbers[: len(COUNTS)]), numbers[len(COUNTS) : len(COUNTS) + 4]
-    estimates = tuple(numbers[len(COUNTS) + 4 :]) if has_estimates else None
-    return Sums(window, named, counts, quantity, cost, no_cost, no_co2e, estimates)
+    if not has_estimates:
+        return Sums(window, named, counts, quantity, cost, no_cost, no_co2e, None)
+    *estimates, factors = numbers[len(COUNTS) + 4 :]
+    return Sums(window, named, counts, quantity, cost, no_cost, no_co2e, tuple(estimates), tuple(factors or ()))
 
 
 _SERVED: Final = """

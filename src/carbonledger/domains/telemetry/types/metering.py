@@ -146,7 +146,8 @@ class Answer:
 
     ``events``: how many it rests on; ``skipped``: how many had a property that is no number. ``groups``: largest first; for max, latest and
     unique they don't add up. Of what was asked for in detail: ``amounts`` of events by time, then id; ``cost_usd``, of it ``cost_by_kind``
-    by token bucket (the rest has none: fees, parts); ``co2e_g``; and how many events have no cost or no CO2e (not covered).
+    by token bucket (the rest has none: fees, parts); ``co2e_g``, and ``factors``, the versions of the factor sets that it rests on; and how
+    many events have no cost or no CO2e (not covered).
     """
 
     quantity: Decimal
@@ -157,5 +158,6 @@ class Answer:
     cost_usd: Decimal | None = None
     cost_by_kind: Mapping[str, Decimal] = field(default_factory=dict)
     co2e_g: Co2eG | None = None
+    factors: tuple[str, ...] = ()
     without_cost: int = 0
     without_co2e: int = 0

@@ -64,6 +64,29 @@ def test_a_document_discount_lowers_the_tax_of_every_line() -> None:
 
 
 @pytest.mark.parametrize(
+    "only, off, discounts",
+    [
+        ({0: (0,)}, ["10.00", "0.00", "0.00"], ["10.00"]),
+        ({0: (0, 1)}, ["4.00", "6.00", "0.00"], ["10.00"]),  # by what the lines are: 20 and 30
+        ({0: (2,)}, ["0.00", "0.00", "5.00"], ["5.00"]),  # no more than those lines are
+        ({0: ()}, ["0.00", "0.00", "0.00"], ["0.00"]),
+        # 10.00 off the first, and 15.00 off all: 10, 30 and 5 are left, of which that is a third
+        ({0: (0,)}, ["13.33", "10.00", "1.67"], ["10.00", "15.00"]),
+    ],
+)
+def test_a_discount_of_some_lines_is_off_no_other(only: dict[int, tuple[int, ...]], off: list[str], discounts: list[str]) -> None:
+    some = [AmountDiscount(D(10)), AmountDiscount(D(15))][: len(discounts)]
+    document = totals.total([Item(F(amount)) for amount in (20, 30, 5)], currency=EUR, discounts=some, only=only)
+    assert [str(line.discount) for line in document.lines] == off
+    assert [str(one) for one in document.discounts] == discounts
+
+
+def test_a_credit_beside_them_makes_a_discount_of_some_lines_no_smaller() -> None:
+    document = totals.total([Item(F(20)), Item(F(-50))], currency=EUR, discounts=[AmountDiscount(D(10))], only={0: (0,)})
+    assert _sums(document) == _are("-30.00", "10.00", "0", "-40.00")
+
+
+@pytest.mark.parametrize(
     "discounts, steps, left",
     [
         ([PercentDiscount(D(10)), AmountDiscount(D(5))], ["10.00", "5.00"], "85.00"),

@@ -175,7 +175,7 @@ def sums(invoice: Invoice) -> list[Sum]:
     totals, currency = invoice.totals, invoice.currency
     found = [Sum("Subtotal", money(totals.subtotal, currency))]
     if totals.discount:
-        named = ", ".join(one.name for one in invoice.discounts if one.name)
+        named = ", ".join(dict.fromkeys(one.name for one in invoice.discounts if one.name))
         found.append(Sum(f"Discount{f' ({named})' if named else ''}", money(decimals.subtract(Decimal(0), totals.discount), currency)))
     on_top = [one for one in totals.taxes if not one.is_inclusive]
     inside = [one for one in totals.taxes if one.is_inclusive]

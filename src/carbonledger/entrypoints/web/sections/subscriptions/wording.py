@@ -45,6 +45,7 @@ _KINDS: Final[Mapping[FactKind, str]] = {
     FactKind.SETTLED: "the payment",
     FactKind.CANCELED: "the cancellation",
     FactKind.ENDED: "the end",
+    FactKind.EXPIRED: "the end without a payment",
     FactKind.REACTIVATED: "the reactivation",
     FactKind.WITHDRAWN: "a withdrawal",
 }
@@ -127,6 +128,7 @@ _PLAIN: Final[Mapping[FactKind, str]] = {
     FactKind.PAST_DUE: "A payment failed",
     FactKind.SETTLED: "All is paid",
     FactKind.ENDED: "Ended",
+    FactKind.EXPIRED: "Ended, since its first payment did not come in time",
     FactKind.REACTIVATED: "Reactivated, with a new period from here on",
 }
 

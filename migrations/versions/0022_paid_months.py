@@ -6,8 +6,8 @@ from alembic import op
 
 from carbonledger.infra import ddl
 
-revision = "0025"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 
 _PAID = """
     CREATE TABLE paid_months (

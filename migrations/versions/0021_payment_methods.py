@@ -6,8 +6,8 @@ from alembic import op
 
 from carbonledger.infra import ddl
 
-revision = "0023"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 
 _METHODS = """
     CREATE TABLE payment_methods (
