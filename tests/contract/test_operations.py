@@ -18,12 +18,11 @@ import jsonschema_rs
 import pytest
 import pytest_asyncio
 
-from carbonledger.entrypoints.rest import openapi
-from tests import conftest
+from tests import conftest, described
 from tests.contract import recipes, worlds
 from tests.integration.entrypoints.rest.identity import conftest as kit
 
-DOCUMENT = openapi.document()
+DOCUMENT = described.document()
 PROBLEM_JSON = "application/problem+json"
 # A scope that most operations do not ask for, and another for those that do.
 HARMLESS = ("notifications:read", "jobs:read")
@@ -98,6 +97,12 @@ async def ledger(server: conftest.Server, template: str, tmp_path_factory: pytes
     home: Path = tmp_path_factory.mktemp("home")
     async with conftest._clone(server, template) as database, worlds.installed(database, home) as (_, ledger):
         yield ledger
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def still(ledger: kit.Installation) -> worlds.World:
+    """Return a world in which nothing ever happens: one for all calls that are refused before they look at it."""
+    return await worlds.make(ledger)
 
 
 async def body_of(operation: Operation, world: worlds.World) -> recipes.Body | None:
@@ -208,11 +213,10 @@ async def test_it_succeeds_as_documented(operation: Operation, ledger: kit.Insta
 
 
 @those(lambda one: not one.is_public)
-async def test_without_credentials_it_is_401(operation: Operation, ledger: kit.Installation) -> None:
-    world = await prepared(operation, ledger)
+async def test_without_credentials_it_is_401(operation: Operation, still: worlds.World) -> None:
     place = {name: str(uuid4()) for name in operation.parameters("path")}
     for headers in ({}, {"authorization": "Bearer cl_live_" + "0" * 40}, {"cookie": f"{kit.COOKIE}=nonsense"}):
-        answer = await call(operation, world, by=world.nobody, place=place, content=b"", headers=headers)
+        answer = await call(operation, still, by=still.nobody, place=place, content=b"", headers=headers)
         problem(answer, operation, 401)
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
@@ -272,14 +276,13 @@ async def test_what_an_endpoint_cannot_read_itself_is_400(operation: Operation, 
 
 
 @those(lambda one: one.takes_json and not one.recipe.reads_itself)
-async def test_what_cannot_be_read_is_400_and_what_is_wrong_is_422(operation: Operation, ledger: kit.Installation) -> None:
-    world = await prepared(operation, ledger)
+async def test_what_cannot_be_read_is_400_and_what_is_wrong_is_422(operation: Operation, still: worlds.World) -> None:
     place = {name: str(uuid4()) for name in operation.parameters("path")}
-    said = problem(await call(operation, world, place=place, content=b'{"a":'), operation, 400, "json_unreadable")
+    said = problem(await call(operation, still, place=place, content=b'{"a":'), operation, 400, "json_unreadable")
     assert said["errors"][0]["code"] == "json_invalid"
-    problem(await call(operation, world, place=place, content=b"{}", headers={"content-type": "text/plain"}), operation, 415)
+    problem(await call(operation, still, place=place, content=b"{}", headers={"content-type": "text/plain"}), operation, 415)
     body = {**(operation.media("requestBody", "application/json")["example"]), "a_field_of_no_operation": 1}
-    said = problem(await call(operation, world, place=place, content=json.dumps(body).encode()), operation, 422, "request_invalid")
+    said = problem(await call(operation, still, place=place, content=json.dumps(body).encode()), operation, 422, "request_invalid")
     assert {"/a_field_of_no_operation"} == {one["pointer"] for one in said["errors"]}, "the example is valid but for this field"
 
 

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from carbonledger.entrypoints.rest import openapi
 from carbonledger_client import client, errors
+from tests import described
 
 # What the server says that it answers, not what we think it does.
-_DESCRIBED = openapi.document()["paths"]["/v1/credit-lots"]
+_DESCRIBED = described.document()["paths"]["/v1/credit-lots"]
 LIST: dict[str, Any] = _DESCRIBED["get"]["responses"]["200"]["content"]["application/json"]["example"]
 IMPORTED: dict[str, Any] = _DESCRIBED["post"]["responses"]["201"]["content"]["application/json"]["example"]
 

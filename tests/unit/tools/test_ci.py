@@ -21,5 +21,11 @@ def test_its_commands_exist() -> None:
     assert {"check", "test"} <= told <= {command.name for command in main.COMMANDS}
 
 
+def test_its_lanes_are_there() -> None:
+    text = SCRIPT.read_text()
+    [lanes] = re.findall(r"^printf '%s\\n' (.+) \| xargs", text, re.MULTILINE)
+    assert set(lanes.split()) <= set(re.findall(r"^([a-z]+)\(\) \{$", text, re.MULTILINE))
+
+
 def test_it_ends_with_the_summary_of_the_tests_and_their_outcome() -> None:
     assert SCRIPT.read_text().splitlines()[-2:] == ["summary test", "[ ${#FAILED[@]} = 0 ]"]

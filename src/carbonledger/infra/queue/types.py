@@ -54,8 +54,6 @@ TRANSITIONS: Mapping[Step, tuple[frozenset[JobState], JobState]] = {
 }
 """Each step: the states it may start from, and the one it leads to."""
 
-LIVE = frozenset({_Q, _R})
-
 
 def allowed(state: JobState, step: Step) -> bool:
     """Say whether ``step`` may happen to a job in ``state``."""

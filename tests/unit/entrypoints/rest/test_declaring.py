@@ -14,6 +14,7 @@ from fastapi import Cookie, Depends, Query
 from carbonledger.entrypoints.rest import areas, openapi, problems, routing, shapes
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.kernel import errors
+from tests import described
 
 
 class ThingIn(shapes.In):
@@ -114,7 +115,7 @@ def test_every_post_of_a_caller_takes_an_idempotency_key(
 
 # --- the whole document
 
-DOCUMENT = openapi.document()
+DOCUMENT = described.document()
 ROUTES = [pytest.param(route, id=route.unique_id) for route in areas.routes()]
 
 

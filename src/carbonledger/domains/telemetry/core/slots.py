@@ -56,11 +56,6 @@ class Part(NamedTuple):
     takes: int | None
 
 
-def start_of(at: datetime, grain: Grain) -> datetime:
-    """Return where the row of ``grain`` begins that ``at`` is in."""
-    return at - (at - _ORIGINS.get(grain, _EPOCH)) % _STEPS[grain]
-
-
 def plan(bounds: Sequence[datetime], *, coarsest: Grain = Grain.DAY, is_broad: bool = False) -> list[Part]:
     """Return the parts whose signed sums are the buckets between ``bounds``: two or more ascending instants, UTC.
 

@@ -27,7 +27,6 @@ from carbonledger.kernel import decimals
 _PICO: Final = Decimal("1E-12")
 _PROVISIONAL: Final = int(Fact.PROVISIONAL)
 _DUPLICATE: Final = int(Fact.DUPLICATE)
-_ROUNDS_MAX: Final = types.BATCH_MAX
 
 
 class Compared(NamedTuple):
