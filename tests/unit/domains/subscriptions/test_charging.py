@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -14,7 +14,7 @@ from carbonledger.domains.subscriptions.core import charging, commands
 from carbonledger.domains.subscriptions.types import DueKind, When
 from carbonledger.kernel.period import CalendarUnit, Interval
 from tests.unit.domains.subscriptions import lives
-from tests.unit.domains.subscriptions.lives import Life, at, flat, plan, usage
+from tests.unit.domains.subscriptions.lives import Life, at, flat, local, plan, usage
 
 TEN, TWENTY = plan("ten", flat("10")), plan("twenty", flat("20"))
 CALENDAR = AnchorKind.CALENDAR
@@ -178,6 +178,62 @@ def test_a_day_that_was_canceled_and_reactivated_is_charged_once() -> None:
     assert [item[3] for item in life.bill(at("2026-06-30"))] == ["30.00", "-15.00", "29.00"]
 
 
+def paid_until_july(*charges: Charge) -> Life:
+    """June paid for at 30 a month, canceled without giving anything back, back on the 8th and on to two weeks at 14 on the 10th."""
+    life = Life(plan("m", flat("30"), *charges), at("2026-06-01")).do(at("2026-06-05T12:00:00Z"), commands.cancel, proration=Proration.NONE)
+    weeks = plan("weeks", flat("14"), *charges, interval=Interval(CalendarUnit.WEEK, 2))
+    life.do(at("2026-06-08T12:00:00Z"), commands.reactivate, zone="UTC")
+    return life.do(at("2026-06-10T12:00:00Z"), commands.change_plan, weeks)
+
+
+def test_what_was_paid_for_longer_is_not_charged_again_by_what_begins_in_it() -> None:
+    # Two weeks from the 10th are paid for; of those from 24 June to 7 July the seven days of July are not: 7 of 14 days.
+    assert paid_until_july().bill(at("2026-07-08")) == [
+        ("06-01", "base", "06-01..07-01", "30.00"),
+        ("06-24", "base", "07-01..07-08", "7.00"),
+        ("07-08", "base", "07-08..07-22", "14.00"),
+    ]
+
+
+def test_usage_counts_while_flat_prices_are_paid_for_longer() -> None:
+    found = [due for due in paid_until_july(usage()).due(at("2026-07-08")) if due.charge is not None and due.charge.code == "calls"]
+    assert [(f"{due.part.start:%m-%d}", f"{due.part.end:%m-%d}", f"{due.billable_at:%m-%d}") for due in found] == [
+        ("06-01", "06-05", "06-05"),
+        ("06-08", "06-10", "06-10"),
+        ("06-10", "06-24", "06-24"),
+        ("06-24", "07-08", "07-08"),
+    ]
+
+
+@pytest.mark.parametrize("day", ["2026-06-12", "2026-06-24", "2026-06-30"])
+def test_a_pause_while_flat_prices_are_paid_for_longer_gives_back_what_was_debited_by_then(day: str) -> None:
+    # Before the 24th nothing of July was debited, so nothing is given back and nothing is due later; from then on the 7.00 are.
+    life = paid_until_july().do(at(f"{day}T12:00:00Z"), commands.pause)
+    billed = {due.cause for due in life.due(at(f"{day}T12:00:00Z"))}
+    assert {due.cause for due in life.due(at("2026-07-08"))} == billed
+    assert life.bill(at("2026-07-08")) == [("06-01", "base", "06-01..07-01", "30.00")]
+
+
+def test_a_trial_that_is_canceled_for_its_end_costs_nothing_and_the_setup_fee_waits() -> None:
+    life = Life(plan("f", flat("30"), setup_fee="99", trial_days=14), at("2026-06-01"))
+    life.do(at("2026-06-05"), commands.cancel, when=When.RENEWAL)
+    assert life.bill(lives.FAR) == []
+    life.do(at("2026-08-01"), commands.reactivate, zone="UTC")
+    assert life.bill(at("2026-08-01")) == [("08-01", "setup", "08-01..09-01", "99.00"), ("08-01", "base", "08-01..09-01", "30.00")]
+
+
+@pytest.mark.parametrize("changed, canceled", [("2026-06-10", "2026-06-11"), ("2026-06-11", "2026-06-10")])
+def test_another_interval_and_the_end_at_one_renewal_charge_nothing_more(changed: str, canceled: str) -> None:
+    year = plan("year", flat("365"), usage(), interval=Interval(CalendarUnit.YEAR))
+    life = Life(plan("m", flat("30")), at("2026-06-01"))
+    for day in ("2026-06-10", "2026-06-11"):
+        if day == changed:
+            life.do(at(day), commands.change_plan, year, when=When.RENEWAL)
+        if day == canceled:
+            life.do(at(day), commands.cancel, when=When.RENEWAL)
+    assert life.bill(lives.FAR) == [("06-01", "base", "06-01..07-01", "30.00")]
+
+
 def test_a_change_on_the_anchor_instant_replaces_the_whole_charge() -> None:
     # Decided before: the period begins with it. Decided at the very instant, when it may be billed already: all of it is credited.
     before = Life(TEN, at("2026-06-01")).do(at("2026-06-30"), commands.change_plan, TWENTY, when=When.RENEWAL)
@@ -241,6 +297,20 @@ def test_only_what_is_asked_for_is_returned() -> None:
     some = life.due(at("2026-07-31"), since=at("2026-05-31"))
     assert [f"{due.billable_at:%m-%d}" for due in some] == ["05-31", "06-30", "07-31"]
     assert some == tuple(due for due in life.due(at("2026-07-31")) if due.billable_at >= at("2026-05-31"))
+
+
+@pytest.mark.parametrize("since", [None, at("2026-06-11")])
+def test_what_was_over_when_it_was_decided_is_found_by_who_billed_since(since: datetime | None) -> None:
+    # By the day from the 11th on, decided at 10:30Z. Berlin's 11th began at 22:00Z, when London had an hour of the 10th left: that day
+    # of the new plan was over before the change, and before the bills of the night, and is due with it.
+    daily = plan("daily", usage(), interval=Interval(CalendarUnit.DAY))
+    life = Life(plan("m", flat("30")), local("2026-06-01T00:00:00", "Europe/Berlin"), name="Europe/Berlin")
+    life.do(at("2026-06-10T20:00:00Z"), commands.change_zone, "Europe/London")
+    life.do(at("2026-06-11T10:30:00Z"), commands.change_plan, daily, when=When.NOW)
+    found = [due for due in life.due(at("2026-06-11T12:00:00Z"), since=since) if due.charge is not None and due.charge.code == "calls"]
+    assert [(due.part.start, due.part.end, due.billable_at) for due in found] == [
+        (at("2026-06-10T22:00:00Z"), at("2026-06-10T23:00:00Z"), at("2026-06-11T10:30:00Z"))
+    ]
 
 
 def test_netting_leaves_what_is_credited_in_part() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
-from carbonledger.domains.catalog.types import AnchorKind, ChangePolicy, Proration
+from carbonledger.domains.catalog.types import AnchorKind, ChangePolicy, Migration, Proration
 from carbonledger.domains.subscriptions import types
 from carbonledger.domains.subscriptions.core import changes, commands
 from carbonledger.domains.subscriptions.types import Direction, Fact, FactKind, Status, When
@@ -149,6 +150,13 @@ def test_a_clock_that_goes_back_does_not_take_facts_back() -> None:
 def test_without_proration_another_interval_waits_for_the_renewal() -> None:
     life = begun().do(at("2026-06-10"), commands.change_plan, YEAR, when=When.NOW, proration=Proration.NONE)
     assert life.facts[-1].effective_at == at("2026-07-01")
+
+
+@pytest.mark.parametrize("cut, day", [(Proration.DAY, "2026-06-10"), (Proration.NONE, "2026-07-01")])
+def test_a_new_version_of_another_interval_is_followed_at_the_renewal_where_nothing_is_cut(cut: Proration, day: str) -> None:
+    version = replace(YEAR, plan_id=TEN.plan_id, number=2, effective_at=at("2026-06-10"), migration=Migration.NOW, proration=cut)
+    life = begun().do(at("2026-06-05"), commands.follow, version)
+    assert (life.facts[-1].kind, life.facts[-1].effective_at) == (FactKind.PLAN_CHANGED, at(day))
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbonledger.domains.catalog.types import AnchorKind, PlanVersion, Proration
+from carbonledger.domains.catalog.types import AnchorKind, Migration, PlanVersion, Proration
 from carbonledger.domains.catalog.types.charges import Flat, Timing
 from carbonledger.domains.subscriptions import types
 from carbonledger.domains.subscriptions.core import charging, commands, standing, story, writing
@@ -28,6 +30,17 @@ PLANS = (
     plan("c", flat("90"), flat("3", code="whole", prorated=False), interval=Interval(CalendarUnit.QUARTER), anchor=AnchorKind.CALENDAR),
     plan("d", flat("14"), interval=Interval(CalendarUnit.WEEK, 2), proration=Proration.SECOND),
     plan("e", flat("40"), proration=Proration.NONE),
+)
+LATER = (  # versions that subscriptions are taken along to, the first of another interval
+    replace(
+        PLANS[0], id=UUID(int=1), number=2, effective_at=BEGIN + timedelta(days=40), migration=Migration.NOW, interval=PLANS[3].interval
+    ),
+    replace(
+        PLANS[4], id=UUID(int=2), number=2, effective_at=BEGIN + timedelta(days=70), migration=Migration.NOW, interval=PLANS[2].interval
+    ),
+    replace(
+        PLANS[2], id=UUID(int=3), number=2, effective_at=BEGIN + timedelta(days=50), migration=Migration.RENEWAL, charges=PLANS[1].charges
+    ),
 )
 ZONES = ("UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Kiritimati")
 WHENS = st.sampled_from([None, When.NOW, When.RENEWAL])
@@ -47,6 +60,8 @@ WISHES = st.one_of(
     st.just((commands.resume, (), {})),
     st.builds(lambda when, credit: (commands.cancel, (), {"when": when or When.NOW, "credit": credit}), WHENS, st.booleans()),
     st.just((commands.reactivate, (), {"zone": "UTC"})),
+    st.builds(lambda version: (commands.follow, (version,), {}), st.sampled_from(LATER)),
+    st.just((commands.end, (), {})),
     st.builds(lambda failed: (commands.payment, (), {"failed": failed}), st.booleans()),
 )
 STEPS = st.lists(st.tuples(LEAPS, WISHES), max_size=12)
@@ -55,7 +70,7 @@ STEPS = st.lists(st.tuples(LEAPS, WISHES), max_size=12)
 def lived(first: PlanVersion, zone: str, steps: list) -> tuple[Life, list[tuple[datetime, int]]]:  # type: ignore[type-arg]
     """A life of these steps, those that are refused left out; and when it was looked at, with the facts there were."""
     life = Life(first, BEGIN, name=zone, quantity=2)
-    life.versions |= {version.id: version for version in PLANS}
+    life.versions |= {version.id: version for version in (*PLANS, *LATER)}
     now, looks = BEGIN, [(BEGIN, len(life.facts))]
     for leap, (command, args, values) in steps:
         now += leap
@@ -68,9 +83,9 @@ def lived(first: PlanVersion, zone: str, steps: list) -> tuple[Life, list[tuple[
     return life, looks
 
 
-def due(life: Life, facts: int, until: datetime) -> tuple[DueCharge, ...]:
+def due(life: Life, facts: int, until: datetime, *, since: datetime | None = None) -> tuple[DueCharge, ...]:
     books = writing.Books(subscription_id=lives.SUBSCRIPTION, account_id=lives.ACCOUNT, versions=life.versions)
-    return charging.due_charges(life.facts[:facts], books, until=until)
+    return charging.due_charges(life.facts[:facts], books, since=since, until=until)
 
 
 @given(first=st.sampled_from(PLANS), zone=st.sampled_from(ZONES), steps=STEPS)
@@ -100,7 +115,8 @@ def test_what_was_due_once_stays_due_whatever_is_recorded_later(first: PlanVersi
         found = due(life, facts, until)
         assert all(every[one.cause] == one for one in found)
         # What the bill run takes by its note (until when, from how many facts) is each thing once.
-        fresh = [one for one in found if billed_until is None or one.billable_at > billed_until or one.fact > billed_facts]
+        asked = due(life, facts, until, since=billed_until)
+        fresh = [one for one in asked if billed_until is None or one.billable_at > billed_until or one.fact > billed_facts]
         assert not seen & {one.cause for one in fresh}
         seen |= {one.cause for one in fresh}
         assert seen == {one.cause for one in found}
@@ -124,6 +140,7 @@ def test_no_instant_is_charged_twice_and_no_credit_exceeds_its_charge(first: Pla
             assert one.credits is not None
             assert one.debited
             charge = by_cause[one.credits]
+            assert charge.billable_at <= one.billable_at
             assert (charge.charge, charge.quantity) == (one.charge, one.quantity)
             assert charge.part.start <= one.part.start
             assert one.part.end <= (charge.part.end or one.part.end)

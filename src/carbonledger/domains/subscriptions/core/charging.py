@@ -63,7 +63,7 @@ def due_charges(facts: Sequence[Fact], books: Books, *, since: datetime | None =
     found: list[DueCharge] = []
     for era in eras_.eras(turns, books.versions):
         for span in era.spans(since=since):
-            if max(span.start, era.turns[era.opened].fact.effective_at) > until:
+            if era.due_from(span.start) > until:
                 break
             found += _of_cycle(books, era, span, until=until)
     wanted = [due for due in found if due.billable_at <= until and (since is None or due.billable_at >= since)]
@@ -95,10 +95,9 @@ def _of_cycle(books: Books, era: Era, span: Span, *, until: datetime) -> Iterato
 
 def _opened(books: Books, era: Era, span: Span) -> tuple[_Cycle, int]:
     """Return a cycle as it begins, with what is due then; and the index of the turn after which it does."""
-    first = span.start <= era.since
-    opening = era.opened if first else _opening(era, span)
-    state = era.turns[opening].after
-    terms = cover.terms_of(state)
+    opening = era.opening(span.start)
+    turn, at = era.turns[opening], era.due_from(span.start)
+    terms = cover.terms_of(turn.after)
     cycle = _Cycle(
         books=books,
         era=era,
@@ -106,9 +105,7 @@ def _opened(books: Books, era: Era, span: Span) -> tuple[_Cycle, int]:
         flat=cover.covered(max(span.start, era.begins), span.end, terms),
         metered=cover.covered(max(span.start, era.metered_from), span.end, terms),
     )
-    turn = era.turns[opening]
-    at = max(span.start, turn.fact.effective_at)
-    if first and era.is_first:
+    if era.is_first and span.start <= era.since:
         _setup(cycle, turn, at)
     _advance(cycle, turn.fact, at, proration=_of_opening(cycle, turn))
     return cycle, opening
@@ -127,14 +124,6 @@ def usage_so_far(facts: Sequence[Fact], books: Books, *, at: datetime) -> tuple[
     return tuple((charge, writing.periods_of(stretches)) for charge, stretches in _grouped(cycle, past, metered=True))
 
 
-def _opening(era: Era, span: Span) -> int:
-    """Return the index of the turn after which the cycle starts."""
-    index = era.opened
-    while index + 1 < len(era.turns) and index + 1 != era.closed and eras_.precedes(era.turns[index + 1], span.start):
-        index += 1
-    return index
-
-
 def _turns_within(era: Era, span: Span, opening: int) -> Iterator[Turn]:
     for index in range(opening + 1, len(era.turns)):
         if era.turns[index].fact.effective_at >= span.end:
@@ -145,12 +134,9 @@ def _turns_within(era: Era, span: Span, opening: int) -> Iterator[Turn]:
 
 
 def _end(era: Era, span: Span) -> datetime:
-    """Return when the cycle's arrears are billable: at its end, or when the era was closed in it."""
-    if era.closed is not None:
-        at = era.turns[era.closed].fact.effective_at
-        if at < span.end:
-            return max(at, span.start)
-    return span.end
+    """Return when the cycle's arrears are billable: at its end, or when the era was closed in it; not before it was due at all."""
+    end = span.end if era.closed is None else min(span.end, era.turns[era.closed].fact.effective_at)
+    return max(end, era.due_from(span.start))
 
 
 def _last(era: Era, span: Span) -> Fact:

@@ -167,10 +167,7 @@ def change_plan(
     if same:
         return draft.done()
     cut = proration or version.proration
-    chosen = when or changes.when(old, version, quantity=now.quantity, new_quantity=seats)
-    # What can't be cut can't begin another series of dates in its middle either.
-    if cut is Proration.NONE and eras.is_other_rhythm(old, version):
-        chosen = When.RENEWAL
+    chosen = When.RENEWAL if _waits(old, version, cut) else when or changes.when(old, version, quantity=now.quantity, new_quantity=seats)
     draft.add(
         FactKind.PLAN_CHANGED,
         _instant(desk, chosen),
@@ -180,6 +177,11 @@ def change_plan(
         proration=cut,
     )
     return draft.done()
+
+
+def _waits(old: PlanVersion, new: PlanVersion, cut: Proration) -> bool:
+    """Say whether a change waits for the renewal: what can't be cut can't begin another series of dates in its middle either."""
+    return cut is Proration.NONE and eras.is_other_rhythm(old, new)
 
 
 def change_quantity(desk: Desk, quantity: int, *, when: When | None = None, proration: Proration | None = None) -> tuple[Fact, ...]:
@@ -372,7 +374,7 @@ def follow(desk: Desk, version: PlanVersion) -> tuple[Fact, ...]:
     if not story.allows(_state(desk), Move.CHANGE) or version.currency != old.currency:
         return ()
     at = max(desk.now, version.effective_at)
-    if version.migration is Migration.RENEWAL:
+    if version.migration is Migration.RENEWAL or _waits(old, version, version.proration):
         at = _first_bound(desk, at) or at
     draft = _Draft(desk)
     draft.withdraw(FactKind.PLAN_CHANGED)

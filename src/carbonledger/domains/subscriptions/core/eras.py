@@ -90,7 +90,8 @@ class Era:
     """A stretch with one series of dates.
 
     ``turns[opened]`` opens it, ``turns[closed]`` closes it (None: it goes on). Flat prices count from ``begins``, usage from
-    ``metered_from``. ``is_first``: nothing was charged before.
+    ``metered_from``: neither is later than the opening, but that flat prices wait where the era before was paid for longer.
+    ``is_first``: nothing was charged before.
     """
 
     series: Series
@@ -106,45 +107,51 @@ class Era:
         """When anything of it begins to count."""
         return min(self.begins, self.metered_from)
 
-    def zone_from(self, start: datetime) -> str:
-        """Return the zone in force when a cycle starts at ``start``.
+    def due_from(self, start: datetime) -> datetime:
+        """Return when a cycle that starts at ``start`` is due first: nothing of an era is before it was opened.
 
-        The first cycle is due when the era is opened, which is before ``since`` where the one before kept its time: a move in between
-        counts from the next cycle, or what was due would be another thing after it.
+        The cycle begins with what had been decided by then, and with the zone of then; what happens later is made good in it.
         """
-        if start <= self.since:
-            start = min(self.since, self.turns[self.opened].fact.effective_at)
-        zone = self.turns[self.opened].after.zone
-        for turn in self.turns[self.opened + 1 :]:
-            if not precedes(turn, start):
-                break
-            zone = turn.after.zone
-        return zone
+        return max(start, self.turns[self.opened].fact.effective_at)
+
+    def opening(self, start: datetime) -> int:
+        """Return the index of the turn after which a cycle that starts at ``start`` begins."""
+        at, index = self.due_from(start), self.opened
+        while index + 1 < len(self.turns) and index + 1 != self.closed and precedes(self.turns[index + 1], at):
+            index += 1
+        return index
+
+    def zone_from(self, start: datetime) -> str:
+        """Return the zone in force when a cycle starts at ``start``."""
+        return self.turns[self.opening(start)].after.zone
 
     def has_one_zone(self) -> bool:
         """Say whether no zone change falls into it."""
         return not any(turn.fact.kind is FactKind.ZONE_CHANGED for turn in self.turns[self.opened + 1 : self.closed])
 
     def is_over_before(self, start: datetime) -> bool:
-        """Say whether a cycle that starts at ``start`` does not come about."""
-        return self.closed is not None and precedes(self.turns[self.closed], start)
+        """Say whether a cycle that starts at ``start`` does not come about, as when a trial is canceled for its end."""
+        return self.closed is not None and precedes(self.turns[self.closed], self.due_from(start))
 
     def spans(self, *, since: datetime | None = None) -> Iterator[Span]:
-        """Yield the cycles that end at or after ``since`` (None: all), in order; without end where the era goes on."""
+        """Yield the cycles that are not over before ``since`` (None: all), in order; without end where the era goes on.
+
+        One that was over when the era was opened is over then.
+        """
         n = self._first_near(since)
         start = zones.midnight(self.series.on(n), zones.named(self.zone_from(self.since)))
         while True:
-            if start > self.since and self.is_over_before(start):
+            if self.is_over_before(start):
                 return
-            zone = self.zone_from(max(start, self.since))
+            zone = self.zone_from(start)
             end = zones.midnight(self.series.on(n + 1), zones.named(zone))
-            wanted = end > self.since and (since is None or end >= since)
+            wanted = end > self.since and (since is None or self.due_from(end) >= since)
             if end > start and wanted:  # a day that a zone skipped has no cycle
                 yield Span(start=start, end=end, first=self.series.on(n), after=self.series.on(n + 1), zone=zone)
             n, start = n + 1, max(start, end)
 
     def _first_near(self, since: datetime | None) -> int:
-        from_ = self.since if since is None or since < self.since or not self.has_one_zone() else since
+        from_ = self.since if since is None or since <= self.due_from(self.since) or not self.has_one_zone() else since
         return self.series.near(zones.local_date(from_, zones.named(self.zone_from(self.since))))
 
 
@@ -174,6 +181,7 @@ def eras(turns: Sequence[Turn], versions: Mapping[UUID, PlanVersion]) -> tuple[E
                 index,
                 version=versions[turn.after.plan_version_id],
                 before=found[-1] if found else None,
+                is_first=all(one.is_over_before(one.since) for one in found),
                 continues=closes,
                 anchor=None if found else anchor,
                 ends=(flat_end, metered_end),
@@ -210,10 +218,9 @@ def closing(era: Era) -> tuple[datetime, datetime]:
     turn = era.turns[era.closed]
     at = turn.fact.effective_at
     span = span_at(era, at)
-    if span is None:  # it is closed at a bound, or before its first day
-        return max(at, era.begins), max(at, era.metered_from)
-    flat = max(boundary(turn, span), era.begins)
-    return flat, max(flat if turn.after.status not in OVER else at, era.metered_from)
+    flat = at if span is None else boundary(turn, span)  # None: it is closed before it had a cycle
+    metered = at if turn.after.status in OVER else flat
+    return max(flat, era.begins), max(metered, era.metered_from)
 
 
 def span_at(era: Era, at: datetime) -> Span | None:
@@ -245,6 +252,7 @@ def _opened(
     *,
     version: PlanVersion,
     before: Era | None,
+    is_first: bool,
     continues: bool,
     anchor: date | None,
     ends: tuple[datetime | None, datetime | None],
@@ -254,8 +262,8 @@ def _opened(
     at = turn.fact.effective_at
     if continues and before is not None:
         begins, metered_from = closing(before)
-        day = zones.local_date(begins, zone)
-        series = _continued(before, begins, version) or series_of(version, day, None)
+        since = min(begins, metered_from)  # what was paid for longer is not what the new dates are counted from
+        series = _continued(before, since, version) or series_of(version, zones.local_date(since, zone), None)
     else:
         day = zones.local_date(at, zone)
         series = series_of(version, day, anchor)
@@ -264,17 +272,17 @@ def _opened(
         first = at.replace(microsecond=0) if turn.fact.proration is Proration.SECOND and not whole else midnight
         begins = max(first, ends[0] or first)
         metered_from = max(first, ends[1] or first)
-    return Era(series=series, turns=turns, opened=index, closed=None, begins=begins, metered_from=metered_from, is_first=before is None)
+    return Era(series=series, turns=turns, opened=index, closed=None, begins=begins, metered_from=metered_from, is_first=is_first)
 
 
-def _continued(before: Era, begins: datetime, version: PlanVersion) -> Series | None:
+def _continued(before: Era, since: datetime, version: PlanVersion) -> Series | None:
     """Return the old anchor's series in the new interval, where it takes over at a bound of the old one; None: count anew."""
     unit, step = _steps(version.interval)
     old = before.series
     if version.anchor is AnchorKind.CALENDAR or unit is not old.unit or before.closed is None:
         return None
     zone = zones.named(before.turns[before.closed].after.zone)
-    day = zones.local_date(begins, zone)
+    day = zones.local_date(since, zone)
     for n in range(old.near(day), old.near(day) + 2 * _ROUND + 2):
         if old.on(n) == day and n:
             return Series(old.anchor, unit, old.offset + n * old.step, step)
