@@ -63,7 +63,7 @@ def become(user: str | None) -> list[str]:
 def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a command on ``home``: nothing of the caller's own configuration gets in."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CARBONLEDGER_") and name != "DATABASE_URL"}
-    return {**kept, "CARBONLEDGER_HOME": str(home), "CARBONLEDGER_PORT": "0", **extra}
+    return {**kept, "CARBONLEDGER_HOME": str(home), "CARBONLEDGER_PORT": "0", "CARBONLEDGER_WORKERS": "1", **extra}
 
 
 def run(home: Path, *arguments: str, user: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:

@@ -137,6 +137,7 @@ class Settings(BaseSettings):
     ingest_body_limit_bytes: int = Field(default=32 * 2**20, ge=1024, description="The same for ingest.")
 
     # --- jobs
+    workers: int = Field(default=0, ge=0, le=64, description="Worker processes that `up` starts; 0: one for each processor, at most 4.")
     worker_concurrency: int = Field(default=8, ge=1, le=500, description="Jobs at once in one worker.")
     job_attempts_max: int = Field(default=8, ge=1, le=100, description="Attempts before a job is parked.")
 

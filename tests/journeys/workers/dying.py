@@ -1,7 +1,7 @@
 """A worker of the product that the kernel kills at a step of its bill run: started as a program, with ``BILLS_DIE_AT`` naming the step.
 
-Steps are counted while a bill run runs, in whatever task: each transaction's beginning, each statement, its commit, and right after. Every
-account is a batch of its own, so that there are many.
+Steps are counted while a bill run, or its part in one, runs, in whatever task: each transaction's beginning, each statement, its commit,
+and right after. Every account is a batch of its own, so that there are many.
 """
 
 from __future__ import annotations
@@ -70,13 +70,14 @@ def _watch() -> None:
 def _declare() -> None:
     registry.load()
     declared = queue.registry.declared.handlers
-    handler = declared[jobs.BILL_JOB]
+    for name in (jobs.BILL_JOB, jobs.BESIDE_JOB):
+        handler = declared[name]
 
-    async def bill(work: runner.StepsJob) -> object:
-        _in_run.set(True)
-        return await jobs.bill(work)
+        async def run(work: runner.StepsJob, rightly: queue.registry.Run = handler.run) -> object:
+            _in_run.set(True)
+            return await rightly(work)
 
-    declared[jobs.BILL_JOB] = queue.registry.Handler(handler.name, bill, handler.in_transaction, handler.timeout_s, 100_000)
+        declared[name] = queue.registry.Handler(name, run, handler.in_transaction, handler.timeout_s, 100_000)
 
 
 if __name__ == "__main__":

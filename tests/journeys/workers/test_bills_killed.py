@@ -62,3 +62,40 @@ async def test_workers_are_killed_in_a_bill_run_one_after_the_other_and_the_last
         return bool(rows[0]["made"] == 2 * CUSTOMERS)
 
     await eventually(is_printed)
+
+
+async def test_two_workers_share_a_bill_run_and_the_one_that_is_left_ends_it(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop(plant.database, plant.organization_id)
+    began = clock.now() - timedelta(days=45)
+    plan_id = await shop.plan(now=began)
+    for _ in range(CUSTOMERS):
+        await shop.subscribe(await shop.account(), plan_id, now=began)
+    staying = plant.start(PROGRAM, heartbeat_timeout_s=1.0)
+    monkeypatch.setenv(dying.DIE_AT, "8")  # its first batch, whether it begins the run or is asked to take part
+    mortal = plant.start(PROGRAM, heartbeat_timeout_s=1.0)
+
+    async def are_up() -> bool:
+        return await plant.workers_seen(2)
+
+    async def has_died() -> bool:
+        return mortal.poll() is not None
+
+    await eventually(are_up)
+    async with plant.database.transaction(plant.organization_id) as uow:
+        # Somebody changes a subscription all the while, so the run is not over before both are at it.
+        await uow.conn.fetch("SELECT id FROM subscriptions ORDER BY id LIMIT 1 FOR NO KEY UPDATE")
+        job_id = await plant.ask(jobs.BILL_JOB)
+        await eventually(has_died)
+    assert mortal.returncode == -signal.SIGKILL
+    await plant.until(job_id, queue.JobState.SUCCEEDED)
+
+    async def is_billed() -> bool:
+        return len(await shop.invoices()) == 2 * CUSTOMERS
+
+    await eventually(is_billed)
+    assert staying.poll() is None
+    invoices = await shop.invoices()
+    assert sorted(one.issued.sequence for one in invoices if one.issued) == list(range(1, 2 * CUSTOMERS + 1))
+    assert {sum(1 for one in invoices if one.account_id == account) for account in {one.account_id for one in invoices}} == {2}
+    async with plant.database.transaction(plant.organization_id) as uow:
+        assert not (await checking.check(uow, organization_id=plant.organization_id)).is_wrong

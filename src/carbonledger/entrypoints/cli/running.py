@@ -2,8 +2,8 @@
 
 Owns: the order of start and stop, and what a person sees of it::
 
-    data folder held ─> port bound ─> database ─> schema and house (a child: migrate) ─> API and worker (children, kept alive) ─> address
-    Ctrl-C, SIGTERM, SIGHUP:  API drains ─> worker drains ─> database stops
+    data folder held ─> port bound ─> database ─> schema and house (a child: migrate) ─> API and workers (children, kept alive) ─> address
+    Ctrl-C, SIGTERM, SIGHUP:  API drains ─> workers drain ─> database stops
 
 This process stays small: it serves nothing itself and imports no driver, no web framework and no migration.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ from carbonledger.infra import postgres, reach, settings
 
 API_DRAIN_S = 35.0  # a little longer than the API gives its own requests
 WORKER_DRAIN_S = 35.0  # the same of the worker and its jobs
+WORKERS_MAX = 4  # unless more are asked for: each takes some 150 MB
 _PROBE_S = 0.05
 _PROBE_TIMEOUT_S = 5.0
 _WAITING_S = 30.0
@@ -143,7 +145,7 @@ class _Installation:
         descriptor = self._sock.fileno()
         parts = (
             tree.Part("api", (*_SELF, "api", "--fd", str(descriptor)), environ, API_DRAIN_S, pass_fds=(descriptor,)),
-            tree.Part("worker", (*_SELF, "worker"), environ, WORKER_DRAIN_S),
+            *(tree.Part(name, (*_SELF, "worker"), environ, WORKER_DRAIN_S, group="worker") for name in _workers(self._configuration)),
         )
         return parts if self._providers is None else (*parts, self._providers.part(environ))
 
@@ -168,6 +170,12 @@ class _Installation:
         console.say("Ctrl-C stops everything.")
 
 
+def _workers(configuration: settings.Settings) -> list[str]:
+    """Return the names of the worker processes; unless the settings say how many, there is one for each processor, up to a few."""
+    count = configuration.workers or min(os.cpu_count() or 1, WORKERS_MAX)
+    return ["worker", *(f"worker {number}" for number in range(2, count + 1))]
+
+
 def _child_environ(configuration: settings.Settings) -> dict[str, str]:
     """Return the environment of the children: ours, with what the command line and the system chose."""
     log_format = configuration.log_format
@@ -184,7 +192,7 @@ def _child_environ(configuration: settings.Settings) -> dict[str, str]:
 
 
 def _forward(name: str, line: bytes) -> None:
-    prefix = f"\x1b[2m{name:<6}\x1b[0m " if sys.stderr.isatty() else ""
+    prefix = f"\x1b[2m{name:<8}\x1b[0m " if sys.stderr.isatty() else ""
     # The terminal may be gone while we still stop in order.
     with contextlib.suppress(OSError):
         sys.stderr.buffer.write(prefix.encode() + line + b"\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -18,14 +17,11 @@ from carbonledger import bootstrap
 from carbonledger.entrypoints import asgi
 from carbonledger.entrypoints.asgi import server as asgi_server
 from carbonledger.entrypoints.cli import configured, healing, lifeline, listener
+from carbonledger.entrypoints.shared import collector
 from carbonledger.entrypoints.worker import main as worker_main
 from carbonledger.entrypoints.worker import registry
 from carbonledger.infra import migrations, postgres, reach, server, settings
 from carbonledger.infra.observe import logs, tracing
-
-# A batch of events is a hundred thousand objects that live for a moment and refer to nothing in a circle: with Python's own thresholds half
-# the time of ingest goes into looking through them, again and again, and through all that the process has loaded.
-_GC_YOUNG, _GC_MIDDLE, _GC_OLD = 250_000, 10, 10
 
 
 def api(*, host: str | None, port: int | None, fd: int | None) -> None:
@@ -86,15 +82,8 @@ async def _serve(configuration: settings.Settings, addresses: reach.Addresses, s
     await _require_ready(addresses)
     registry.load()
     async with bootstrap.build(configuration, addresses, application="carbonledger-api") as services:
-        _calm_collector()
+        collector.calm()
         await _Server(asgi_server.config(asgi.create_app(services))).serve(sockets=[sock])
-
-
-def _calm_collector() -> None:
-    """Keep the garbage collector from what stays as long as the process, and have it run less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
 
 
 async def _work(configuration: settings.Settings, addresses: reach.Addresses) -> None:

@@ -4,7 +4,7 @@ Owns: starting, restarting and stopping children, and passing their output on. I
 
     run ──> every part started ──> a part dies ──> backoff ──> started again
                                         └─ died quickly too often in a row, or for a reason that stays ──> PartGaveUp
-    stop ──> parts asked to end one after the other, in their order, each with its time to drain ──> run returns
+    stop ──> groups of parts asked to end one after the other, in their order, each with its time to drain ──> run returns
     stop again ──> whatever still lives is killed
 
 Each child has a session of its own, so that Ctrl-C and the closing of the terminal reach the parent alone and the order holds. A child
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -43,13 +44,14 @@ class PartGaveUp(errors.Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A child process: what to run, and how long it may take to end when asked."""
+    """A child process: what to run, and how long it may take to end when asked. Parts of one ``group`` in a row end at the same time."""
 
     name: str
     argv: tuple[str, ...]
     environ: Mapping[str, str]
     drain_s: float
     pass_fds: tuple[int, ...] = ()
+    group: str | None = None
 
 
 class Tree:
@@ -87,8 +89,9 @@ class Tree:
                 await asyncio.wait([*keeping, stopping], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 stopping.cancel()
-                for keeper, task in zip(self._keepers, keeping, strict=True):
-                    await keeper.end(task, hurry=self._hurry)
+                kept = zip(self._keepers, keeping, strict=True)
+                for _, group in itertools.groupby(kept, key=lambda each: each[0].part.group or each[0].part.name):
+                    await asyncio.gather(*(keeper.end(task, hurry=self._hurry) for keeper, task in group))
             for task in keeping:
                 task.result()
 

@@ -1,13 +1,14 @@
 """A bill run over all that is due of an organization: batches of accounts, each a transaction, a few at the same time.
 
-One batch is worked out while the database writes another. Nothing of a batch is lost or done twice when the process dies: what is billed is
-not due any more.
+Any number of these work at one run, in one process or in several: each takes the batches that nobody holds, so the one that dies leaves its
+batch to the others. Nothing of a batch is lost or done twice: what is billed is not due any more. Whoever is at the end waits for what
+others held, so that all is billed that can be when the last one returns.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -17,29 +18,42 @@ from carbonledger.infra import db
 from carbonledger.kernel.actor import Actor
 
 LANES: Final = 2
-"""Batches at the same time: the database has something to do while this process works, and more of them only wait for numbers."""
+"""Batches at the same time in one process: the database has something to do while this process works."""
 Told = Callable[[billing.Ran], Awaitable[None]]
 
 
 async def run(
     database: db.Database, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, told: Told | None = None
 ) -> billing.Ran:
-    """Bill everything that is due at ``now`` and return what it came to; ``told`` hears so far after each batch."""
+    """Bill what is due at ``now`` and what others do not, and return what that came to; ``told`` hears so far after each batch."""
     batches = _Batches(database, organization_id, now)
     total = billing.Ran()
 
-    async def lane() -> None:
+    async def bill(account_ids: Sequence[UUID], *, wait: bool) -> set[UUID]:
+        """Bill what can be held of a batch, and return the rest."""
         nonlocal total
+        async with database.transaction(organization_id) as uow:
+            held = await billing.hold(uow, now=now, organization_id=organization_id, account_ids=account_ids, wait=wait)
+            if not held:
+                return set(account_ids)
+            ran = await billing.run(uow, actor=actor, now=now, at=at, organization_id=organization_id, account_ids=held)
+        total += ran
+        if told is not None:
+            await told(total)
+        return set(account_ids).difference(held)
+
+    left: set[UUID] = set()
+
+    async def lane() -> None:
         while account_ids := await batches.next():
-            async with database.transaction(organization_id) as uow:
-                ran = await billing.run(uow, actor=actor, now=now, at=at, organization_id=organization_id, account_ids=account_ids)
-            total += ran
-            if told is not None:
-                await told(total)
+            left.update(await bill(account_ids, wait=False))
 
     async with asyncio.TaskGroup() as lanes:
         for _ in range(LANES):
             lanes.create_task(lane())
+    waiting = sorted(left)
+    for first in range(0, len(waiting), billing.BATCH):
+        await bill(waiting[first : first + billing.BATCH], wait=True)
     return total
 
 

@@ -25,6 +25,7 @@ import uvloop
 from prometheus_client import exposition
 
 from carbonledger import bootstrap
+from carbonledger.entrypoints.shared import collector
 from carbonledger.entrypoints.worker import registry as registries
 from carbonledger.entrypoints.worker import runner, schedules
 from carbonledger.infra import clock, migrations, queue, reach, settings
@@ -62,6 +63,7 @@ async def serve(services: bootstrap.Services, *, options: Options | None = None)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    collector.calm()
     try:
         await bootstrap.publish(services.database, at=clock.now())
         await work(services, options=chosen, stopping=stopping)

@@ -6,6 +6,7 @@ address or a credential is replaced instead: nobody's input may fail the busines
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -60,6 +61,7 @@ def _text(value: str) -> str:
     return failures.without_people(value).replace("\0", "")  # PostgreSQL's jsonb takes no NUL
 
 
+@functools.lru_cache(maxsize=4096)  # names of fields are the programmer's: there are some hundreds
 def refusal(name: str, *, is_person: bool) -> str | None:
     """Return why a field of this name may not be kept, or None."""
     word = name.lower().replace("-", "_")

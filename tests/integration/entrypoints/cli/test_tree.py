@@ -22,8 +22,8 @@ FOREVER = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 
 
-def part(name: str, script: str, *, drain_s: float = 10.0) -> tree.Part:
-    return tree.Part(name, (sys.executable, "-c", script), dict(os.environ), drain_s)
+def part(name: str, script: str, *, drain_s: float = 10.0, group: str | None = None) -> tree.Part:
+    return tree.Part(name, (sys.executable, "-c", script), dict(os.environ), drain_s, group=group)
 
 
 class Watched:
@@ -125,6 +125,29 @@ async def test_parts_stop_one_after_the_other_in_their_order(watch: Callable[...
     await watched.ended()
 
     assert watched.said[-2:] == [("api", "drained"), ("worker", "drained")]
+
+
+async def test_parts_of_a_group_are_asked_to_stop_at_the_same_time(watch: Callable[..., Watched], tmp_path: Path) -> None:
+    waiting = """
+        import pathlib, signal, time
+        def end(*_):
+            pathlib.Path({mine!r}).touch()
+            while not pathlib.Path({other!r}).exists():
+                time.sleep(0.01)
+            exit(0)
+        signal.signal(signal.SIGTERM, end)
+        print('up', flush=True)
+        time.sleep(600)
+    """
+    one, two = str(tmp_path / "one"), str(tmp_path / "two")
+    scripts = [textwrap.dedent(waiting).format(mine=mine, other=other) for mine, other in ((one, two), (two, one))]
+    watched = watch(*(part(f"worker {number}", script, drain_s=600, group="worker") for number, script in enumerate(scripts)))
+    await watched.until(lambda: watched.ups("worker 0") == watched.ups("worker 1") == 1)
+
+    watched.tree.stop()
+    await watched.ended()
+
+    assert watched.notices == []
 
 
 async def test_a_part_that_does_not_drain_in_its_time_is_ended_by_force(watch: Callable[..., Watched]) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from carbonledger.domains.identity.service import organizations, test_clock
-from carbonledger.domains.invoices.service import checking, issuing, printing
+from carbonledger.domains.invoices.core import drafting
+from carbonledger.domains.invoices.service import billing, checking, issuing, printing
 from carbonledger.domains.invoices.types import invoices as types
+from carbonledger.entrypoints.shared import bill_runs
 from carbonledger.entrypoints.worker import invoices as jobs
-from carbonledger.infra import clock
+from carbonledger.infra import clock, queue
+from carbonledger.infra.queue import workers
+from carbonledger.kernel import ids
 from tests import conftest
 from tests.integration.domains.invoices.shops import Shop
 from tests.integration.entrypoints.worker import conftest as benches
@@ -22,10 +29,10 @@ def shop(bench: benches.Bench) -> Shop:
     return Shop(bench.database, bench.organization_id)
 
 
-async def subscribed(shop: Shop, count: int) -> None:
+async def subscribed(shop: Shop, count: int, plan_id: UUID | None = None) -> None:
     """So many customers with a monthly plan, begun a month and a half ago."""
     began = clock.now() - timedelta(days=45)
-    plan_id = await shop.plan(now=began)
+    plan_id = plan_id or await shop.plan(now=began)
     for _ in range(count):
         await shop.subscribe(await shop.account(), plan_id, now=began)
 
@@ -73,6 +80,97 @@ async def test_a_bill_run_that_is_killed_is_run_again(bench: benches.Bench, shop
         pass
     numbers = [one.issued.sequence for one in await shop.invoices() if one.issued is not None]
     assert sorted(numbers) == [1, 2, 3, 4]
+
+
+def working(shop: Shop, now: datetime) -> Awaitable[billing.Ran]:
+    """One of those who work at a run."""
+    return bill_runs.run(shop.database, actor=shop.actor, now=now, at=now, organization_id=shop.organization_id)
+
+
+async def test_those_who_work_at_one_run_bill_each_customer_once_between_them(
+    bench: benches.Bench, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing, "BATCH", 2)
+    await subscribed(shop, 7)
+    now = clock.now()
+    parts = await asyncio.gather(*(working(shop, now) for _ in range(3)))
+    assert sum(part.issued for part in parts) == 14
+    invoices = await shop.invoices()
+    assert sorted(one.issued.sequence for one in invoices if one.issued) == list(range(1, 15))
+    assert {sum(1 for one in invoices if one.account_id == account) for account in {one.account_id for one in invoices}} == {2}
+
+
+async def test_an_account_that_is_held_in_part_waits_as_a_whole_and_keeps_no_other_back(
+    bench: benches.Bench, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing, "BATCH", 1)
+    began = clock.now() - timedelta(days=45)
+    plan_id = await shop.plan(now=began)
+    account = await shop.account()
+    held = await shop.subscribe(account, plan_id, now=began)
+    await shop.subscribe(account, plan_id, now=began)
+    await subscribed(shop, 3, plan_id)
+    async with shop.database.transaction(shop.organization_id) as uow:
+        await uow.conn.fetch("SELECT 1 FROM subscriptions WHERE id = $1 FOR NO KEY UPDATE", held)
+        run = asyncio.ensure_future(working(shop, clock.now()))
+
+        async def are_others_billed() -> bool:
+            return len(await shop.invoices()) == 2 * 3
+
+        await benches.eventually(are_others_billed)
+        assert account not in {one.account_id for one in await shop.invoices()}
+    assert (await run).issued == 2 * 3 + 2
+    assert [one.lines for one in await shop.invoices() if one.account_id == account] == [2, 2]
+
+
+async def test_who_can_not_be_billed_is_tried_once_by_all_who_work_at_a_run(
+    bench: benches.Bench, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing, "BATCH", 1)
+    await subscribed(shop, 3)
+
+    def failing(*args: object, **named: object) -> None:
+        raise types.TaxUnknown("There is no such tax rate.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(drafting, "summed", failing)
+        now = clock.now()
+        parts = [await working(shop, now), await working(shop, now)]
+    assert [part.failed for part in parts] == [3, 0]
+    rows = await shop.fetch("SELECT attempts FROM billing_failures WHERE organization_id = $1", shop.organization_id)
+    assert [row["attempts"] for row in rows] == [1, 1, 1]
+    assert (await working(shop, clock.now())).issued == 6
+
+
+async def test_a_run_of_several_batches_asks_the_other_workers_and_one_that_is_at_it_already_gives_its_part_on(
+    bench: benches.Bench, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(billing, "BATCH", 2)
+    await subscribed(shop, 5)
+    async with bench.database.transaction() as uow:
+        for name in ("one", "two", "three"):
+            at = clock.now()
+            await workers.report(uow, worker_id=ids.new_id(at), name=name, running=0, started_at=at, at=at)
+    run_id = await bench.ask(jobs.BILL_JOB)
+    await bench.run_once()
+    asked = await beside(bench)
+    assert [one.dedupe_key for one in asked] == [f"{run_id}:0", f"{run_id}:1"]
+    with jobs._working(bench.organization_id):
+        await bench.run_once()
+    given_on = [one for one in await beside(bench) if one.state is queue.JobState.QUEUED]
+    assert [one.args["turn"] for one in given_on] == [1, 1]
+    await bench.make_due()
+    while await bench.run_once():
+        pass
+    assert {one.state for one in await beside(bench)} == {queue.JobState.SUCCEEDED}
+    assert len(await shop.invoices()) == 10
+
+
+async def beside(bench: benches.Bench) -> list[queue.Job]:
+    """Return the parts that others were asked to take, in the order of asking."""
+    async with bench.database.transaction(bench.organization_id) as uow:
+        rows = await uow.conn.fetch("SELECT id FROM jobs WHERE name = $1 ORDER BY id", jobs.BESIDE_JOB)
+        return [await queue.job(uow, job_id=row["id"]) for row in rows]
 
 
 async def test_a_pdf_that_fails_keeps_no_other_back_and_is_tried_again(

@@ -6,6 +6,7 @@ exact there too, so that parts add up to the whole they were made of, and a tie 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +19,11 @@ SHOWN_PLACES: Final = 12
 _TENS: Final[tuple[int, ...]] = tuple(10**places for places in range(decimals.DIGITS_MAX + 1))
 
 
+def of(value: Decimal) -> Fraction:
+    """Return a decimal as a fraction: what ``Fraction(value)`` is, in a third of the time."""
+    return Fraction(*value.as_integer_ratio())
+
+
 def units(amount: Fraction, minor_digits: int) -> int:
     """Return an amount in whole minor units, rounded half up: to the nearer one, a tie away from zero."""
     numerator, denominator = amount.numerator * _TENS[minor_digits], amount.denominator
@@ -25,9 +31,10 @@ def units(amount: Fraction, minor_digits: int) -> int:
     return -rounded if numerator < 0 else rounded
 
 
+@functools.lru_cache(maxsize=4096)  # a bill run asks for nothing, and for the prices of its plans, thousands of times
 def amount_of(minor_units: int, minor_digits: int) -> Decimal:
     """Return minor units as an amount. Raises ``NumberOutOfRange`` beyond 38 digits."""
-    return decimals.shifted(decimals.of(minor_units), -minor_digits)
+    return decimals.shifted(Decimal(minor_units), -minor_digits)
 
 
 def rounded(amount: Fraction, minor_digits: int) -> Decimal:
@@ -39,7 +46,12 @@ def shown(amount: Fraction) -> Decimal:
     """Return an amount as a decimal: exactly where it ends within 38 digits, else rounded half up to ``SHOWN_PLACES``, or to as many places
     as fit. Raises ``NumberOutOfRange`` where its whole part alone is too long.
     """
-    places = _places(amount.denominator)
+    return _shown(amount.numerator, amount.denominator)
+
+
+@functools.lru_cache(maxsize=4096)  # asked for the same amount by the line, and by what explains it
+def _shown(numerator: int, denominator: int) -> Decimal:
+    amount, places = Fraction(numerator, denominator), _places(denominator)
     if places is not None:
         try:
             return rounded(amount, places)
@@ -65,6 +77,8 @@ def apportioned(exact: Sequence[Fraction], whole: int) -> list[int]:
     Largest remainder (Hamilton): each share rounded down, and what is left goes one unit each to the largest remainders, of equal ones to
     the earlier. A share that is whole stays as it is. Shares may be of either sign; all signs turned, the parts turn theirs.
     """
+    if not whole and not any(exact):
+        return [0] * len(exact)
     if whole < 0:
         return [-part for part in apportioned([-share for share in exact], -whole)]
     parts = [share.numerator // share.denominator for share in exact]

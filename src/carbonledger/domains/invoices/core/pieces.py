@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -89,9 +89,9 @@ def of_charge(due: DueCharge, measured: Measured | None, *, percents: Sequence[P
         raise ValueError(f"{due.cause} has no charge to rate")
     found = measured or Measured(usage=Usage(quantity=Decimal(due.quantity if charge.per_seat else 1)))
     part = Part(due.numerator, due.denominator)
-    rated = rating.rate(charge.model, found.usage, terms_of(charge, seats=due.quantity), part)
+    rated, words = _rated_flat(charge, due, part) if measured is None else _rated(charge, due, part, found)
     discounts = (*(() if charge.discount is None else (charge.discount,)), *percents)
-    said = _kept(charge, due, rated, discounts, found)
+    said = _kept(charge, due, words, discounts, found)
     return Piece(
         cause=due.cause,
         kind=LineKind.CHARGE,
@@ -111,6 +111,21 @@ def of_charge(due: DueCharge, measured: Measured | None, *, percents: Sequence[P
     )
 
 
+def _rated(charge: Charge, due: DueCharge, part: Part, measured: Measured) -> tuple[Rated, Mapping[str, Any]]:
+    rated = rating.rate(charge.model, measured.usage, terms_of(charge, seats=due.quantity), part)
+    return rated, _said(rated)
+
+
+def _rated_flat(charge: Charge, due: DueCharge, part: Part) -> tuple[Rated, Mapping[str, Any]]:
+    """Rate what nobody measures: the same for all who have as many seats for the same part."""
+    known, key = _of(charge).flat, (due.quantity, part)
+    if key not in known:
+        if len(known) >= _KEPT_MAX:
+            known.clear()
+        known[key] = _rated(charge, due, part, Measured(usage=Usage(quantity=Decimal(due.quantity if charge.per_seat else 1))))
+    return known[key]
+
+
 def is_usage(charge: Charge) -> bool:
     """Say whether a charge prices what was used, rather than a flat amount."""
     return not isinstance(charge.model, Flat)
@@ -118,7 +133,7 @@ def is_usage(charge: Charge) -> bool:
 
 def terms_of(charge: Charge, *, seats: int) -> Terms:
     """Return what bounds a charge; an allowance for each seat is that often there."""
-    known = _of(charge)[2]
+    known = _of(charge).terms
     if seats not in known:
         if len(known) >= _KEPT_MAX:
             known.clear()
@@ -291,13 +306,13 @@ def discount_from_json(kept: Mapping[str, Any]) -> Discount:
     return AmountDiscount(Decimal(kept["amount"]), kept["name"])
 
 
-def _kept(charge: Charge, due: DueCharge, rated: Rated, discounts: Sequence[Discount], measured: Measured) -> dict[str, Any]:
+def _kept(charge: Charge, due: DueCharge, rated: Mapping[str, Any], discounts: Sequence[Discount], measured: Measured) -> dict[str, Any]:
     kept = {
-        "charge": _of(charge)[1],
+        "charge": _of(charge).document,
         "part": [due.numerator, due.denominator],
         "seats": due.quantity,
         "discounts": [discount_to_json(one) for one in discounts],
-        **_said(rated),
+        **rated,
     }
     if is_usage(charge):
         kept["account"] = measured.account
@@ -305,20 +320,29 @@ def _kept(charge: Charge, due: DueCharge, rated: Rated, discounts: Sequence[Disc
     return kept
 
 
-_Kept = tuple[Charge, dict[str, object], dict[int, Terms]]
-_kept_charges: dict[int, _Kept] = {}
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is made of a charge once: its document, its terms by seats, and what it comes to without usage by seats and part."""
+
+    charge: Charge
+    document: Mapping[str, object]
+    terms: dict[int, Terms] = field(default_factory=dict)
+    flat: dict[tuple[int, Part], tuple[Rated, Mapping[str, Any]]] = field(default_factory=dict)
+
+
+_made: dict[int, _Made] = {}
 _KEPT_MAX: Final = 1000
 
 
-def _of(charge: Charge) -> _Kept:
-    """Return what is made of a charge once: its document, and its terms by seats. A bill run asks for the same ones thousands of times."""
-    found = _kept_charges.get(id(charge))
-    if found is not None and found[0] is charge:
+def _of(charge: Charge) -> _Made:
+    """Return what is made of a charge once: a bill run asks for the same ones thousands of times."""
+    found = _made.get(id(charge))
+    if found is not None and found.charge is charge:
         return found
-    if len(_kept_charges) >= _KEPT_MAX:
-        _kept_charges.clear()
-    made: _Kept = (charge, documents.charge_to_document(charge), {})
-    _kept_charges[id(charge)] = made
+    if len(_made) >= _KEPT_MAX:
+        _made.clear()
+    made = _Made(charge, documents.charge_to_document(charge))
+    _made[id(charge)] = made
     return made
 
 

@@ -63,10 +63,13 @@ def total(
     taken = _taken(Fraction(subtotal), discounts, 10**digits)
     steps = _steps(taken)
     charged = sum(line for line in lines if line > 0)
-    off = taken[-1] / charged if taken and charged else _NOTHING  # what share of every line that is charged the document takes off
-    shares = exact.apportioned([line * off if line > 0 else _NOTHING for line in lines], sum(steps))
-    bases = [amount * (1 - off) if amount > 0 else amount for amount in unrounded]
-    taxed = [] if treatment is not TaxTreatment.STANDARD else _taxed(items, bases, digits, rounding)
+    shares, bases = [0] * len(lines), unrounded
+    if taken and charged:
+        off = taken[-1] / charged  # what share of every line that is charged the document takes off
+        shares = exact.apportioned([line * off if line > 0 else _NOTHING for line in lines], sum(steps))
+        bases = [amount * (1 - off) if amount > 0 else amount for amount in unrounded]
+    is_taxed = treatment is TaxTreatment.STANDARD and any(item.taxes for item in items)
+    taxed = _taxed(items, bases, digits, rounding) if is_taxed else []
     on_top = sum(part for cell, part in taxed if not cell.tax.inclusive)
     made = _lines(items, unrounded, list(zip(lines, shares, strict=True)), taxed, digits)
     return DocumentTotals(
@@ -97,8 +100,8 @@ def _off(amount: Fraction, discount: Discount, scale: int | Fraction) -> Fractio
     if amount <= 0:
         return _NOTHING
     if isinstance(discount, PercentDiscount):
-        return amount * Fraction(discount.percent) / _PERCENT
-    return min(Fraction(discount.amount) * scale, amount)
+        return amount * exact.of(discount.percent) / _PERCENT
+    return min(exact.of(discount.amount) * scale, amount)
 
 
 def _taken(subtotal: Fraction, discounts: Iterable[Discount], scale: int) -> list[Fraction]:
@@ -118,10 +121,10 @@ def _steps(taken: Sequence[Fraction]) -> list[int]:
 
 def _cells(items: Sequence[Item], bases: Sequence[Fraction]) -> Iterator[_Cell]:
     for place, (item, base) in enumerate(zip(items, bases, strict=True)):
-        included = sum((Fraction(tax.percent) for tax in item.taxes if tax.inclusive), _NOTHING)
+        included = sum((exact.of(tax.percent) for tax in item.taxes if tax.inclusive), _NOTHING)
         net = base * _PERCENT / (_PERCENT + included)
         for tax in item.taxes:
-            yield _Cell(place, tax, net * Fraction(tax.percent) / _PERCENT)
+            yield _Cell(place, tax, net * exact.of(tax.percent) / _PERCENT)
 
 
 def _tax_units(cells: Sequence[_Cell], digits: int, rounding: TaxRounding) -> list[int]:
@@ -158,7 +161,7 @@ def _lines(
     return tuple(
         LineTotal(
             unrounded=left_over,
-            line_discount=item.unrounded - left_over,
+            line_discount=_NOTHING if left_over is item.unrounded else item.unrounded - left_over,
             amount=exact.amount_of(amount, digits),
             discount=exact.amount_of(share, digits),
             tax=exact.amount_of(sum(part for tax, part in taxes if not tax.inclusive), digits),

@@ -2,9 +2,9 @@
 
     due charges -> quantities -> rating -> totals -> drafts and lines -> noted as billed -> issued, numbers last
 
-Two runs at once take turns, since the subscriptions of the batch are held; whoever comes second finds nothing due. A run that dies leaves
-nothing, and the next one makes the same lines with the same causes, which the database takes once. An account that can't be rated is left
-out with its reason, and keeps none of the others back; it is tried again with every run.
+Several transactions share a run: each holds the subscriptions of its batch and leaves what another one holds (``hold``); whoever comes
+second finds nothing due. A run that dies leaves nothing, and the next one makes the same lines with the same causes, which the database
+takes once. An account that can't be rated is left out with its reason, and keeps none of the others back; it is tried again with every run.
 """
 
 from __future__ import annotations
@@ -67,6 +67,17 @@ class Document:
 async def batch(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, after: UUID | None = None) -> tuple[UUID, ...]:
     """Return the next accounts of which something may be due, by id, from the one after ``after``; none at the end."""
     return await subscriptions.accounts_due(uow, organization_id=organization_id, until=now, after=after, limit=BATCH)
+
+
+async def hold(
+    uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, account_ids: Sequence[UUID], wait: bool = False
+) -> tuple[UUID, ...]:
+    """Return those of a batch that are this transaction's to bill at ``now``, held: the others are in the hands of another one, are billed,
+    or could not be at this very ``now``, which is the whole run's. ``wait``: until the others are out of their hands.
+    """
+    held = await subscriptions.hold(uow, organization_id=organization_id, account_ids=account_ids, until=now, wait=wait)
+    failed = await upkeep.failed_at(uow, organization_id=organization_id, step=Step.RATE, account_ids=held, at=now) if held else set()
+    return tuple(one for one in held if one not in failed)
 
 
 async def next_due(uow: db.UnitOfWork, organization_id: UUID, until: datetime) -> datetime | None:

@@ -28,6 +28,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8)
 ON CONFLICT (organization_id, step, account_id, invoice_id) DO UPDATE
 SET code = excluded.code, detail = excluded.detail, attempts = f.attempts + 1, last_failed_at = excluded.last_failed_at
 """
+_FAILED_AT: Final = """
+SELECT account_id FROM billing_failures WHERE organization_id = $1 AND step = $2 AND account_id = ANY ($3) AND last_failed_at = $4
+"""
 _ADD_DOCUMENT: Final = """
 INSERT INTO invoice_documents (organization_id, invoice_id, content, sha256, made_at) VALUES ($1, $2, $3, sha256($3), $4)
 ON CONFLICT (organization_id, invoice_id) DO NOTHING
@@ -59,6 +62,12 @@ async def fail(
 ) -> None:
     """Write that a step failed, once more if it has before."""
     await uow.conn.execute(_FAIL, organization_id, failure_id, account_id, invoice_id, step.value, code, detail, now)
+
+
+async def failed_at(uow: db.UnitOfWork, *, organization_id: UUID, step: Step, account_ids: Iterable[UUID], at: datetime) -> set[UUID]:
+    """Return those of the accounts for which a step last failed at an instant."""
+    rows = await uow.conn.fetch(_FAILED_AT, organization_id, step.value, list(account_ids), at)
+    return {row["account_id"] for row in rows}
 
 
 async def done(uow: db.UnitOfWork, *, organization_id: UUID, step: Step, account_ids: Iterable[UUID]) -> None:

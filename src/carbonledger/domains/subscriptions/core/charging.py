@@ -222,14 +222,17 @@ def _debit(cycle: _Cycle, fact: Fact, at: datetime, charge: Charge, part: Stretc
         (debit.stretch.start, debit.stretch.end) for debit in cycle.debits if debit.charge.code == charge.code and _is_debited(debit, part)
     ]
     # With "none" a part costs what the whole does, once; whatever else is charged in the cycle is counted by day.
-    began = any(due.charge is not None and due.charge.code == charge.code for due in cycle.due)
-    unit = Proration.DAY if proration is Proration.NONE and began else proration
+    unit = Proration.DAY if proration is Proration.NONE and _has_begun(cycle, charge) else proration
     for start, end in cover.without(part.start, part.end, taken):
         stretch = Stretch(start, end, part.terms)
         due = _due(cycle, fact, at, kind=DueKind.CHARGE, charge=charge, stretches=(stretch,), proration=unit)
         if due.numerator:
             cycle.due.append(due)
             cycle.debits.append(_Debit(due.cause, charge, stretch, stretch))
+
+
+def _has_begun(cycle: _Cycle, charge: Charge) -> bool:
+    return any(due.charge is not None and due.charge.code == charge.code for due in cycle.due)
 
 
 def _debit_once(cycle: _Cycle, fact: Fact, at: datetime, charge: Charge, part: Stretch) -> None:

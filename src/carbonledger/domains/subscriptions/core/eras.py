@@ -13,6 +13,7 @@ both in days), the old anchor stays, so that a subscription of the 31st remains 
 from __future__ import annotations
 
 import calendar
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ class Series:
 
     def on(self, n: int) -> date:
         """Return the n-th date."""
-        return periods.anchored_date(self.anchor, Interval(self.unit), self.offset + n * self.step)
+        return _date(self.anchor, self.unit, self.offset + n * self.step)
 
     def near(self, day: date) -> int:
         """Return an n (0 or more) whose date is not after ``day`` by much, nor before it by many steps."""
@@ -53,6 +54,16 @@ class Series:
         else:
             passed = (day.year - self.anchor.year) * 12 + day.month - self.anchor.month
         return max(0, (passed - self.offset) // self.step - _ROUND)
+
+
+@functools.lru_cache(maxsize=4096)  # many customers have the same dates, and each is asked for several times
+def _date(anchor: date, unit: CalendarUnit, n: int) -> date:
+    return periods.anchored_date(anchor, Interval(unit), n)
+
+
+@functools.lru_cache(maxsize=4096)
+def _midnight(day: date, zone: str) -> datetime:
+    return zones.midnight(day, zones.named(zone))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,17 +149,18 @@ class Era:
 
         One that was over when the era was opened is over then.
         """
-        n = self._first_near(since)
-        start = zones.midnight(self.series.on(n), zones.named(self.zone_from(self.since)))
+        n, counted = self._first_near(since), self.since
+        first = self.series.on(n)
+        start = _midnight(first, self.zone_from(counted))
         while True:
             if self.is_over_before(start):
                 return
-            zone = self.zone_from(start)
-            end = zones.midnight(self.series.on(n + 1), zones.named(zone))
-            wanted = end > self.since and (since is None or self.due_from(end) >= since)
+            zone, after = self.zone_from(start), self.series.on(n + 1)
+            end = _midnight(after, zone)
+            wanted = end > counted and (since is None or self.due_from(end) >= since)
             if end > start and wanted:  # a day that a zone skipped has no cycle
-                yield Span(start=start, end=end, first=self.series.on(n), after=self.series.on(n + 1), zone=zone)
-            n, start = n + 1, max(start, end)
+                yield Span(start=start, end=end, first=first, after=after, zone=zone)
+            n, start, first = n + 1, max(start, end), after
 
     def _first_near(self, since: datetime | None) -> int:
         from_ = self.since if since is None or since <= self.due_from(self.since) or not self.has_one_zone() else since

@@ -35,6 +35,8 @@ def standing(facts: Sequence[Fact], *, at: datetime) -> Standing:
 
 def pending(facts: Sequence[Fact], *, at: datetime) -> tuple[Fact, ...]:
     """Return the facts that are to take effect after ``at``, in order. One that can't by then, as things stand, is left out."""
+    if all(fact.effective_at <= at for fact in facts):
+        return ()
     return tuple(turn.fact for turn in story.tell(facts) if turn.fact.effective_at > at)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,52 +47,74 @@ def written(
 ) -> DueCharge:
     """Return the due charge of ``stretches`` of a cycle, billable at ``at``, that follows from ``fact``."""
     terms = stretches[-1].terms
-    numerator, denominator = fraction(span, stretches, proration)
-    service = Period(span.start, span.end)
-    part = Period(stretches[0].start, stretches[-1].end)
+    shape = _shape(span, tuple((one.start, one.end) for one in stretches), proration)
     code = charge.code if charge is not None else SETUP_CODE if kind is DueKind.SETUP else f"{COMMITMENT_CODE}/{terms.plan_version_id}"
-    names = (str(books.subscription_id), code, _spelt(service.start), _spelt(part.start), kind.value, str(fact.number))
     return DueCharge(
-        cause="/".join(names),
+        cause=f"{books.subscription_id}/{code}/{shape.spelt}/{kind.value}/{fact.number}",
         kind=kind,
         subscription_id=books.subscription_id,
         account_id=books.account_id,
         plan_version_id=terms.plan_version_id,
         charge=charge,
-        service=service,
-        part=part,
-        stretches=periods_of(stretches),
+        service=shape.service,
+        part=shape.part,
+        stretches=shape.stretches,
         proration=proration,
-        numerator=numerator,
-        denominator=denominator,
+        numerator=shape.numerator,
+        denominator=shape.denominator,
         quantity=terms.quantity if charge is not None and charge.per_seat else 1,
         billable_at=max(at, fact.effective_at) if kind is DueKind.CREDIT else at,
         fact=fact.number,
     )
 
 
-def _spelt(at: datetime) -> str:
-    return instant.to_api_instant(at)
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What a due charge says of time: the same for all charges of a cycle, and for all customers whose cycles are the same."""
+
+    service: Period
+    part: Period
+    stretches: tuple[Period, ...]
+    numerator: int
+    denominator: int
+    spelt: str
+    """Its place in a cause."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _shape(span: Span, bounds: tuple[tuple[datetime, datetime], ...], proration: Proration) -> _Shape:
+    service, part = Period(span.start, span.end), Period(bounds[0][0], bounds[-1][1])
+    numerator, denominator = _fraction(span, bounds, proration)
+    spelt = f"{instant.to_api_instant(service.start)}/{instant.to_api_instant(part.start)}"
+    return _Shape(service, part, _periods(bounds), numerator, denominator, spelt)
 
 
 def periods_of(stretches: Sequence[Stretch]) -> tuple[Period, ...]:
     """Return the stretches as periods, those that meet as one."""
+    return _periods([(one.start, one.end) for one in stretches])
+
+
+def _periods(bounds: Sequence[tuple[datetime, datetime]]) -> tuple[Period, ...]:
     merged: list[Period] = []
-    for stretch in stretches:
-        if merged and merged[-1].end == stretch.start:
-            merged[-1] = Period(merged[-1].start, stretch.end)
+    for start, end in bounds:
+        if merged and merged[-1].end == start:
+            merged[-1] = Period(merged[-1].start, end)
         else:
-            merged.append(Period(stretch.start, stretch.end))
+            merged.append(Period(start, end))
     return tuple(merged)
 
 
 def fraction(span: Span, stretches: Sequence[Stretch], proration: Proration) -> tuple[int, int]:
     """Return the part that ``stretches`` are of the cycle: local days, whole seconds, or 1 of 1."""
+    return _fraction(span, [(one.start, one.end) for one in stretches], proration)
+
+
+def _fraction(span: Span, bounds: Sequence[tuple[datetime, datetime]], proration: Proration) -> tuple[int, int]:
     if proration is Proration.NONE:
         return 1, 1
     if proration is Proration.SECOND:
-        return sum(_seconds(stretch.start, stretch.end) for stretch in stretches), _seconds(span.start, span.end)
-    days = sum((span.day(stretch.end) - span.day(stretch.start)).days for stretch in stretches)
+        return sum(_seconds(start, end) for start, end in bounds), _seconds(span.start, span.end)
+    days = sum((span.day(end) - span.day(start)).days for start, end in bounds)
     return days, (span.after - span.first).days
 
 

@@ -72,6 +72,16 @@ async def billed(
     await store.billed(uow, organization_id=organization_id, account_ids=account_ids, until=until)
 
 
+async def hold(
+    uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID], until: datetime, wait: bool = False
+) -> tuple[UUID, ...]:
+    """Return those of the accounts that this transaction may bill alone until it ends, by id: held, before ``due`` is asked for them.
+
+    Left out are those that another transaction holds and those of which nothing is billable any more. ``wait``: until the other one ends.
+    """
+    return await store.hold(uow, organization_id=organization_id, account_ids=account_ids, until=until, wait=wait)
+
+
 async def accounts_due(
     uow: db.UnitOfWork, *, organization_id: UUID, until: datetime, after: UUID | None = None, limit: int
 ) -> tuple[UUID, ...]:

@@ -18,6 +18,14 @@ _CLAIM: Final = f"""
 WITH held AS (SELECT id FROM subscriptions WHERE organization_id = $1 AND {_OF} ORDER BY id FOR NO KEY UPDATE)
 UPDATE subscriptions s SET claimed_until = $2 FROM held WHERE s.organization_id = $1 AND s.id = held.id RETURNING s.*
 """
+# An account is billed as a whole: where another transaction holds one of its subscriptions, or has billed it, the account is left out.
+_HOLD: Final = f"""
+WITH held AS MATERIALIZED (SELECT id FROM subscriptions WHERE organization_id = $1 AND {_OF} ORDER BY id FOR NO KEY UPDATE <wait>)
+SELECT s.account_id FROM subscriptions s LEFT JOIN held h ON h.id = s.id
+WHERE s.organization_id = $1 AND s.billable_at <= $2 AND s.account_id = ANY ($3::uuid[])
+GROUP BY s.account_id HAVING bool_and(h.id IS NOT NULL) ORDER BY s.account_id
+"""
+_HOLDS: Final = {True: _HOLD.replace("<wait>", ""), False: _HOLD.replace("<wait>", "SKIP LOCKED")}
 _BILLED: Final = f"""
 UPDATE subscriptions SET billed_until = $2, billed_facts = facts, billable_at = next_due_at, claimed_until = NULL
 WHERE organization_id = $1 AND {_OF} AND claimed_until = $2
@@ -35,6 +43,12 @@ _ACCOUNTS: Final = """
 SELECT DISTINCT account_id FROM subscriptions
 WHERE organization_id = $1 AND billable_at <= $2 AND ($3::uuid IS NULL OR account_id > $3) ORDER BY account_id LIMIT $4
 """
+
+
+async def hold(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID], until: datetime, wait: bool) -> tuple[UUID, ...]:
+    """Hold what may be billable by ``until`` of accounts, and return those of which all of it is held; ``wait`` for who holds it now."""
+    rows = await uow.conn.fetch(_HOLDS[wait], organization_id, until, account_ids)
+    return tuple(row["account_id"] for row in rows)
 
 
 async def claim(

@@ -97,7 +97,8 @@ _READ_RAW: Final = ", ".join(f"e.{name}" for name in (*COUNTS, *_AMOUNTS))
 _DAY: Final = Grain.DAY.value
 _HOUR: Final = Grain.HOUR.value
 _EVENT: Final = Grain.EVENT.value
-# OFFSET 0 keeps each look-up a look-up: joined, the planner would rather read all of a month than a few rows by their keys.
+# OFFSET 0 keeps each look-up a look-up: joined, the planner would rather read all of a month than a few rows by their keys. And what is not
+# of the accounts is left out where it is read, by a hash (as a join by itself each event would be compared with each series).
 _DAYS: Final = f"""
 SELECT s.w, m.is_taken, s.id, r.facts, r.emission_rate_id, {_READ} FROM m JOIN q USING (q) JOIN s USING (w) CROSS JOIN LATERAL (
     SELECT * FROM telemetry_daily d WHERE d.organization_id = $1 AND d.series_id = s.id AND d.day >= (q.starts AT TIME ZONE 'UTC')::date
@@ -115,7 +116,8 @@ _EVENTS: Final = f"""
 SELECT s.w, m.is_taken, s.id, e.facts, e.emission_rate_id, {_READ_RAW}
 FROM q CROSS JOIN LATERAL (
     SELECT e.series_id, e.facts, coalesce(e.emission_rate_id, 0) AS emission_rate_id, {_RAW} FROM telemetry_events e
-    WHERE e.organization_id = $1 AND e.occurred_at >= q.starts AND e.occurred_at < q.ends AND e.facts & {DUPLICATE} = 0 OFFSET 0
+    WHERE e.organization_id = $1 AND e.occurred_at >= q.starts AND e.occurred_at < q.ends AND e.facts & {DUPLICATE} = 0
+    AND coalesce(e.series_id IN (SELECT s.id FROM s), false) OFFSET 0
 ) e JOIN s ON s.id = e.series_id JOIN m ON m.q = q.q AND m.w = s.w WHERE q.grain = {_EVENT}
 """
 _FOUND: Final = {Grain.DAY: _DAYS, Grain.HOUR: _HOURS, Grain.EVENT: _EVENTS}

@@ -10,6 +10,7 @@ from typing import Final
 
 from carbonledger.domains.catalog.types import charges
 from carbonledger.domains.catalog.types.charges import NO_TERMS, Bound, Carbon, CostPlus, Flat, Model, Terms, Usage
+from carbonledger.domains.invoices.core import exact
 from carbonledger.domains.invoices.core.rating import percentages, tiers
 from carbonledger.domains.invoices.types.rating import WHOLE, AmountTooLarge, Bounded, Part, Rated, TierPart
 from carbonledger.kernel import decimals
@@ -40,7 +41,7 @@ def _rated(model: Model, usage: Usage, terms: Terms, part: Part) -> Rated:
     free = decimals.add(terms.free_units, _allowance(terms.included, part))
     billable = max(decimals.subtract(quantity, free), _ZERO)
     priced, parts = _priced(model, usage, quantity=quantity, billable=billable, free=free)
-    if isinstance(model, Flat):
+    if isinstance(model, Flat) and part.numerator != part.denominator:
         priced *= part.share
     amount, bounded = _bounded(priced, terms, part)
     return Rated(quantity=quantity, billable=billable, priced=priced, bounded=bounded, amount=amount, tiers=parts)
@@ -96,11 +97,11 @@ def _priced(model: Model, usage: Usage, *, quantity: Decimal, billable: Decimal,
             return _marked_up(model, usage, quantity=quantity, billable=billable), ()
         case charges.Percentage():
             unrated = free if model.free_base_amount is None else decimals.add(free, model.free_base_amount)
-            return Fraction(percentages.percentage(model, usage, base=quantity, free=unrated)), ()
+            return exact.of(percentages.percentage(model, usage, base=quantity, free=unrated)), ()
         case charges.Package():
-            return Fraction(_packages(model, billable)), ()
+            return exact.of(_packages(model, billable)), ()
         case charges.Standard() | Carbon() | Flat():
-            return Fraction(decimals.multiply(billable, _unit_price(model))), ()
+            return exact.of(decimals.multiply(billable, _unit_price(model))), ()
 
 
 def _unit_price(model: charges.Standard | Carbon | Flat) -> Decimal:
@@ -114,7 +115,7 @@ def _unit_price(model: charges.Standard | Carbon | Flat) -> Decimal:
 
 
 def _of_tiers(parts: tuple[TierPart, ...]) -> tuple[Fraction, tuple[TierPart, ...]]:
-    return Fraction(_sum(part.amount for part in parts)), parts
+    return exact.of(_sum(part.amount for part in parts)), parts
 
 
 def _packages(model: charges.Package, quantity: Decimal) -> Decimal:

@@ -1,0 +1,27 @@
+"""How many workers an installation has."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from carbonledger.entrypoints.cli import running
+from carbonledger.infra import settings
+
+
+@pytest.mark.parametrize(
+    "asked, processors, names",
+    [
+        (1, 8, ["worker"]),  # what was asked for, whatever the machine has
+        (3, 1, ["worker", "worker 2", "worker 3"]),
+        (0, 2, ["worker", "worker 2"]),  # one for each processor
+        (0, 64, ["worker", "worker 2", "worker 3", "worker 4"]),  # each takes memory, too
+        (0, None, ["worker"]),  # a machine that does not tell
+    ],
+)
+def test_workers_are_as_many_as_asked_for_or_as_there_are_processors(
+    monkeypatch: pytest.MonkeyPatch, asked: int, processors: int | None, names: list[str]
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    assert running._workers(settings.Settings(workers=asked)) == names
