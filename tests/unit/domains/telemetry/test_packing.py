@@ -13,10 +13,9 @@ FIRST, SECOND = UUID(int=2**127 + 5), UUID(int=7)
 
 
 def staged(event_id: UUID, key: str, *, output: int | None, cost_pico: int | None, properties: str | None) -> packing.Staged:
-    unknown = (None,) * 6
     counts = (10, 0, None, None, output, None)
-    last = (None, 3, None, "EUR", 4, 5, 6, properties)
-    return packing.Staged(event_id, key, 9, AT, 0, *counts, *unknown, 1, None, cost_pico, *last)
+    unknown = (None, None, None, None, None, None)
+    return packing.Staged(event_id, key, 9, AT, 0, *counts, *unknown, 1, None, cost_pico, None, 3, None, "EUR", 4, 5, 6, properties)
 
 
 def field(raw: bytes | None) -> bytes:
