@@ -61,10 +61,11 @@ async def send_events(
     the old ones) or `rejected` with a code. The answer is 202 also where items were rejected.
     """
     raw = telemetry_items.read(call.body)
-    items: list[types.Item] = []
-    for start in range(0, len(raw), telemetry_items.SLICE):
+    await asyncio.sleep(0)  # other requests have their turn
+    items = telemetry_items.plain(call.body, raw) or []
+    for start in range(len(items), len(raw), telemetry_items.SLICE):
+        await asyncio.sleep(0)
         items += telemetry_items.items(raw[start : start + telemetry_items.SLICE])
-        await asyncio.sleep(0)  # other requests have their turn
     done = await accepting.accept(
         call.uow,
         actor=call.actor,

@@ -132,7 +132,12 @@ class _Many(msgspec.Struct, forbid_unknown_fields=True):
     events: list[msgspec.Raw]
 
 
+class _AllPlain(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[_Plain]
+
+
 _many = msgspec.json.Decoder(_Many)
+_all_plain = msgspec.json.Decoder(_AllPlain)
 _item = msgspec.json.Decoder(_Item)
 _plain = msgspec.json.Decoder(_Plain)
 _probe = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -181,6 +186,16 @@ def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
     if not isinstance(document, dict) or ("events" in document and (len(document) > 1 or not isinstance(document["events"], list))):
         raise unreadable
     return [json.dumps(item).encode() for item in document.get("events", [document])]
+
+
+def plain(body: bytes, raws: Sequence[bytes | msgspec.Raw]) -> list[types.Item] | None:
+    """Return all items of a body, which ``read`` gave as ``raws``, in a call instead of one for each. None: not all of them are plain."""
+    if max(map(len, raws), default=0) > _ITEM_BYTES_MAX:
+        return None
+    try:
+        return list[types.Item](_all_plain.decode(body).events)
+    except _UNREADABLE:
+        return None
 
 
 def items(raws: Sequence[bytes | msgspec.Raw]) -> list[types.Item]:

@@ -10,6 +10,7 @@ One bad item never sinks a batch. ``now`` is the organization's time, ``at`` the
 from __future__ import annotations
 
 import asyncio
+import itertools
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -182,9 +183,9 @@ async def _write(
     )
     known = {event_id.bytes for event_id in repeated}
     changes = list(judging.changes(judged, known=known))
-    for raw, index in batch.first.items():
-        if raw not in known:
-            batch.results[index] = Result(index, Status.ACCEPTED, pgproto.UUID(raw), None)
+    fresh = {raw: index for raw, index in batch.first.items() if raw not in known} if known else batch.first
+    for result in _as_accepted(fresh):
+        batch.results[result.place] = result
     # What repeats a key of this batch is compared after its first item is written, in the order given.
     rounds = [[(event_id, batch.first[event_id.bytes]) for event_id in repeated], *comparing.rounds(batch.again)]
     for pairs in rounds:
@@ -194,6 +195,12 @@ async def _write(
             for result in compared.results:
                 batch.results[result.place] = result
     await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
+
+
+def _as_accepted(fresh: Mapping[bytes, int]) -> Iterator[Result]:
+    """Yield the results of new events, told by id and place; made in C, as there is one for every event."""
+    told = zip(fresh.values(), itertools.repeat(Status.ACCEPTED), map(pgproto.UUID, fresh), itertools.repeat(None), strict=False)
+    return map(tuple.__new__, itertools.repeat(Result), told)
 
 
 def _counted(batch: _Batch) -> types.Accepted:

@@ -89,19 +89,22 @@ def drafted(item: types.Item) -> types.AnyDraft:
 
 
 async def packed(judged: Judged) -> AsyncIterator[bytes]:
-    """Yield the rows as they are copied into the staging table, giving other requests their turn now and then."""
-    yield packing.HEADER
-    if judged.rows:
-        yield b"".join(map(packing.row, judged.rows))
+    """Yield the rows as they are copied into the staging table, by id, giving other requests their turn now and then."""
+    rows = list(map(packing.row, judged.rows))
     for line, sample in judged.lines:
         tail, numbers = packing.tail(sample), _numbers(line)
         for start in range(0, len(line.ids), SLICE):
             part = slice(start, start + SLICE)
             told = [None if item.properties is None else json.dumps(item.properties) for item in line.items[part]]
-            yield packing.rows(
+            rows += packing.rows(
                 line.ids[part], line.keys[part], [column[part] if isinstance(column, list) else column for column in numbers], told, tail
             )
             await asyncio.sleep(0)
+    rows.sort()
+    yield packing.HEADER
+    for start in range(0, len(rows), SLICE):
+        yield b"".join(rows[start : start + SLICE])
+        await asyncio.sleep(0)
     yield packing.TRAILER
 
 

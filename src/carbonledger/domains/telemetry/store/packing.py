@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -32,7 +33,8 @@ _NULL: Final = b"\xff\xff\xff\xff"
 _int4 = struct.Struct("!ii").pack
 _int8 = struct.Struct("!iq").pack
 _length = struct.Struct("!i").pack
-_head = struct.Struct("!hi16si").pack
+_HEAD: Final = struct.pack("!hi", _FIELDS, 16)
+_EIGHT: Final = _length(8)
 Numbers = list[int] | int | None
 """A number in each of many rows, or the one that all have in common; None: unknown."""
 
@@ -84,33 +86,43 @@ def all_microseconds(instants: Iterable[datetime]) -> list[int]:
 def row(staged: Staged) -> bytes:
     """Return the bytes of a row."""
     numbers = (microseconds(staged.occurred_at), *staged[5:11], staged.requests, staged.cost_pico)
-    return rows([staged.id.bytes], [staged.idempotency_key], numbers, [staged.properties], tail(staged))
+    [packed] = rows([staged.id.bytes], [staged.idempotency_key], numbers, [staged.properties], tail(staged))
+    return packed
 
 
-def rows(ids: Sequence[bytes], keys: Sequence[str], numbers: Sequence[Numbers], properties: Sequence[str | None], end: bytes) -> bytes:
-    """Return the bytes of rows that have ``end``, a ``tail``, in common.
+def rows(
+    ids: Sequence[bytes], keys: Sequence[str], numbers: Sequence[Numbers], properties: Sequence[str | None], end: bytes
+) -> list[bytes]:
+    """Return the bytes of each of the rows that have ``end``, a ``tail``, in common. Bytes of rows sort as their ids do.
 
     ``numbers``: the time as ``microseconds``, six counts, requests and pico-USD, each a list for all rows or what they have in common.
     """
     names = list(map(str.encode, keys))
-    heads = map(_head, itertools.repeat(_FIELDS), itertools.repeat(16), ids, map(len, names))
-    told = itertools.repeat(_NULL) if set(properties) == {None} else [_NULL if text is None else _text(text) for text in properties]
-    parts = zip(heads, names, _packed(numbers), told, itertools.repeat(end), strict=False)  # what is repeated has no end
-    return b"".join(itertools.chain.from_iterable(parts))
+    lengths = list(map(len, names))
+    is_told = set(properties) != {None}
+    form, columns = _formed(numbers, b"" if is_told else _NULL + end)
+    # One call of C makes a row but for its properties: the key alone varies in length, and each length has a packer.
+    packers = {length: _packer(f"!{len(_HEAD)}s16si{length}s{form}") for length in set(lengths)}
+    packed = map(operator.call, map(packers.__getitem__, lengths), itertools.repeat(_HEAD), ids, lengths, names, *columns)
+    if not is_told:
+        return list(packed)
+    return [start + (_NULL if text is None else _text(text)) + end for start, text in zip(packed, properties, strict=True)]
 
 
-def _packed(numbers: Sequence[Numbers]) -> Iterator[bytes]:
-    form = "!"
+def _formed(numbers: Sequence[Numbers], end: bytes) -> tuple[str, list[Iterable[int | bytes]]]:
+    """Return the form of numbers and an end, and what fills it: lengths, and what rows have in common, are bytes between what varies."""
+    form, between = "", b""
     columns: list[Iterable[int | bytes]] = []
     for number in numbers:
         if isinstance(number, list):
-            form += "iq"
-            columns += [itertools.repeat(8), number]
+            between += _EIGHT
+            form += f"{len(between)}sq"
+            columns += [itertools.repeat(between), number]
+            between = b""
         else:
-            common = _bigint(number)
-            form += f"{len(common)}s"
-            columns.append(itertools.repeat(common))
-    return map(_packer(form), *columns)
+            between += _bigint(number)
+    between += end
+    return f"{form}{len(between)}s", [*columns, itertools.repeat(between)]
 
 
 def tail(staged: Staged) -> bytes:
@@ -132,7 +144,7 @@ def tail(staged: Staged) -> bytes:
     )
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _packer(form: str) -> Callable[..., bytes]:
     return struct.Struct(form).pack
 

@@ -20,6 +20,8 @@ from carbonledger.domains.telemetry.store import broad, packing
 from carbonledger.domains.telemetry.types import SeriesKey
 from carbonledger.infra import db
 
+# Rows are copied in the order of their ids, and an empty table gives back what was copied into it in that order: so they are inserted, and
+# locked, by id. That the database orders them once more would cost it a twentieth of an event's time.
 _STAGING: Final = f"CREATE TEMP TABLE IF NOT EXISTS telemetry_staging ({packing.COLUMNS}) ON COMMIT DELETE ROWS"
 # Costs come as whole 10^-12 USD: a decimal for each event would take longer to write and to read than all its other columns together.
 _INSERT: Final = """
@@ -36,7 +38,7 @@ SELECT $1, s.id, s.idempotency_key, s.series_id, s.occurred_at, s.duration_s,
     s.requests, s.quantity::numeric, coalesce(s.cost_large::numeric, s.cost_pico) * 0.000000000001, s.cost_flags,
     CASE WHEN s.quantity IS NULL THEN $2::smallint END,
     s.reported_cost::numeric, s.reported_currency, s.emission_rate_id, s.emission_flags, s.facts, 0, s.properties::jsonb, $3
-FROM telemetry_staging s ORDER BY s.id
+FROM telemetry_staging s
 """
 _INSERT_NEW: Final = f"""
 WITH fresh AS ({_INSERT} ON CONFLICT (id) DO NOTHING RETURNING organization_id, id)
@@ -90,7 +92,7 @@ _FIND_SERIES: Final = "SELECT digest, id FROM telemetry_series WHERE organizatio
 async def insert_events(
     uow: db.UnitOfWork, *, organization_id: UUID, rows: AsyncIterable[bytes], count: int, price_book_id: int | None, at: datetime
 ) -> list[UUID]:
-    """Insert what is new of ``rows``, packed (``packing``), each id once in them. Return the ids whose events were there before.
+    """Insert what is new of ``rows``, packed (``packing``) by id, each once in them. Return the ids whose events were there before.
 
     The roll-ups are not changed yet (``add``).
     """
