@@ -154,6 +154,23 @@ def test_another_interval_on_the_day_of_a_pause_leaves_that_day_to_the_old_plan(
     ]
 
 
+def test_a_change_that_a_move_took_off_its_renewal_counts_from_its_day_though_nothing_is_cut() -> None:
+    # Planned for 1 July 00:00Z, when it is 10:30 on Lord Howe already: the month of July began there at 13:30Z of the day before. It is
+    # charged then, given back whole when the year takes over, and the year begins on the same 1 July.
+    year = plan("year", flat("365"), usage(), interval=Interval(CalendarUnit.YEAR), proration=Proration.NONE)
+    life = Life(plan("m", flat("30"), usage(), proration=Proration.NONE), at("2026-05-01"))
+    life.do(at("2026-05-10"), commands.change_zone, "Australia/Lord_Howe")
+    july = at("2026-06-30T13:30:00Z")
+    desk = commands.Desk(facts=life.facts, versions=life.versions, actor=lives.ACTOR, at=at("2026-05-11"))
+    (planned,) = commands.change_plan(desk, year)
+    life.versions[year.id] = year
+    life.facts += (replace(planned, effective_at=at("2026-07-01")),)
+    found = life.due(at("2026-07-01"))
+    assert [(due.part.start, due.numerator, due.denominator) for due in found if due.kind is DueKind.CREDIT] == [(july, 31, 31)]
+    assert [due.part.start for due in found if due.plan_version_id == year.id] == [july]
+    assert [one.end for due in found if due.charge is not None and due.charge.code == "calls" for one in due.stretches][-1] == july
+
+
 def test_usage_of_a_pause_is_left_out_to_the_instant_and_a_plan_that_comes_back_is_one_line() -> None:
     metered, other = plan("m", usage()), plan("n", usage())
     life = Life(metered, at("2026-06-01"))

@@ -245,14 +245,17 @@ def span_at(era: Era, at: datetime) -> Span | None:
 def cuts(era: Era, turn: Turn, span: Span) -> tuple[datetime, datetime]:
     """Return from when a turn inside a cycle counts for flat prices, and from when for usage.
 
-    What closes the era in a pause leaves it all that counted until the pause.
+    What closes the era in a pause leaves it all that counted until the pause. What cuts nothing and closes it all the same, by day: it was
+    planned for a renewal, beside which it fell when the zone was moved.
     """
-    at, flat = turn.fact.effective_at, boundary(turn, span)
-    in_pause = era.closed is not None and era.turns[era.closed] is turn and turn.before.status is Status.PAUSED
-    if in_pause and turn.after.status not in OVER:
+    at, over = turn.fact.effective_at, turn.after.status in OVER
+    closes = era.closed is not None and era.turns[era.closed] is turn and not over
+    flat = span.begin_of_day(at) if closes and turn.fact.proration is Proration.NONE else boundary(turn, span)
+    in_pause = closes and turn.before.status is Status.PAUSED
+    if in_pause:
         pause = next(one for one in reversed(era.turns[: era.closed]) if one.fact.kind is FactKind.PAUSED)
         flat = flat if pause.fact.proration is Proration.NONE else max(flat, boundary(pause, span))
-    is_exact = in_pause or turn.fact.kind in (FactKind.PAUSED, FactKind.RESUMED) or turn.after.status in OVER
+    is_exact = in_pause or over or turn.fact.kind in (FactKind.PAUSED, FactKind.RESUMED)
     return flat, at if is_exact else flat
 
 
