@@ -131,7 +131,7 @@ async def _editor(
         currencies=[(code, code) for code in (account.currency, *sorted(currencies.codes() - {account.currency}))],
         taxes=[
             (drafts.SELLERS, f"Usual: {usual}"),
-            (drafts.NONE, "None"),
+            (drafts.NONE, "No tax"),
             *((rate.code, f"{rate.name}, {shown.number(rate.percent)} %") for rate in rates.data),
         ],
         treatment=wording.TREATMENTS[account.tax_treatment],
