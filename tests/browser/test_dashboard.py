@@ -278,7 +278,7 @@ def test_anybody_verifies_a_receipt_by_its_file_without_an_account_and_without_j
             (bytes(10 * 2**20), "5 MiB"),
         ):
             page.goto(f"{running.address}/receipts/verify")
-            page.get_by_label("PDF or bundle").set_input_files({"name": "a.pdf", "mimeType": "application/pdf", "buffer": sent})
+            page.get_by_label("PDF, bundle or audit pack").set_input_files({"name": "a.pdf", "mimeType": "application/pdf", "buffer": sent})
             page.get_by_role("button", name="Check the file").click()
             expect(page.get_by_text(verdict)).to_be_visible()
         page.goto(f"{running.address}/receipts/verify")

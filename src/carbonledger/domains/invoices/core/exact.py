@@ -34,7 +34,7 @@ def units(amount: Fraction, minor_digits: int) -> int:
 @functools.lru_cache(maxsize=4096)  # a bill run asks for nothing, and for the prices of its plans, thousands of times
 def amount_of(minor_units: int, minor_digits: int) -> Decimal:
     """Return minor units as an amount. Raises ``NumberOutOfRange`` beyond 38 digits."""
-    return decimals.shifted(Decimal(minor_units), -minor_digits)
+    return decimals.shifted(decimals.of(minor_units), -minor_digits)
 
 
 def rounded(amount: Fraction, minor_digits: int) -> Decimal:
