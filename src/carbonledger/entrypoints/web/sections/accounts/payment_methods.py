@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
@@ -51,35 +52,20 @@ async def add(call: routing.CallDep, account_id: UUID) -> exchange.Answer:
 @router.act(_PATH + "/{method_id}/default", _WRITE)
 async def make_default(call: routing.CallDep, account_id: UUID, method_id: UUID) -> exchange.Answer:
     """Make a payment method the default."""
-
-    async def act(uow: db.UnitOfWork) -> str:
-        await service.make_default(
-            uow,
-            actor=call.actor,
-            now=call.now,
-            organization_id=call.caller.organization_id,
-            account_id=account_id,
-            method_id=method_id,
-        )
-        return f"/accounts/{account_id}?done=method-default#payment-title"
-
-    return await screens.attempt(call, act, functools.partial(_refusal, call, account_id))
+    return await _done(call, account_id, method_id, service.make_default, "method-default")
 
 
 @router.act(_PATH + "/{method_id}/remove", _WRITE)
 async def remove(call: routing.CallDep, account_id: UUID, method_id: UUID) -> exchange.Answer:
     """Remove a payment method."""
+    return await _done(call, account_id, method_id, service.remove, "method-removed")
 
+
+async def _done(call: routing.Call, account_id: UUID, method_id: UUID, do: Callable[..., Awaitable[object]], done: str) -> exchange.Answer:
     async def act(uow: db.UnitOfWork) -> str:
-        await service.remove(
-            uow,
-            actor=call.actor,
-            now=call.now,
-            organization_id=call.caller.organization_id,
-            account_id=account_id,
-            method_id=method_id,
-        )
-        return f"/accounts/{account_id}?done=method-removed#payment-title"
+        organization_id = call.caller.organization_id
+        await do(uow, actor=call.actor, now=call.now, organization_id=organization_id, account_id=account_id, method_id=method_id)
+        return f"/accounts/{account_id}?done={done}#payment-title"
 
     return await screens.attempt(call, act, functools.partial(_refusal, call, account_id))
 
