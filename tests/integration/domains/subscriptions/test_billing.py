@@ -102,7 +102,7 @@ async def test_runs_and_changes_at_once_take_everything_once(desk: Desk) -> None
     async def change(number: int) -> None:
         subscription_id = made[number % len(made)]
         if number % 3:
-            await desk.do(service.change_quantity, subscription_id=subscription_id, quantity=number)
+            await desk.do(service.change_quantity, subscription_id=subscription_id, quantity=number, when=When.NOW)
         else:
             await desk.do(service.change_plan, subscription_id=subscription_id, plan_id=bigger.id, when=When.NOW)
 
