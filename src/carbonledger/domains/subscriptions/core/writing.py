@@ -11,7 +11,7 @@ from uuid import UUID
 
 from carbonledger.domains.catalog.types import Charge, PlanVersion, Proration, overridden
 from carbonledger.domains.subscriptions.core.coverage import Stretch, Terms
-from carbonledger.domains.subscriptions.core.eras import Span
+from carbonledger.domains.subscriptions.core.spans import Span
 from carbonledger.domains.subscriptions.types import DueCharge, DueKind, Fact
 from carbonledger.kernel import instant
 from carbonledger.kernel.period import Period
