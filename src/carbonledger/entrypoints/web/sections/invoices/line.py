@@ -26,6 +26,10 @@ from carbonledger.kernel.period import Period
 
 router = routes.Router()
 _EVENTS: Final = 50
+_LATE: Final = {
+    "Less what was billed of it before, or let go": "billed",
+    "Not given back, since it was off and never paid": "kept",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +144,15 @@ def _steps(found: Explanation) -> Iterable[tuple[str, str]]:
         yield "Part of the period", said
     for off in kept.get("discounts", ()):
         yield "Discount", f"{shown.number(off['percent'])} %" if "percent" in off else f"{shown.number(off['amount'])} {currency.code}"
+    yield from ((words, f"{shown.number(kept[name])} {currency.code}") for words, name in _LATE.items() if name in kept)
     yield "Unrounded", f"{shown.number(line.unrounded)} {currency.code}"
     yield "On the document, rounded half up once", f"{shown.money(line.amount, currency)} {currency.code}"
-    if line.discount:
-        yield "Its part of the discount on the document", f"{shown.money(line.discount, currency)} {currency.code}"
-    if line.tax:
-        yield "Its part of the tax", f"{shown.money(line.tax, currency)} {currency.code}"
-    if line.tax_included:
-        yield "Tax inside the amount", f"{shown.money(line.tax_included, currency)} {currency.code}"
+    beside = (
+        ("Its part of the discount on the document", line.discount),
+        ("Its part of the tax", line.tax),
+        ("Tax inside the amount", line.tax_included),
+    )
+    yield from ((words, f"{shown.money(amount, currency)} {currency.code}") for words, amount in beside if amount)
 
 
 def _days(found: Explanation) -> list[Day]:
