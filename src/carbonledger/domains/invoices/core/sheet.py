@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from carbonledger.domains.accounts import types as accounts
 from carbonledger.domains.accounts.types import TaxTreatment
+from carbonledger.domains.catalog.types import plans
+from carbonledger.domains.catalog.types.charges import Flat
 from carbonledger.domains.invoices.core import words as spoken
 from carbonledger.domains.invoices.core.words import Words
 from carbonledger.domains.invoices.types import printing
 from carbonledger.domains.invoices.types.invoices import Invoice, Issued, Line, LineKind, Origin, Party, Payment, TaxTotal
 from carbonledger.domains.invoices.types.printing import Fact, Row, Sum
+from carbonledger.domains.invoices.types.rating import Bounded
 from carbonledger.domains.invoices.types.sellers import SellerSettings
 from carbonledger.kernel import decimals
 from carbonledger.kernel import zone as zones
 from carbonledger.kernel.money import Money
 
+_DAYS_MAX: Final = plans.INTERVAL_COUNT_MAX * 366  # the longest period; none is as few seconds
 TIERS_MAX: Final = 6  # under a line; the attached file has all of them
 _VAT: Final = frozenset({"eu_vat", "gb_vat", "ch_vat", "no_vat"})
 _UNSEEN: Final = "\u25af"  # a character that the page's fonts do not have; the attached file has it
@@ -118,7 +122,7 @@ def _days(words: Words, start: datetime, end: datetime, zone: ZoneInfo) -> str:
 
 
 def _row(words: Words, invoice: Invoice, line: Line) -> Row:
-    details = list(_tiers(words, invoice, line))
+    details = [*_tiers(words, invoice, line), *_beside(words, invoice, line)]
     if line.part_start is not None and line.part_end is not None:
         details.insert(0, _days(words, line.part_start, line.part_end, zones.named(invoice.zone)))
     return Row(
@@ -135,12 +139,41 @@ def _tiers(words: Words, invoice: Invoice, line: Line) -> Iterable[str]:
     if line.kind is LineKind.LATE or len(tiers) < 2 or len(tiers) > TIERS_MAX:  # noqa: PLR2004 - one tier says what the line says
         return
     for tier in tiers:
-        if tier.get("unit_price") is None:
-            continue
-        price = spoken.amount(words, Money(Decimal(tier["unit_price"]), invoice.currency))
+        rate = tier.get("rate_percent")
+        price = spoken.percent(words, Decimal(rate)) if rate else spoken.amount(words, Money(Decimal(tier["unit_price"]), invoice.currency))
         said = words.tier.format(quantity=spoken.number(words, Decimal(tier["quantity"])), price=price)
         flat = Decimal(tier.get("flat_price") or 0)
         yield said if not flat else f"{said}, {words.flat.format(price=spoken.amount(words, Money(flat, invoice.currency)))}"
+
+
+def _beside(words: Words, invoice: Invoice, line: Line) -> Iterable[str]:
+    """Yield what an amount came from beside quantity times price: the part of the period, what is included, bounds, discounts."""
+    kept = line.explained.rated
+    if line.kind is LineKind.LATE:  # what is kept is that of the whole line, and this is a difference
+        return
+    part, whole = kept.get("part", (1, 1))
+    if part != whole:
+        unit = words.days if whole <= _DAYS_MAX else words.seconds
+        yield unit.format(part=spoken.number(words, Decimal(part)), whole=spoken.number(words, Decimal(whole)))
+    rated = kept.get("rated")
+    if rated is not None and rated["billable"] != rated["quantity"] and not _is_flat(kept):
+        yield words.left.format(left=spoken.number(words, Decimal(rated["billable"])))
+    if rated is not None and rated["bounded"]:
+        yield words.minimum if Bounded(rated["bounded"]) is Bounded.MINIMUM else words.maximum
+    for off in kept.get("discounts", ()):
+        yield _less(words, invoice, off)
+
+
+def _is_flat(kept: Mapping[str, Any]) -> bool:
+    return "charge" in kept and kept["charge"]["model"]["name"] == Flat.name
+
+
+def _less(words: Words, invoice: Invoice, off: Mapping[str, str | None]) -> str:
+    if "percent" in off:
+        how = spoken.percent(words, Decimal(off["percent"] or 0))
+    else:
+        how = spoken.money(words, Money(Decimal(off["amount"] or 0), invoice.currency))
+    return words.less.format(off=how) + (f" ({seen(off['name'])})" if off["name"] else "")
 
 
 def _sums(words: Words, invoice: Invoice) -> tuple[Sum, ...]:
@@ -153,7 +186,8 @@ def _sums(words: Words, invoice: Invoice) -> tuple[Sum, ...]:
     if totals.discount or totals.taxes:
         rows.append(Sum(words.subtotal, shown(totals.subtotal)))
     if totals.discount:
-        rows.append(Sum(words.discount, shown(-totals.discount)))
+        named = ", ".join(dict.fromkeys(seen(one.name) for one in invoice.discounts if one.name))
+        rows.append(Sum(f"{words.discount}{f' ({named})' if named else ''}", shown(-totals.discount)))
     rows += [Sum(_tax(words, one, shown(one.base)), shown(one.amount)) for one in totals.taxes]
     rows.append(Sum(words.total, spoken.money(words, Money(totals.total, currency)), is_total=True))
     return tuple(rows)
