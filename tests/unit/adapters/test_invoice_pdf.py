@@ -176,6 +176,13 @@ def test_a_line_says_what_its_amount_came_from(locale: Locale, found: types.Line
     assert list(page.rows[0].details)[1:] == details
 
 
+def test_the_days_are_those_that_were_counted() -> None:
+    kept = {"days": ["2026-02-11", "2026-02-28"], "service_days": ["2026-02-01", "2026-02-28"]}
+    page = sheet.sheet(invoice(zone="America/New_York"), [rated(**kept)], settings=SETTINGS, is_test=False)
+    assert page.rows[0].details == ("February 11, 2026 to February 28, 2026",)
+    assert "February 1, 2026 to February 28, 2026" in [fact.value for fact in page.facts]
+
+
 def test_the_discount_of_the_document_has_its_names() -> None:
     totals = types.Totals(subtotal=Decimal("151.85"), discount=Decimal("11.85"), tax=Decimal(0), total=Decimal("140.00"))
     off = tuple(totals_types.DocumentDiscount(amount=Decimal(1), name=name) for name in ("Welcome", "Friend", "Welcome", None))

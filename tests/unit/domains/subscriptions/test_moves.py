@@ -115,3 +115,23 @@ def test_the_first_day_after_a_move_counts_though_it_is_over_before_its_midnight
     # August began at 22:00Z, at 18:00 on 31 July in New York. Canceled an hour later: 1 August counts, 30 days are given back.
     life = moved(BERLIN, NEW_YORK).do(at("2026-07-31T23:00:00Z"), commands.cancel, credit=True)
     assert amounts(life, "2026-08-02") == ["31.00", "31.00", "-30.00"]
+
+
+def test_a_charge_says_its_days_as_they_are_counted() -> None:
+    # By New York's clocks July would begin on 30 June and end on the 31st at 18:00, and August would begin on 31 July.
+    life = moved(BERLIN, NEW_YORK).do(at("2026-07-11T02:00:00Z"), commands.change_plan, plan("other", flat("62")), when=When.NOW)
+    found = [due for due in life.due(at("2026-08-01T05:00:00Z")) if due.charge and due.charge.code == "base"]
+    assert [tuple(f"{day:%m-%d}" for day in due.days or ()) for due in found] == [
+        ("07-01", "07-31"),
+        ("07-11", "07-31"),
+        ("07-11", "07-31"),
+        ("08-01", "08-31"),
+    ]
+    assert {tuple(f"{day:%m-%d}" for day in due.service_days or ()) for due in found} == {("07-01", "07-31"), ("08-01", "08-31")}
+
+
+def test_a_part_of_a_day_is_of_that_day() -> None:
+    second = plan("second", flat("31"), proration=Proration.SECOND)
+    life = Life(second, at("2026-07-01")).do(at("2026-07-11T02:00:00Z"), commands.cancel, credit=True)
+    (_, credit) = life.due(at("2026-07-12"))
+    assert [f"{day:%m-%d}" for day in credit.days or ()] == ["07-11", "07-31"]

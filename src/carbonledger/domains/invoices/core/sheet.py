@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from carbonledger.domains.accounts import types as accounts
 from carbonledger.domains.accounts.types import TaxTreatment
@@ -14,7 +13,7 @@ from carbonledger.domains.catalog.types import plans
 from carbonledger.domains.catalog.types.charges import Flat
 from carbonledger.domains.invoices.core import words as spoken
 from carbonledger.domains.invoices.core.words import Words
-from carbonledger.domains.invoices.types import printing
+from carbonledger.domains.invoices.types import days, printing
 from carbonledger.domains.invoices.types.invoices import Invoice, Issued, Line, LineKind, Origin, Party, Payment, TaxTotal
 from carbonledger.domains.invoices.types.printing import Fact, Row, Sum
 from carbonledger.domains.invoices.types.rating import Bounded
@@ -104,18 +103,16 @@ def _facts(words: Words, invoice: Invoice, issued: Issued, lines: Sequence[Line]
     ]
     if invoice.payment is Payment.UNPAID:
         facts.append(Fact(words.due, spoken.day(words, issued.due_on)))
-    starts = [line.service_start for line in lines if line.service_start is not None]
-    ends = [line.service_end for line in lines if line.service_end is not None]
-    if starts and ends:
-        facts.append(Fact(words.period, _days(words, min(starts), max(ends), zone)))
+    served = [found for line in lines if (found := days.of_service(line, zone)) is not None]
+    if served:
+        facts.append(Fact(words.period, _days(words, min(first for first, _ in served), max(last for _, last in served))))
     if issued.buyer.reference:
         facts.append(Fact(words.reference, seen(issued.buyer.reference)))
     return tuple(facts)
 
 
-def _days(words: Words, start: datetime, end: datetime, zone: ZoneInfo) -> str:
-    """Return the days of ``[start, end)``, the last one inside."""
-    first, last = zones.local_date(start, zone), zones.local_date(end - timedelta(microseconds=1), zone)
+def _days(words: Words, first: date, last: date) -> str:
+    """Return days, the last one inside."""
     if first == last:
         return spoken.day(words, first)
     return words.to.format(start=spoken.day(words, first), end=spoken.day(words, last))
@@ -123,8 +120,9 @@ def _days(words: Words, start: datetime, end: datetime, zone: ZoneInfo) -> str:
 
 def _row(words: Words, invoice: Invoice, line: Line) -> Row:
     details = [*_tiers(words, invoice, line), *_beside(words, invoice, line)]
-    if line.part_start is not None and line.part_end is not None:
-        details.insert(0, _days(words, line.part_start, line.part_end, zones.named(invoice.zone)))
+    part = days.of_part(line, zones.named(invoice.zone))
+    if part is not None:
+        details.insert(0, _days(words, *part))
     return Row(
         description=seen(line.description),
         details=tuple(details),

@@ -93,6 +93,10 @@ class Span:
         earliest = self.first if self.joint is None or at < self.joint.at else max(self.first, self.joint.on)
         return min(max(zones.local_date(at, zones.named(self.zone)), earliest), self.after)
 
+    def last_day(self, end: datetime) -> date:
+        """Return the date of the last day of a part of it that ends at ``end``, of which it may have only some hours."""
+        return min(self.day(end - timedelta(microseconds=1)), self.after - timedelta(days=1))
+
     def begin_of_day(self, at: datetime) -> datetime:
         """Return when the local day of ``at`` began, within the cycle."""
         day = periods.calendar_period(at, CalendarUnit.DAY, zones.named(self.zone))
