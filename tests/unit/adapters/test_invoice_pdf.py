@@ -149,6 +149,10 @@ OFF = [{"percent": "12.5", "name": None}, {"amount": "5", "name": "Welcome"}]
         (Locale.EN, rated(part=[17, 31], discounts=OFF), ["17 of 31 days", "less 12.5%", "less EUR\u00a05.00 (Welcome)"]),
         (Locale.DE, rated(part=[17, 31], discounts=OFF), ["17 von 31 Tagen", "abzüglich 12,5\u00a0%", "abzüglich 5,00\u00a0EUR (Welcome)"]),
         (Locale.FR, rated(part=[17, 31], discounts=OFF[:1]), ["17 jours sur 31", "moins 12,5\u202f%"]),
+        # Usage is not a part of itself; what is included in it, its bounds and an amount off are.
+        (Locale.EN, rated(part=[17, 31], stretches=[], discounts=OFF[:1]), ["less 12.5%"]),
+        (Locale.EN, rated(part=[17, 31], stretches=[], charge={"model": {"name": "standard"}, "minimum": "5"}), ["17 of 31 days"]),
+        (Locale.EN, rated(part=[17, 31], stretches=[], discounts=OFF[1:]), ["17 of 31 days", "less EUR\u00a05.00 (Welcome)"]),
         (Locale.EN, rated(part=[1_252_800, 2_592_000]), ["1,252,800 of 2,592,000 seconds"]),
         (
             Locale.EN,
@@ -174,6 +178,22 @@ OFF = [{"percent": "12.5", "name": None}, {"amount": "5", "name": "Welcome"}]
 def test_a_line_says_what_its_amount_came_from(locale: Locale, found: types.Line, details: list[str]) -> None:
     page = sheet.sheet(invoice(locale), [found], settings=SETTINGS, is_test=False)
     assert list(page.rows[0].details)[1:] == details
+
+
+def test_tax_inside_prices_stands_beneath_the_total_with_what_it_is_on() -> None:
+    # 119.00 with 19 % inside are 100.00 and 19.00; 20 % of 10.00 on top are 2.00.
+    inside = types.TaxTotal(code="a", name="VAT", percent=Decimal(19), is_inclusive=True, base=Decimal("100.00"), amount=Decimal("19.00"))
+    on_top = types.TaxTotal(code="b", name="GST", percent=Decimal(20), is_inclusive=False, base=Decimal("10.00"), amount=Decimal("2.00"))
+    totals = types.Totals(
+        subtotal=Decimal("129.00"), discount=Decimal(0), tax=Decimal("2.00"), total=Decimal("131.00"), taxes=(inside, on_top)
+    )
+    page = made(replace(invoice(), totals=totals))
+    assert [(one.label, one.value) for one in page.sums] == [
+        ("Subtotal", "129.00"),
+        ("GST 20% on 10.00", "2.00"),
+        ("Total", "EUR\u00a0131.00"),
+        ("of which VAT 19% on 100.00", "19.00"),
+    ]
 
 
 def test_the_days_are_those_that_were_counted() -> None:

@@ -119,13 +119,13 @@ def _days(words: Words, first: date, last: date) -> str:
 
 
 def _row(words: Words, invoice: Invoice, line: Line) -> Row:
-    details = [*_tiers(words, invoice, line), *_beside(words, invoice, line)]
     part = days.of_part(line, zones.named(invoice.zone))
-    if part is not None:
-        details.insert(0, _days(words, *part))
+    details: tuple[str, ...] = () if part is None else (_days(words, *part),)
+    if line.kind is not LineKind.LATE:  # what is kept is that of the whole line, and this is a difference
+        details += (*_parts(words, line), *_tiers(words, invoice, line), *_beside(words, invoice, line))
     return Row(
         description=seen(line.description),
-        details=tuple(details),
+        details=details,
         quantity=spoken.number(words, line.quantity),
         unit_price="" if line.unit_price is None else spoken.amount(words, Money(line.unit_price, invoice.currency)),
         amount=spoken.amount(words, Money(line.amount, invoice.currency)),
@@ -134,7 +134,7 @@ def _row(words: Words, invoice: Invoice, line: Line) -> Row:
 
 def _tiers(words: Words, invoice: Invoice, line: Line) -> Iterable[str]:
     tiers = line.explained.rated.get("tiers") or ()
-    if line.kind is LineKind.LATE or len(tiers) < 2 or len(tiers) > TIERS_MAX:  # noqa: PLR2004 - one tier says what the line says
+    if len(tiers) < 2 or len(tiers) > TIERS_MAX:  # noqa: PLR2004 - one tier says what the line says
         return
     for tier in tiers:
         rate = tier.get("rate_percent")
@@ -144,20 +144,23 @@ def _tiers(words: Words, invoice: Invoice, line: Line) -> Iterable[str]:
         yield said if not flat else f"{said}, {words.flat.format(price=spoken.amount(words, Money(flat, invoice.currency)))}"
 
 
-def _beside(words: Words, invoice: Invoice, line: Line) -> Iterable[str]:
-    """Yield what an amount came from beside quantity times price: the part of the period, what is included, bounds, discounts."""
-    kept = line.explained.rated
-    if line.kind is LineKind.LATE:  # what is kept is that of the whole line, and this is a difference
-        return
-    part, whole = kept.get("part", (1, 1))
-    if part != whole:
-        unit = words.days if whole <= _DAYS_MAX else words.seconds
-        yield unit.format(part=spoken.number(words, Decimal(part)), whole=spoken.number(words, Decimal(whole)))
+def _parts(words: Words, line: Line) -> Iterable[str]:
+    """Yield which part of a price and of a quantity was charged."""
+    kept, of_period = line.explained.rated, days.part(line)
+    if of_period is not None:
+        part, whole = (spoken.number(words, Decimal(count)) for count in of_period)
+        yield (words.days if of_period[1] <= _DAYS_MAX else words.seconds).format(part=part, whole=whole)
     rated = kept.get("rated")
     if rated is not None and rated["billable"] != rated["quantity"] and not _is_flat(kept):
         yield words.left.format(left=spoken.number(words, Decimal(rated["billable"])))
-    if rated is not None and rated["bounded"]:
-        yield words.minimum if Bounded(rated["bounded"]) is Bounded.MINIMUM else words.maximum
+
+
+def _beside(words: Words, invoice: Invoice, line: Line) -> Iterable[str]:
+    """Yield what became of an amount after its price: bounds and discounts."""
+    kept = line.explained.rated
+    bounded = (kept.get("rated") or {}).get("bounded")
+    if bounded:
+        yield words.minimum if Bounded(bounded) is Bounded.MINIMUM else words.maximum
     for off in kept.get("discounts", ()):
         yield _less(words, invoice, off)
 
@@ -186,9 +189,10 @@ def _sums(words: Words, invoice: Invoice) -> tuple[Sum, ...]:
     if totals.discount:
         named = ", ".join(dict.fromkeys(seen(one.name) for one in invoice.discounts if one.name))
         rows.append(Sum(f"{words.discount}{f' ({named})' if named else ''}", shown(-totals.discount)))
-    rows += [Sum(_tax(words, one, shown(one.base)), shown(one.amount)) for one in totals.taxes]
+    taxes = [(one.is_inclusive, Sum(_tax(words, one, shown(one.base)), shown(one.amount))) for one in totals.taxes]
+    rows += [row for is_inside, row in taxes if not is_inside]
     rows.append(Sum(words.total, spoken.money(words, Money(totals.total, currency)), is_total=True))
-    return tuple(rows)
+    return (*rows, *(row for is_inside, row in taxes if is_inside))
 
 
 def _tax(words: Words, one: TaxTotal, base: str) -> str:

@@ -13,6 +13,7 @@ from carbonledger.domains.catalog.types import Charge
 from carbonledger.domains.catalog.types.charges import Carbon, CostPlus
 from carbonledger.domains.invoices.service import explaining
 from carbonledger.domains.invoices.service.explaining import Explanation
+from carbonledger.domains.invoices.types import days
 from carbonledger.domains.telemetry.types.answers import Listed
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import exchange
@@ -139,9 +140,9 @@ def _steps(found: Explanation) -> Iterable[tuple[str, str]]:
         yield "By its price", f"{shown.number(rated['priced'])} {currency.code}"
         if rated["bounded"]:
             yield f"Held at the {rated['bounded']}", f"{shown.number(rated['amount'])} {currency.code}"
-    said = wording.part(*kept["part"]) if "part" in kept else ""
-    if said:
-        yield "Part of the period", said
+    part = days.part(line)
+    if part is not None:
+        yield "Part of the period", wording.part(*part)
     for off in kept.get("discounts", ()):
         yield "Discount", f"{shown.number(off['percent'])} %" if "percent" in off else f"{shown.number(off['amount'])} {currency.code}"
     yield from ((words, f"{shown.number(kept[name])} {currency.code}") for words, name in _LATE.items() if name in kept)

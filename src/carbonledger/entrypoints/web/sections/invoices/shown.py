@@ -135,7 +135,7 @@ def service(invoice: Invoice, line: Line) -> str:
 def notes(invoice: Invoice, line: Line) -> Iterable[str]:
     """Yield what a line's amount came from beside quantity times price."""
     kept = line.explained.rated
-    part, rated = kept.get("part"), kept.get("rated")
+    part, rated = days.part(line), kept.get("rated")
     said = "" if part is None else wording.part(*part)
     if said and line.kind is LineKind.CREDIT:
         yield f"gives back {said} of what was charged"
