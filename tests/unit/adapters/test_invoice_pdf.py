@@ -200,7 +200,8 @@ def test_the_days_are_those_that_were_counted() -> None:
     kept = {"days": ["2026-02-11", "2026-02-28"], "service_days": ["2026-02-01", "2026-02-28"]}
     page = sheet.sheet(invoice(zone="America/New_York"), [rated(**kept)], settings=SETTINGS, is_test=False)
     assert page.rows[0].details == ("February 11, 2026 to February 28, 2026",)
-    assert "February 1, 2026 to February 28, 2026" in [fact.value for fact in page.facts]
+    # And the invoice's service period is that of what it charges, not of the whole periods which that is a part of.
+    assert ("Service period", page.rows[0].details[0]) in [(fact.label, fact.value) for fact in page.facts]
 
 
 def test_the_discount_of_the_document_has_its_names() -> None:

@@ -103,7 +103,7 @@ def _facts(words: Words, invoice: Invoice, issued: Issued, lines: Sequence[Line]
     ]
     if invoice.payment is Payment.UNPAID:
         facts.append(Fact(words.due, spoken.day(words, issued.due_on)))
-    served = [found for line in lines if (found := days.of_service(line, zone)) is not None]
+    served = [found for line in lines if (found := days.of_part(line, zone)) is not None]
     if served:
         facts.append(Fact(words.period, _days(words, min(first for first, _ in served), max(last for _, last in served))))
     if issued.buyer.reference:
