@@ -133,7 +133,7 @@ class Installation:
     def request(self, method: str, path: str, *, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Send a request and return its status and its document."""
         place = urllib.parse.urlsplit(self.address)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=until.DEADLINE_S)
         with contextlib.closing(connection):
             given = {"Content-Type": "application/json"} if body is not None else {}
             connection.request(method, path, body=None if body is None else json.dumps(body), headers={**given, **(headers or {})})

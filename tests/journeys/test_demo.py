@@ -55,7 +55,7 @@ class Demo:
     def set_clock(self, now: datetime) -> None:
         body = json.dumps({"now": now.isoformat(), "frozen": True}).encode()
         request = urllib.request.Request(f"{self.control}/clock", data=body, headers={"Content-Type": "application/json"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the stand-ins' own address
+        with urllib.request.urlopen(request, timeout=until.DEADLINE_S) as answer:  # noqa: S310 - the stand-ins' own address
             assert answer.status == 200
 
     def connections(self) -> dict[str, dict[str, Any]]:
