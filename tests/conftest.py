@@ -29,7 +29,7 @@ import hypothesis
 import psutil
 import pytest
 
-from carbonledger.infra import clock, db, migrations, postgres
+from carbonledger.infra import clock, db, health, migrations, postgres
 from carbonledger.kernel import ids
 from tests import until
 
@@ -45,8 +45,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its o
 MEMORY_MIN_BYTES = 6 << 30  # a whole run writes under 2 GB, and the programs that it starts want as much
 
 
-# Nor is anybody told to come again because a busy machine keeps him waiting for a connection or a lock; whoever tests that sets it short.
-db.ACQUIRE_TIMEOUT_S = until.DEADLINE_S
+# Nor is anybody sent away because a busy machine keeps him waiting for a connection, a lock or an answer; whoever tests that sets it short.
+db.ACQUIRE_TIMEOUT_S = health.CHECK_TIMEOUT_S = until.DEADLINE_S
 db.STATEMENT_TIMEOUT_MS = int(1_000 * until.DEADLINE_S)
 
 
