@@ -141,6 +141,10 @@ class Installation:
             content = answer.read()
         return answer.status, json.loads(content) if content else None
 
+    def is_ready(self) -> bool:
+        """Whether every part is well: to be waited for, since one that a busy machine keeps from answering for two seconds is not."""
+        return self.request("GET", "/health/ready")[0] == 200
+
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """Ask it to stop and return its exit code."""
         self.process.send_signal(number)
