@@ -30,8 +30,8 @@ from tests import embedded, until, warm
 ROOT = Path(__file__).parents[1]
 COMMAND = ("-P", "-m", "carbonledger.entrypoints.cli.main")
 READY = "Ctrl-C stops everything."
-START_DEADLINE_S = 120.0
-STOP_DEADLINE_S = 90.0
+START_DEADLINE_S = 300.0
+STOP_DEADLINE_S = 180.0
 
 
 @contextlib.contextmanager
