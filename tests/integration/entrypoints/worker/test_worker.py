@@ -127,7 +127,7 @@ async def test_a_long_job_stays_its_workers_own(bench: Bench) -> None:
     async def has_beaten() -> bool:
         row = await bench.queue_row(job_id)
         assert row is not None
-        return clock.now() - row["heartbeat"] < timedelta(minutes=30)
+        return bool(clock.now() - row["heartbeat"] < timedelta(minutes=30))
 
     async with working(bench, concurrency=1, heartbeat_timeout_s=0.8):  # one: it never looks for another, nor for its own again
         await is_in_job.wait()
