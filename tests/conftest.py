@@ -29,7 +29,7 @@ import hypothesis
 import psutil
 import pytest
 
-from carbonledger.infra import clock, db, health, migrations, postgres
+from carbonledger.infra import clock, db, health, migrations, notify, postgres
 from carbonledger.kernel import ids
 from tests import until
 
@@ -46,7 +46,7 @@ MEMORY_MIN_BYTES = 6 << 30  # a whole run writes under 2 GB, and the programs th
 
 
 # Nor is anybody sent away because a busy machine keeps him waiting for a connection, a lock or an answer; whoever tests that sets it short.
-db.ACQUIRE_TIMEOUT_S = health.CHECK_TIMEOUT_S = until.DEADLINE_S
+db.ACQUIRE_TIMEOUT_S = health.CHECK_TIMEOUT_S = notify._PING_TIMEOUT_S = until.DEADLINE_S
 db.STATEMENT_TIMEOUT_MS = int(1_000 * until.DEADLINE_S)
 
 
