@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from carbonledger.domains.catalog.types import AnchorKind, Migration, PlanVersion, Proration
 from carbonledger.domains.catalog.types.charges import Flat, Timing
 from carbonledger.domains.subscriptions import types
-from carbonledger.domains.subscriptions.core import charging, commands, eras, standing, story, writing
-from carbonledger.domains.subscriptions.core.spans import Span
+from carbonledger.domains.subscriptions.core import charging, commands, standing, story, writing
 from carbonledger.domains.subscriptions.types import TRANSITIONS, DueCharge, DueKind, FactKind, Status, When
 from carbonledger.kernel import errors
 from carbonledger.kernel.period import CalendarUnit, Interval
@@ -197,28 +196,17 @@ def test_no_local_day_is_charged_twice_whatever_zones_do(first: PlanVersion, zon
     kept = any(fact.kind in (FactKind.CANCELED, FactKind.ENDED) and not fact.credit for fact in life.facts)
     if by_second or kept:  # parts of days may be charged to both; what an end keeps may be charged anew
         return
-    spans = _spans(life, looks[-1][0] + timedelta(days=100))
     debits: Counter[tuple[str, date]] = Counter()
     for one in due(life, len(life.facts), looks[-1][0] + timedelta(days=100)):
         if one.charge is None or not one.charge.prorated or one.charge.meter_code or one.charge.timing is ARREARS:
             continue
-        span, end = spans[one.service.start, one.service.end], one.part.end or one.part.start
-        first_day, after = span.day(one.part.start), span.day(end)
-        assert one.proration is not Proration.DAY or (after - first_day).days == one.numerator
-        for day in range((after - first_day).days):
+        assert one.days is not None
+        first_day, last = one.days
+        days = (last - first_day).days + 1
+        assert one.proration is not Proration.DAY or days == one.numerator  # what is told is what is charged
+        for day in range(days):
             debits[one.charge.code, first_day + timedelta(days=day)] += -1 if one.kind is DueKind.CREDIT else 1
     assert set(debits.values()) <= {0, 1}
-
-
-def _spans(life: Life, until: datetime) -> dict[tuple[datetime, datetime | None], Span]:
-    """Every cycle by its service period."""
-    found: dict[tuple[datetime, datetime | None], Span] = {}
-    for era in eras.eras(story.tell(life.facts), life.versions):
-        for span in era.spans():
-            if span.start > until:
-                break
-            found[span.start, span.end] = span
-    return found
 
 
 @given(first=st.sampled_from(PLANS), zone=st.sampled_from(ZONES), steps=STEPS)
