@@ -1,0 +1,175 @@
+"""One scene from beginning to end, with one kill or none, and what is then wrong."""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from tests.soak.bystep import asking, judge, parts
+from tests.soak.bystep.fate import Fate, Place, Step
+from tests.soak.bystep.scenes import SENT, Scene
+from tests.soak.bystep.stage import Stage
+from tests.soak.storm import pacing
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+ENDS_S = 90.0
+_LOOK_S = 0.03
+_REACHED_S = 1.0
+"""What a step after the last answer has to come."""
+_AGED_EVERY_S = 5.0
+_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, TimeoutError)
+_TIME_PASSES = "UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 hour' WHERE status = 'picked'"
+_DUE = "UPDATE pgqueuer SET execute_after = now() WHERE status = 'queued' AND execute_after > now()"
+_WAKE = "SELECT pg_notify('ch_pgqueuer', 'again')"
+_LIVE = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
+
+
+class Victim(enum.Enum):
+    """What is killed: the worker or API that asks, the backend that answers, the whole server."""
+
+    PROCESS = "process"
+    BACKEND = "backend"
+    POSTMASTER = "postmaster"
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What is killed where."""
+
+    scene: Scene
+    step: Step
+    place: Place
+    victim: Victim
+
+    def __str__(self) -> str:
+        return f"{self.scene.name}: {self.victim.value} killed {self.place.value} {str(self.step)[:200]}"
+
+
+@dataclass(slots=True)
+class Run:
+    """One run; ``violations`` are what is wrong in the end."""
+
+    stage: Stage
+    scene: Scene
+    kill: Kill | None = None
+    expected: judge.Books | None = None
+    fate: Fate = field(default_factory=Fate)
+    books: judge.Books = field(default_factory=dict)
+    answer: asking.Answer | None = None
+    violations: list[str] = field(default_factory=list)
+    _part: parts.Part | None = None
+    _is_back: bool = False
+
+    async def go(self) -> None:
+        """Do the scene, judge it, and leave nothing running."""
+        await self.stage.back_to(self.scene.kept)
+        self.stage.provider.goes_back(self.scene.told)
+        self._part = self.stage.part(self.scene.part)
+        if self.kill is not None:
+            is_process = self.kill.victim is Victim.PROCESS
+            self.fate = Fate((self.kill.step, self.kill.place), self._strike, is_asker=is_process)
+        self.stage.begin(self.fate)
+        try:
+            self._part.start()
+            await (self._send() if self.scene.request is not None else self._work())
+            if self.kill is not None and not self.fate.has_struck:
+                await pacing.holds(self._has_struck, deadline_s=_REACHED_S)
+        except (asking.NeverAnswered, TimeoutError) as failure:
+            self.violations.append(str(failure))
+        finally:
+            self._part.kill()
+            self.stage.begin(Fate())
+            await self.stage.relay.cut()
+        await self._judge()
+
+    async def _has_struck(self) -> bool:
+        return self.fate.has_struck
+
+    def _strike(self, backend: int | None) -> None:
+        assert self.kill is not None
+        assert self._part is not None
+        ground = self.stage.ground
+        if self.kill.victim is Victim.PROCESS:
+            self._part.kill()
+        elif self.kill.victim is Victim.POSTMASTER:
+            ground.kill_postmaster()
+        elif (pid := backend or self.stage.relay.backend) is not None:
+            ground.kill_backend(pid)
+
+    async def _send(self) -> None:
+        """Send until it is acknowledged."""
+        assert self.scene.request is not None
+        request = self.stage.signed(self.scene.request)
+        self.answer = await asking.ask(self.stage.api_port, request, self.fate, between=self._bring_back)
+        if self.answer.status >= 300:  # noqa: PLR2004 - of HTTP
+            self.violations.append(f"answered {self.answer.status} {self.answer.body[:300]!r}")
+
+    async def _work(self) -> None:
+        """Wait until every job has ended; time passes for those that wait."""
+        end, aged_at = time.monotonic() + ENDS_S, time.monotonic()
+        while time.monotonic() < end:
+            was_killed = self._bring_back()
+            is_late = time.monotonic() - aged_at > _AGED_EVERY_S
+            if is_late:
+                aged_at = time.monotonic()
+            try:
+                async with self.stage.ground.connected() as conn:
+                    while not self._is_over():
+                        if await self._has_ended(conn, is_aging=was_killed or is_late):
+                            return
+                        was_killed = is_late = False
+                        if time.monotonic() > end or time.monotonic() - aged_at > _AGED_EVERY_S:
+                            break
+                        await pacing.pause(_LOOK_S)
+            except _AWAY:
+                await pacing.pause(_LOOK_S)
+        raise TimeoutError(f"jobs have not ended in {ENDS_S:.0f} s")
+
+    def _is_over(self) -> bool:
+        """Whether the process that works is dead and not yet replaced."""
+        assert self._part is not None
+        return self._part.ended() is not None
+
+    def _bring_back(self) -> bool:
+        """Start another process in place of the killed one, and say so."""
+        assert self._part is not None
+        code = self._part.ended()
+        if code is None:
+            return False
+        was_struck = self.kill is not None and self.kill.victim is Victim.PROCESS and self.fate.has_struck and not self._is_back
+        if not was_struck:
+            self.violations.append(f"the {self._part.name} ended by itself, with {code}")
+        self._is_back = True
+        self._part.start()
+        return True
+
+    @staticmethod
+    async def _has_ended(conn: Connection, *, is_aging: bool) -> bool:
+        if is_aging:
+            await conn.execute(_TIME_PASSES)
+            await conn.execute(_WAKE)
+        if await conn.execute(_DUE) != "UPDATE 0":
+            await conn.execute(_WAKE)
+        return bool(await conn.fetchval(_LIVE) == 0)
+
+    async def _judge(self) -> None:
+        organization_id = self.stage.organization_id
+        async with self.stage.ground.connected() as conn:
+            self.books = await judge.books(conn, organization_id)
+            if self.expected is not None:
+                self.violations += judge.differences(self.expected, self.books)
+            if self.scene.truth is not None:
+                self.violations += await judge.untrue(conn, organization_id, self.scene.truth)
+                self.violations += await judge.stuck(conn)
+                self.violations += await judge.untraceable(conn, organization_id, self.stage.objects)
+            if self.scene.sent:
+                self.violations += await judge.unsent(conn, organization_id, self.scene.sent, named=SENT)
+            self.violations += await judge.left(conn)
+        async with self.stage.database() as database:
+            self.violations += await judge.unsummed(database, organization_id)
