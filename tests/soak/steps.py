@@ -13,6 +13,7 @@ import asyncio
 import os
 import random
 import secrets
+import shlex
 import signal
 import tempfile
 import time
@@ -41,7 +42,6 @@ class Found:
     steps: set[tuple[str, Step]] = field(default_factory=set)
     missed: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
-    runs: int = 0
 
 
 def orders(counted: Sequence[tuple[scenes.Scene, Sequence[Step]]], rng: random.Random) -> list[Kill]:
@@ -70,26 +70,27 @@ async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace)
         for scene in await scenes.prepare(built):
             run = Run(built, scene)
             await run.go()
-            found.violations += [f"{scene.name}, without a kill: {words}" for words in run.violations]
+            found.violations += [f"{scene.name} without a kill: {words}" for words in run.violations]
             counted.append((scene, run.fate.passed))
             books[scene.name] = run.books
             print(f"  {scene.name:16} {len(run.fate.passed)} steps", flush=True)
         rng = random.Random(options.seed)
-        every = [kill for kill in orders(counted, rng) if all(word in str(kill) for word in options.only)]
+        every = [kill for kill in orders(counted, rng) if not options.only or any(words in str(kill) for words in options.only)]
         kills = chosen(every, options.scale, rng)[options.begin :][: options.many]
         steps = sum(len(steps) for _, steps in counted)
         print(f"  to be killed     {len(kills)} times, of {len(every)} ways at {steps} steps", flush=True)
+        began = time.monotonic()
         for number, kill in enumerate(kills, 1):
             run = Run(built, kill.scene, kill, books[kill.scene.name])
             await run.go()
-            _note(found, run, kill, place=options.begin + number - 1)
+            _note(found, run, kill)
             if number % _TOLD_EVERY == 0:
-                print(f"  {number} of {len(kills)}: {found.killed.total()} kills, {len(found.violations)} violations", flush=True)
+                spent = f"{time.monotonic() - began:.0f} s"
+                print(f"  {number} of {len(kills)}: {found.killed.total()} kills, {len(found.violations)} violations, {spent}", flush=True)
     return found
 
 
-def _note(found: Found, run: Run, kill: Kill, *, place: int) -> None:
-    found.runs += 1
+def _note(found: Found, run: Run, kill: Kill) -> None:
     if run.fate.has_struck:
         victim = kill.scene.part if kill.victim is Victim.PROCESS else kill.victim.value
         found.killed[victim] += 1
@@ -97,10 +98,10 @@ def _note(found: Found, run: Run, kill: Kill, *, place: int) -> None:
     else:
         found.missed.append(str(kill))
     if run.violations:
-        words = [f"{place}. {kill}", *(f"    {each}" for each in run.violations)]
-        found.violations.append("\n    ".join(words))
-        print("  !", *words, sep="\n    ", flush=True)
-        print(run.stage.log.read_text(errors="replace")[-_LOG_CHARS:] if run.stage.log.exists() else "", flush=True)
+        words = "\n      ".join([str(kill), *run.violations, f"replay: python3 dev.py soak steps --only {shlex.quote(str(kill))}"])
+        found.violations.append(words)
+        said = run.stage.log.read_text(errors="replace")[-_LOG_CHARS:] if run.stage.log.exists() else ""
+        print(f"  ! {words}", "    its last words", said, sep="\n", flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -108,7 +109,13 @@ def _options() -> argparse.Namespace:
     told = f"part of all kills, evenly over the steps; 1 is each, {SCALE_LEAST:g} to {SCALE_MOST:g}"
     parser.add_argument("--scale", type=float, default=1.0, help=told)
     parser.add_argument("--seed", type=int, default=None, help="of the choice; a new one if left out")
-    parser.add_argument("--only", action="append", default=[], metavar="WORDS", help="kills that say so: 'first poll', 'backend', 'COMMIT'")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="only kills that say so, such as 'first poll' or 'backend killed'; may be given again, for others too",
+    )
     parser.add_argument("--begin", type=int, default=0, metavar="PLACE", help="leave out the kills before this one (from 0), to resume")
     parser.add_argument("--many", type=int, default=None, metavar="KILLS", help="end after so many")
     options = parser.parse_args()
@@ -127,7 +134,7 @@ def main() -> int:
     """Run and say how it went."""
     options = _options()
     signal.signal(signal.SIGTERM, _terminated)
-    only = "".join(f" --only '{words}'" for words in options.only)
+    only = "".join(f" --only {shlex.quote(words)}" for words in options.only)
     print(f"steps: --scale {options.scale:g} --seed {options.seed}{only}, {os.cpu_count()} cores", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="carbonledger-soak-") as name:
@@ -138,8 +145,6 @@ def main() -> int:
     print(f"  not reached      {len(found.missed)}", *found.missed[:_SHOWN_MAX], sep="\n    ")
     print(f"  took             {time.monotonic() - began:.0f} s in all")
     print(f"  violations       {len(found.violations)}", *found.violations[:_SHOWN_MAX], sep="\n    ")
-    if found.violations:
-        print(f"replay: python3 dev.py soak steps --scale {options.scale:g} --seed {options.seed}{only} --begin PLACE --many 1")
     return 1 if found.violations else 0
 
 

@@ -61,7 +61,7 @@ async def ask(port: int, request: Request, fate: Fate, *, between: Callable[[], 
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             last = type(error).__name__
         else:
-            if status < 500 and not (status == 409 and b'"in_progress"' in body):  # noqa: PLR2004 - of HTTP
+            if status < 500 and not (status == 409 and b'"in_progress"' in body):
                 return Answer(status, body, sent)
             last = f"{status} {body[:300]!r}"
         between()
@@ -70,8 +70,8 @@ async def ask(port: int, request: Request, fate: Fate, *, between: Callable[[], 
 
 
 async def _once(port: int, request: Request, fate: Fate) -> tuple[int, bytes]:
-    step = fate.begins(f"client: {request.method} {request.path}")
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    step = fate.begins(f"client: {request.method} {request.path}")
     try:
         head = {
             "Host": "localhost",

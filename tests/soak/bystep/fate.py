@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -43,11 +43,15 @@ class Fate:
     is_asker: bool = False
     """Whether it kills who asks, to whom then nothing can be answered."""
     has_struck: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What is called otherwise in every run, such as an id, and what it is called here."""
     passed: list[Step] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
 
     def begins(self, what: str) -> Step:
         """Count a step."""
+        for id_, name in self.names.items():
+            what = what.replace(id_, name)
         self._counts[what] += 1
         step = Step(what, self._counts[what])
         self.passed.append(step)

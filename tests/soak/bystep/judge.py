@@ -49,7 +49,9 @@ SELECT s.model, date_trunc('hour', e.occurred_at) AS hour, sum(e.uncached_input)
 FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id
 WHERE e.organization_id = $1 AND s.source = 'connection' GROUP BY 1, 2
 """
-_SENT = "SELECT idempotency_key, uncached_input, output, revision FROM telemetry_events WHERE organization_id = $1 AND idempotency_key LIKE $2"
+_SENT = (
+    "SELECT idempotency_key, uncached_input, output, revision FROM telemetry_events WHERE organization_id = $1 AND idempotency_key LIKE $2"
+)
 _STUCK = {
     "jobs have not ended": "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')",
     "rows are in the queue": "SELECT count(*) FROM pgqueuer",

@@ -97,7 +97,7 @@ class Provider:
         await self._app(scope, receive, sending)
         self._meets(self.fate.strikes(step, Place.AFTER))
 
-    def _meets(self, has_struck: bool) -> None:  # noqa: FBT001 - the one thing that it is told
+    def _meets(self, has_struck: bool) -> None:
         if has_struck and self.fate.is_asker:
             raise _Gone
 

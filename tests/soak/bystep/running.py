@@ -23,10 +23,19 @@ _LOOK_S = 0.03
 _REACHED_S = 1.0
 """What a step after the last answer has to come."""
 _AGED_EVERY_S = 5.0
-_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, TimeoutError)
+_AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    TimeoutError,
+)
 _TIME_PASSES = "UPDATE pgqueuer SET heartbeat = heartbeat - interval '1 hour' WHERE status = 'picked'"
 _DUE = "UPDATE pgqueuer SET execute_after = now() WHERE status = 'queued' AND execute_after > now()"
 _WAKE = "SELECT pg_notify('ch_pgqueuer', 'again')"
+_SERVES = ("pgqueuer", "key_by_hash")
+"""In the first steps of a worker, or of an API, that has come up: it looks for jobs, or for who asks."""
 _LIVE = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
 
 
@@ -71,9 +80,10 @@ class Run:
         await self.stage.back_to(self.scene.kept)
         self.stage.provider.goes_back(self.scene.told)
         self._part = self.stage.part(self.scene.part)
+        self.fate.names = {str(self.stage.organization_id): "ours"}
         if self.kill is not None:
-            is_process = self.kill.victim is Victim.PROCESS
-            self.fate = Fate((self.kill.step, self.kill.place), self._strike, is_asker=is_process)
+            self.fate.at, self.fate.kill = (self.kill.step, self.kill.place), self._strike
+            self.fate.is_asker = self.kill.victim is Victim.PROCESS
         self.stage.begin(self.fate)
         try:
             self._part.start()
@@ -105,9 +115,11 @@ class Run:
     async def _send(self) -> None:
         """Send until it is acknowledged."""
         assert self.scene.request is not None
+        # Not into the queue of a socket that nobody serves yet: what is cut off later is to be cut off in the API's own hands.
+        await asking.ask(self.stage.api_port, asking.Request("GET", "/health"), Fate(), between=self._bring_back)
         request = self.stage.signed(self.scene.request)
         self.answer = await asking.ask(self.stage.api_port, request, self.fate, between=self._bring_back)
-        if self.answer.status >= 300:  # noqa: PLR2004 - of HTTP
+        if self.answer.status >= 300:
             self.violations.append(f"answered {self.answer.status} {self.answer.body[:300]!r}")
 
     async def _work(self) -> None:
@@ -142,12 +154,18 @@ class Run:
         code = self._part.ended()
         if code is None:
             return False
-        was_struck = self.kill is not None and self.kill.victim is Victim.PROCESS and self.fate.has_struck and not self._is_back
-        if not was_struck:
+        if self._is_back or not self._may_end():
             self.violations.append(f"the {self._part.name} ended by itself, with {code}")
         self._is_back = True
         self._part.start()
         return True
+
+    def _may_end(self) -> bool:
+        """Whether it was killed, or had not begun to serve when the database went: then it ends, to be started again."""
+        if self.kill is None or not self.fate.has_struck:
+            return False
+        before = self.fate.passed[: self.fate.passed.index(self.kill.step)]
+        return self.kill.victim is Victim.PROCESS or not any(word in step.what for step in before for word in _SERVES)
 
     @staticmethod
     async def _has_ended(conn: Connection, *, is_aging: bool) -> bool:

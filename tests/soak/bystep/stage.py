@@ -19,6 +19,7 @@ from tests.soak.bystep.provider import Provider
 from tests.soak.bystep.relay import Relay
 
 HOUSE: Final = "cl_live_" + "h" * 40
+NOBODY: Final = UUID(int=0)
 _PORT = 5432  # in the name of the socket
 
 
@@ -34,7 +35,7 @@ class Stage:
     fate: Fate = field(default_factory=Fate)
     keys: str = field(default_factory=lambda: crypto.generate_key().reveal())
     token: str = HOUSE
-    organization_id: UUID = UUID(int=0)
+    organization_id: UUID = NOBODY
 
     @property
     def objects(self) -> Path:
