@@ -66,13 +66,13 @@ def chosen(every: Sequence[Kill], scale: float, rng: random.Random) -> list[Kill
 async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace) -> Found:
     found = Found()
     async with stage.built(home, ground) as built:
-        counted, books = [], {}
+        counted, whole = [], {}
         for scene in await scenes.prepare(built):
             run = Run(built, scene)
             await run.go()
             found.violations += [f"{scene.name} without a kill: {words}" for words in run.violations]
             counted.append((scene, run.fate.passed))
-            books[scene.name] = run.books
+            whole[scene.name] = run
             print(f"  {scene.name:16} {len(run.fate.passed)} steps", flush=True)
         rng = random.Random(options.seed)
         every = [kill for kill in orders(counted, rng) if not options.only or any(words in str(kill) for words in options.only)]
@@ -81,7 +81,7 @@ async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace)
         print(f"  to be killed     {len(kills)} times, of {len(every)} ways at {steps} steps", flush=True)
         began = time.monotonic()
         for number, kill in enumerate(kills, 1):
-            run = Run(built, kill.scene, kill, books[kill.scene.name])
+            run = Run(built, kill.scene, kill, whole[kill.scene.name])
             await run.go()
             _note(found, run, kill)
             if number % _TOLD_EVERY == 0:

@@ -50,7 +50,7 @@ class Answer:
         return json.loads(self.body)
 
 
-async def ask(port: int, request: Request, fate: Fate, *, between: Callable[[], None]) -> Answer:
+async def ask(port: int, request: Request, fate: Fate, *, between: Callable[[], object]) -> Answer:
     """Send until answered; ``between`` is called before each repetition. Raises ``NeverAnswered``."""
     end, last, sent = time.monotonic() + ANSWER_S, "nothing", 0
     while time.monotonic() < end:

@@ -67,7 +67,8 @@ class Run:
     stage: Stage
     scene: Scene
     kill: Kill | None = None
-    expected: judge.Books | None = None
+    expected: Run | None = None
+    """The run without a kill."""
     fate: Fate = field(default_factory=Fate)
     books: judge.Books = field(default_factory=dict)
     answer: asking.Answer | None = None
@@ -181,7 +182,7 @@ class Run:
         async with self.stage.ground.connected() as conn:
             self.books = await judge.books(conn, organization_id)
             if self.expected is not None:
-                self.violations += judge.differences(self.expected, self.books)
+                self.violations += [*self._misanswered(self.expected), *judge.differences(self.expected.books, self.books)]
             if self.scene.truth is not None:
                 self.violations += await judge.untrue(conn, organization_id, self.scene.truth)
                 self.violations += await judge.stuck(conn)
@@ -191,3 +192,9 @@ class Run:
             self.violations += await judge.left(conn)
         async with self.stage.database() as database:
             self.violations += await judge.unsummed(database, organization_id)
+
+    def _misanswered(self, expected: Run) -> list[str]:
+        """Say whether the answer is another than it was without a kill, where a key says that it must not be."""
+        if not self.scene.is_replayed or self.answer is None or expected.answer is None or self.answer.body == expected.answer.body:
+            return []
+        return [f"answered {self.answer.body[:300]!r} at sending {self.answer.sent}"]

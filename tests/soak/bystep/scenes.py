@@ -49,6 +49,11 @@ class Scene:
     truth: Truth | None = None
     sent: Counts = field(default_factory=dict)
 
+    @property
+    def is_replayed(self) -> bool:
+        """Whether every answer to the request must be the same, to the byte."""
+        return self.request is not None and "Idempotency-Key" in self.request.headers
+
 
 async def prepare(stage: Stage) -> tuple[Scene, ...]:
     """Make the states from which the scenes begin, by the product's own means."""
