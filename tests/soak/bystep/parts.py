@@ -14,10 +14,8 @@ from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from carbonledger.entrypoints.cli import preparing, serving
-from carbonledger.entrypoints.worker import registry
-
 WORKER, API = "worker", "api"
+_LOADED = "tests.soak.bystep.loaded"
 
 
 class Part:
@@ -26,7 +24,7 @@ class Part:
     def __init__(self, name: str, environ: Mapping[str, str], log: Path, *, port: int = 0) -> None:
         self.name = name
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__])
+        self._context.set_forkserver_preload([_LOADED])
         self._arguments = (name, dict(environ), str(log), port)
         self._process: ForkServerProcess | None = None
 
@@ -60,12 +58,11 @@ def _run(name: str, environ: dict[str, str], log: str, port: int) -> None:
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(opened, sys.stdout.fileno())
     os.dup2(opened, sys.stderr.fileno())
+    from carbonledger.entrypoints.cli import preparing, serving  # loaded before the fork, and by nobody else
+
     if name == WORKER:
         serving.worker(metrics_port=None)
     elif name == API:
         serving.api(host="127.0.0.1", port=port, fd=None)
     else:
         preparing.migrate(json=True)
-
-
-registry.load()  # before the fork, with all that it imports

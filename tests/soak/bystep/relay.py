@@ -108,6 +108,8 @@ class _Link:
                         raise _Cut
                     self._asked.append((step, bytes([kind])))
                 self._to_server.write(batch)
+            if self._to_server.is_closing():
+                return
             await self._to_server.drain()
 
     async def _back(self) -> None:
@@ -117,6 +119,8 @@ class _Link:
                 if kind == ord("K"):
                     self._backend = wire.backend(frame)
                 await self._give(kind, frame)
+            if self._to_process.is_closing():
+                return  # it was killed, and nobody hears the rest
             await self._to_process.drain()
 
     async def _give(self, kind: int, frame: bytes) -> None:
