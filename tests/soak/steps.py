@@ -38,19 +38,20 @@ _LOG_CHARS: Final = 3000
 class Found:
     """What came of the kills so far."""
 
+    counted: int = 0
     killed: Counter[str] = field(default_factory=Counter)
     steps: set[tuple[str, Step]] = field(default_factory=set)
     missed: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
 
-def orders(counted: Sequence[tuple[scenes.Scene, Sequence[Step]]], rng: random.Random) -> list[Kill]:
+def orders(counted: Sequence[tuple[scenes.Scene, Sequence[Step]]], *, seed: int) -> list[Kill]:
     """Return every kill there is: by scene and step, and within a step in an order of the seed's, so that a slice has all kinds."""
     found = []
     for scene, steps in counted:
         for step in steps:
             kinds = [(place, victim) for place in Place for victim in Victim]
-            rng.shuffle(kinds)
+            random.Random(f"{seed} {scene.name} {step}").shuffle(kinds)  # whatever else is counted
             found += [Kill(scene, step, place, victim) for place, victim in kinds]
     return found
 
@@ -63,8 +64,7 @@ def chosen(every: Sequence[Kill], scale: float, rng: random.Random) -> list[Kill
     return [every[min(int(offset + number * stride), len(every) - 1)] for number in range(many)]
 
 
-async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace) -> Found:
-    found = Found()
+async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace, found: Found) -> None:
     async with stage.built(home, ground) as built:
         counted, whole = [], {}
         for scene in await scenes.prepare(built):
@@ -74,11 +74,12 @@ async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace)
             counted.append((scene, run.fate.passed))
             whole[scene.name] = run
             print(f"  {scene.name:16} {len(run.fate.passed)} steps", flush=True)
-        rng = random.Random(options.seed)
-        every = [kill for kill in orders(counted, rng) if not options.only or any(words in str(kill) for words in options.only)]
-        kills = chosen(every, options.scale, rng)[options.begin :][: options.many]
-        steps = sum(len(steps) for _, steps in counted)
-        print(f"  to be killed     {len(kills)} times, of {len(every)} ways at {steps} steps", flush=True)
+        every = [
+            kill for kill in orders(counted, seed=options.seed) if not options.only or any(words in str(kill) for words in options.only)
+        ]
+        kills = chosen(every, options.scale, random.Random(options.seed))[options.begin :][: options.many]
+        found.counted = len({(kill.scene.name, kill.step) for kill in every})
+        print(f"  to be killed     {len(kills)} times, of {len(every)} ways at {found.counted} steps", flush=True)
         began = time.monotonic()
         for number, kill in enumerate(kills, 1):
             run = Run(built, kill.scene, kill, whole[kill.scene.name])
@@ -87,7 +88,6 @@ async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace)
             if number % _TOLD_EVERY == 0:
                 spent = f"{time.monotonic() - began:.0f} s"
                 print(f"  {number} of {len(kills)}: {found.killed.total()} kills, {len(found.violations)} violations, {spent}", flush=True)
-    return found
 
 
 def _note(found: Found, run: Run, kill: Kill) -> None:
@@ -136,15 +136,17 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminated)
     only = "".join(f" --only {shlex.quote(words)}" for words in options.only)
     print(f"steps: --scale {options.scale:g} --seed {options.seed}{only}, {os.cpu_count()} cores", flush=True)
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="carbonledger-soak-") as name:
-        os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
-        with grounds.standing(Path(name)) as ground:
-            found = asyncio.run(_main(Path(name), ground, options))
-    print(f"  killed           {found.killed.total()} times {dict(found.killed)}, at {len(found.steps)} steps")
-    print(f"  not reached      {len(found.missed)}", *found.missed[:_SHOWN_MAX], sep="\n    ")
-    print(f"  took             {time.monotonic() - began:.0f} s in all")
-    print(f"  violations       {len(found.violations)}", *found.violations[:_SHOWN_MAX], sep="\n    ")
+    began, found = time.monotonic(), Found()
+    try:
+        with tempfile.TemporaryDirectory(prefix="carbonledger-soak-") as name:
+            os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
+            with grounds.standing(Path(name)) as ground:
+                asyncio.run(_main(Path(name), ground, options, found))
+    finally:  # stopped before its end it says how far it came
+        print(f"  killed           {found.killed.total()} times {dict(found.killed)}, at {len(found.steps)} of {found.counted} steps")
+        print(f"  not reached      {len(found.missed)}", *found.missed[:_SHOWN_MAX], sep="\n    ")
+        print(f"  took             {time.monotonic() - began:.0f} s in all")
+        print(f"  violations       {len(found.violations)}", *found.violations[:_SHOWN_MAX], sep="\n    ")
     return 1 if found.violations else 0
 
 

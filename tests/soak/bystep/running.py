@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from carbonledger.infra import db
 from tests.soak.bystep import asking, judge, parts
 from tests.soak.bystep.fate import Fate, Place, Step
 from tests.soak.bystep.scenes import SENT, Scene
@@ -178,20 +179,36 @@ class Run:
         return bool(await conn.fetchval(_LIVE) == 0)
 
     async def _judge(self) -> None:
-        organization_id = self.stage.organization_id
+        """Judge, as soon as the server is there and stays: it may only now come to its end."""
+        judged: list[str] | None = None
+
+        async def is_judged() -> bool:
+            nonlocal judged
+            try:
+                judged = await self._judged()
+            except (*_AWAY, db.DatabaseUnavailable):
+                return False
+            return True
+
+        if not await pacing.holds(is_judged, deadline_s=ENDS_S):
+            judged = [f"the server is not back in {ENDS_S:.0f} s"]
+        self.violations += judged or []
+
+    async def _judged(self) -> list[str]:
+        organization_id, words = self.stage.organization_id, list[str]()
         async with self.stage.ground.connected() as conn:
             self.books = await judge.books(conn, organization_id)
             if self.expected is not None:
-                self.violations += [*self._misanswered(self.expected), *judge.differences(self.expected.books, self.books)]
+                words += [*self._misanswered(self.expected), *judge.differences(self.expected.books, self.books)]
             if self.scene.truth is not None:
-                self.violations += await judge.untrue(conn, organization_id, self.scene.truth)
-                self.violations += await judge.stuck(conn)
-                self.violations += await judge.untraceable(conn, organization_id, self.stage.objects)
+                words += await judge.untrue(conn, organization_id, self.scene.truth)
+                words += await judge.stuck(conn)
+                words += await judge.untraceable(conn, organization_id, self.stage.objects)
             if self.scene.sent:
-                self.violations += await judge.unsent(conn, organization_id, self.scene.sent, named=SENT)
-            self.violations += await judge.left(conn)
+                words += await judge.unsent(conn, organization_id, self.scene.sent, named=SENT)
+            words += await judge.left(conn)
         async with self.stage.database() as database:
-            self.violations += await judge.unsummed(database, organization_id)
+            return words + await judge.unsummed(database, organization_id)
 
     def _misanswered(self, expected: Run) -> list[str]:
         """Say whether the answer is another than it was without a kill, where a key says that it must not be."""

@@ -110,7 +110,7 @@ COUNTED = [(SCENE, [Step("SELECT", number) for number in range(1, 21)])]
 
 
 def test_there_is_a_kill_for_every_step_place_and_victim() -> None:
-    every = steps.orders(COUNTED, random.Random(1))
+    every = steps.orders(COUNTED, seed=1)
     assert len(every) == 20 * 3 * 3
     ways = {(kill.step, kill.place, kill.victim) for kill in every}
     assert ways == {(step, place, victim) for step in COUNTED[0][1] for place in Place for victim in Victim}
@@ -118,7 +118,7 @@ def test_there_is_a_kill_for_every_step_place_and_victim() -> None:
 
 
 def test_a_slice_goes_evenly_over_the_steps_and_has_all_kinds() -> None:
-    every = steps.orders(COUNTED, random.Random(1))
+    every = steps.orders(COUNTED, seed=1)
     some = steps.chosen(every, 0.25, random.Random(1))
     assert len(some) == 45
     assert {kill.step for kill in some} == {step for _, steps_ in COUNTED for step in steps_}
