@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from carbonledger.entrypoints.cli import preparing, serving
+from carbonledger.entrypoints.cli import preparing, serving, working
 from carbonledger.entrypoints.worker import registry
 
-__all__ = ["preparing", "serving"]
+__all__ = ["preparing", "serving", "working"]
 
 registry.load()

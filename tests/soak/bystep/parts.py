@@ -58,10 +58,10 @@ def _run(name: str, environ: dict[str, str], log: str, port: int) -> None:
     opened = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(opened, sys.stdout.fileno())
     os.dup2(opened, sys.stderr.fileno())
-    from carbonledger.entrypoints.cli import preparing, serving  # loaded before the fork, and by nobody else
+    from carbonledger.entrypoints.cli import preparing, serving, working  # loaded before the fork, and by nobody else
 
     if name == WORKER:
-        serving.worker(metrics_port=None)
+        working.worker(metrics_port=None)
     elif name == API:
         serving.api(host="127.0.0.1", port=port, fd=None)
     else:
