@@ -75,7 +75,8 @@ class Run:
     answer: asking.Answer | None = None
     violations: list[str] = field(default_factory=list)
     _part: parts.Part | None = None
-    _is_back: bool = False
+    _was_killed: bool = False
+    _since: int = 0  # steps that had passed when the process was started
 
     async def go(self) -> None:
         """Do the scene, judge it, and leave nothing running."""
@@ -151,23 +152,26 @@ class Run:
         return self._part.ended() is not None
 
     def _bring_back(self) -> bool:
-        """Start another process in place of the killed one, and say so."""
+        """Start another process in place of one that is gone, and say so."""
         assert self._part is not None
         code = self._part.ended()
         if code is None:
             return False
-        if self._is_back or not self._may_end():
+        if not self._may_end():
             self.violations.append(f"the {self._part.name} ended by itself, with {code}")
-        self._is_back = True
+        self._was_killed = self._was_killed or self._is_victim()
+        self._since = len(self.fate.passed)
         self._part.start()
         return True
 
+    def _is_victim(self) -> bool:
+        return self.kill is not None and self.kill.victim is Victim.PROCESS and self.fate.has_struck
+
     def _may_end(self) -> bool:
-        """Whether it was killed, or had not begun to serve when the database went: then it ends, to be started again."""
-        if self.kill is None or not self.fate.has_struck:
-            return False
-        before = self.fate.passed[: self.fate.passed.index(self.kill.step)]
-        return self.kill.victim is Victim.PROCESS or not any(word in step.what for step in before for word in _SERVES)
+        """Whether it was killed, or had not begun to serve when the database went: then it ends, to be started until that is back."""
+        if self._is_victim():
+            return not self._was_killed
+        return self.fate.has_struck and not any(word in step.what for step in self.fate.passed[self._since :] for word in _SERVES)
 
     @staticmethod
     async def _has_ended(conn: Connection, *, is_aging: bool) -> bool:
