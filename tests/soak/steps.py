@@ -57,11 +57,13 @@ def orders(counted: Sequence[tuple[scenes.Scene, Sequence[Step]]], *, seed: int)
 
 
 def chosen(every: Sequence[Kill], scale: float, rng: random.Random) -> list[Kill]:
-    """Return the part of them that the scale says, evenly."""
+    """Return the part of them that the scale says, evenly, and in any order: a run that is stopped has been everywhere."""
     many = max(round(len(every) * scale), 1)
     stride = len(every) / many
     offset = rng.random() * stride
-    return [every[min(int(offset + number * stride), len(every) - 1)] for number in range(many)]
+    kills = [every[min(int(offset + number * stride), len(every) - 1)] for number in range(many)]
+    rng.shuffle(kills)
+    return kills
 
 
 async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace, found: Found) -> None:
