@@ -10,6 +10,9 @@ import enum
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+_SHOWN_CHARS: Final = 160
 
 
 class Place(enum.Enum):
@@ -31,7 +34,7 @@ class Step:
     nth: int
 
     def __str__(self) -> str:
-        return f"{self.what} (no. {self.nth})"
+        return f"{self.what[:_SHOWN_CHARS]} (no. {self.nth})"
 
 
 @dataclass(slots=True)

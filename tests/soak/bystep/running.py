@@ -58,7 +58,7 @@ class Kill:
     victim: Victim
 
     def __str__(self) -> str:
-        return f"{self.scene.name}: {self.victim.value} killed {self.place.value} {str(self.step)[:200]}"
+        return f"{self.scene.name}: {self.victim.value} killed {self.place.value} {self.step}"
 
 
 @dataclass(slots=True)
