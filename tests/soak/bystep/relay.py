@@ -118,9 +118,9 @@ class _Link:
             for kind, frame in frames.feed(data):
                 if kind == ord("K"):
                     self._backend = wire.backend(frame)
+                if self._to_process.is_closing():
+                    return  # it was killed, and nobody hears the rest
                 await self._give(kind, frame)
-            if self._to_process.is_closing():
-                return  # it was killed, and nobody hears the rest
             await self._to_process.drain()
 
     async def _give(self, kind: int, frame: bytes) -> None:
