@@ -23,6 +23,7 @@ from asyncpg.pgproto import pgproto
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import checks, columns, identity, rollup
+from carbonledger.domains.telemetry.core.rollup import SlotKey, Sums
 from carbonledger.domains.telemetry.service import alike, authority, comparing, judging, serials
 from carbonledger.domains.telemetry.store import writing
 from carbonledger.domains.telemetry.types import Rejection, Result, Status
@@ -73,12 +74,13 @@ async def accept(
     for start in range(0, len(items), judging.SLICE):
         _take(batch, sent, range(start, min(start + judging.SLICE, len(items))), last=last, prefix=prefix)
         await asyncio.sleep(0)  # other requests have their turn
-    if batch.first:
-        await _write(uow, batch, sent, organization_id=organization_id, at=at, since=since)
+    changes = await _written(uow, batch, sent, organization_id=organization_id, at=at, since=since) if batch.first else []
     done = _counted(batch)
     if done.accepted or done.revised:
         after = {"source": booking.source.value, "accepted": done.accepted, "revised": done.revised}
         await outbox.emit(uow, actor=actor, now=now, action=ACCEPTED, target_type="organization", target_id=organization_id, after=after)
+    # Last: until it is committed, other batches wait for the rows of roll-ups that this one adds to.
+    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
     return done
 
 
@@ -167,9 +169,10 @@ def _repeated(batch: _Batch, pairs: Sequence[tuple[bytes, int]]) -> set[int]:
     return repeated
 
 
-async def _write(
+async def _written(
     uow: db.UnitOfWork, batch: _Batch, sent: judging.Sent, *, organization_id: UUID, at: datetime, since: Mapping[str, datetime]
-) -> None:
+) -> list[tuple[SlotKey, Sums]]:
+    """Write events, note their results, and return what they change of the roll-ups."""
     lines = [line for line in batch.plain.lines if line.ids]
     judged = await judging.judge(uow, at=at, organization_id=organization_id, sent=sent, drafts=batch.drafts, lines=lines)
     judged = authority.marked(judged, drafts=batch.drafts, since=since)
@@ -194,7 +197,7 @@ async def _write(
             changes += compared.changes
             for result in compared.results:
                 batch.results[result.place] = result
-    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
+    return changes
 
 
 def _as_accepted(fresh: Mapping[bytes, int]) -> Iterator[Result]:
