@@ -119,9 +119,7 @@ def _take(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime, 
     alone = sorted({*indices}.difference(places).union(unsound)) if unsound or len(places) < len(indices) else []
     kept = list(_kept(batch, sent, alone, last=last))
     ids = identity.event_ids(prefix, [draft.idempotency_key.encode() for _, draft in kept])
-    pairs = [pair for _, events in groups for pair in zip(events.ids, events.places, strict=True)]
-    pairs += [(raw, index) for raw, (index, _) in zip(ids, kept, strict=True)]
-    repeated = _repeated(batch, pairs)
+    repeated = _repeated(batch, [(ids, [index for index, _ in kept]), *((events.ids, events.places) for _, events in groups)])
     batch.drafts += [(pgproto.UUID(raw), draft) for raw, (index, draft) in zip(ids, kept, strict=True) if index not in repeated]
     for like, events in groups:
         fresh = columns.without(events, repeated) if repeated else events
@@ -155,14 +153,16 @@ def _kept(batch: _Batch, sent: judging.Sent, indices: Iterable[int], *, last: da
             yield index, draft
 
 
-def _repeated(batch: _Batch, pairs: Sequence[tuple[bytes, int]]) -> set[int]:
-    """Note the place of each id's first item, and return the places of those that repeat one."""
-    first, found = batch.first, dict(pairs)
-    if len(found) == len(pairs) and first.keys().isdisjoint(found):
+def _repeated(batch: _Batch, parts: Sequence[tuple[Sequence[bytes], Sequence[int]]]) -> set[int]:
+    """Note the place of each id's first item, and return the places of those that repeat one; ``parts``: ids with their places."""
+    first, found = batch.first, dict[bytes, int]()
+    for ids, places in parts:
+        found.update(zip(ids, places, strict=True))
+    if len(found) == sum(len(ids) for ids, _ in parts) and first.keys().isdisjoint(found):
         first.update(found)
         return set()
     repeated = set()
-    for raw, index in sorted(pairs, key=operator.itemgetter(1)):
+    for index, raw in sorted(pair for ids, places in parts for pair in zip(places, ids, strict=True)):
         if first.setdefault(raw, index) != index:
             batch.again.append((pgproto.UUID(raw), index))
             repeated.add(index)
