@@ -10,7 +10,6 @@ import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from carbonledger.domains.telemetry.types import Plain, PlainTokens
@@ -25,17 +24,20 @@ _counts: Sequence[Callable[[PlainTokens], int | None]] = tuple(
 )
 _tokens: Callable[[Plain], PlainTokens] = operator.attrgetter("tokens")
 _key: Callable[[Plain], str] = operator.attrgetter("idempotency_key")
-_at: Callable[[Plain], datetime] = operator.attrgetter("occurred_at")
 
 
 class Events(NamedTuple):
-    """Events, at least one, by columns of one length. ``places``: where they stand in the batch; ``ids``: empty until they are made."""
+    """Events, at least one, by columns of one length.
+
+    ``places``: where they stand in the batch; ``ids``: empty until they are made; ``at_us``: when they happened, counted as the ledger
+    stores it, since numbers are compared in half the time that instants are.
+    """
 
     places: Sequence[int]
     ids: Sequence[bytes]
     items: Sequence[Plain]
     keys: Sequence[str]
-    at: Sequence[datetime]
+    at_us: Sequence[int]
     uncached_input: Column
     cached_input: Column
     cache_creation_5m: Column
@@ -49,10 +51,10 @@ class Events(NamedTuple):
         return self[-COUNTS:]
 
 
-def of(items: Sequence[Plain], places: Sequence[int]) -> Events:
+def of(items: Sequence[Plain], places: Sequence[int], at_us: Sequence[int]) -> Events:
     """Return events by columns, without ids."""
     tokens = list(map(_tokens, items))
-    return Events(places, (), items, list(map(_key, items)), list(map(_at, items)), *(list(map(count, tokens)) for count in _counts))
+    return Events(places, (), items, list(map(_key, items)), at_us, *(list(map(count, tokens)) for count in _counts))
 
 
 def picked(events: Events, numbers: Sequence[int]) -> Events:
