@@ -1,14 +1,15 @@
 """Ingest over HTTP with everything on, against plain COPY of the same rows into a copy of the same table, on the same machine in one run.
 
-`dev.py bench ingest [--rows 1000000] [--processes 2]` prints events a second while the ledger grows, what COPY (as owner, the same rows
-as text over the socket, the same partitions and primary key) does with them, their ratio (the limit is 0.5) and the rate beside its limit
-of 40,000, and the memory of the API at the start and at the end. Everything runs in a folder of its own: database, API processes
-with a listener each, one loading process.
+`dev.py bench ingest [--rows 1000000] [--processes 2] [--order sent]` prints events a second while the ledger grows, what COPY (as owner,
+the same rows as text over the socket, the same partitions and primary key) does with them, their ratio (the limit is 0.5) and the rate
+beside its limit of 40,000, and the memory of the API at the start and at the end. Everything runs in a folder of its own: database, API
+processes with a listener each, one loading process.
 
 The first million events and COPY take turns, and the copy is kept: so both meet the same machine, and tables of the same size. Both write
 over files of the log that are there already, as on a server that has been running (``_RUN_BEFORE``): to make a new one costs as much as to
 write it, and who came second would be spared it by the checkpoint between. COPY is given the rows in the order in which they were sent, not
-in that in which the ledger laid them down: that is by partition and id, and to bring rows into it is work that COPY does not do.
+in that in which the ledger laid them down (``--order ledger``): that is by partition and id, and to bring rows into it is work that COPY
+does not do.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ DAYS = 60
 _RUN, _HOUR = "~~~~~~~~", "2099-01-01T00"  # places that every body fills anew
 _ACCEPTED = re.compile(rb'\{"accepted":(\d+),')
 TURN, IN_TURNS = 50, 100  # batches
+ORDERS = {"sent": "ORDER BY idempotency_key", "ledger": ""}
 _COPIED = """
 CREATE TABLE copied (LIKE telemetry_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id)) PARTITION BY HASH (id);
 """
@@ -212,7 +214,7 @@ async def prepare(dsn: str) -> None:
             await conn.execute(statement)
 
 
-async def copied(dsn: str, first: int, batches: int, folder: Path) -> Copied:
+async def copied(dsn: str, first: int, batches: int, folder: Path, order: str) -> Copied:
     """Return what plain COPY of the ledger's own rows of so many batches takes.
 
     Plain: COPY … FROM STDIN in PostgreSQL's default format, text, sent over the socket by a client process of its own, as the owner of
@@ -221,7 +223,7 @@ async def copied(dsn: str, first: int, batches: int, folder: Path) -> Copied:
     target, rows = folder / "rows.copy", batches * BATCH
     async with _superuser(dsn) as conn:
         keys = f"idempotency_key >= 'bench-{first:08d}-' AND idempotency_key < 'bench-{first + batches:08d}-'"
-        told = await conn.copy_from_query(f"SELECT * FROM telemetry_events WHERE {keys} ORDER BY idempotency_key", output=target)
+        told = await conn.copy_from_query(f"SELECT * FROM telemetry_events WHERE {keys} {ORDERS[order]}", output=target)
     if told != f"COPY {rows}":
         raise SystemExit(f"{told} of {rows}")
     command = [sys.executable, "-m", "benchmarks.ingest", "copy", "--rows-from", str(target)]
@@ -265,7 +267,7 @@ def processes(command: list[str], listeners: list[socket.socket], log: Path, **o
                 child.terminate()
 
 
-def main(rows: int, count: int) -> None:
+def main(rows: int, count: int, order: str) -> None:
     token = "cl_live_" + secrets.token_hex(24)
     with tempfile.TemporaryDirectory(prefix="carbonledger-bench-") as name:
         os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
@@ -287,10 +289,11 @@ def main(rows: int, count: int) -> None:
             with processes([*command, "api"], listeners, log, env=environ) as apis:
                 for port, api in zip(ports, apis, strict=True):
                     wait_until_it_answers(port, api, log)
-                report(ports, token, rows=rows, apis=apis, dsn=lease.dsn(role="superuser", database="carbonledger"), folder=folder)
+                dsn = lease.dsn(role="superuser", database="carbonledger")
+                report(ports, token, rows=rows, apis=apis, dsn=dsn, folder=folder, order=order)
 
 
-def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path) -> None:
+def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path, order: str) -> None:
     print(f"{os.cpu_count()} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events", flush=True)
     database = psutil.Process(_postmaster(folder))
     loaded(ports, token, 10_000_000, 8, apis=apis, database=database)  # warm
@@ -303,7 +306,7 @@ def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process
         found.append(loaded(ports, token, first, count, apis=apis, database=database))
         print(f"after {(first + count) * BATCH:12,} rows: {found[-1]}", flush=True)
         if first < IN_TURNS:
-            plain.append(asyncio.run(copied(dsn, first, count, folder)))
+            plain.append(asyncio.run(copied(dsn, first, count, folder, order)))
             print(f"{'plain COPY':>24}: {plain[-1].per_s:8,.0f} rows/s     CPU for one: {plain[-1].cpu_us:.1f} us", flush=True)
     for api in apis:
         print(f"memory at the end   {memory_mb(api)}")
@@ -342,6 +345,9 @@ if __name__ == "__main__":
     parser.add_argument("part", nargs="?", default="run", choices=["run", "load", "copy"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--order", choices=[*ORDERS], default="sent", help="rows for COPY as they were sent, or as the ledger's files have them"
+    )
     parser.add_argument("--port", type=int, action="append")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--batches", type=int, default=1)
@@ -352,4 +358,4 @@ if __name__ == "__main__":
     elif given.part == "copy":
         print(json.dumps(asyncio.run(copy(sys.stdin.read().strip(), given.rows_from))))
     else:
-        main(given.rows, given.processes)
+        main(given.rows, given.processes, given.order)
