@@ -23,6 +23,7 @@ from carbonledger.infra import db
 # Rows are copied in the order of their ids, and an empty table gives back what was copied into it in that order: so they are inserted, and
 # locked, by id. That the database orders them once more would cost it a twentieth of an event's time. The commit empties it where it is;
 # to truncate it is to make its files and the plans that read it anew, which only the second batch of a transaction has to.
+# house: allow tenant-query - what a transaction stages is its own
 _STAGING: Final = f"""
 CREATE TEMP TABLE IF NOT EXISTS telemetry_staging ({packing.COLUMNS}) ON COMMIT DELETE ROWS;
 SELECT FROM telemetry_staging LIMIT 1
