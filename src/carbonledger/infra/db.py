@@ -34,6 +34,7 @@ _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy le
 STATEMENT_TIMEOUT_MS = 30_000  # longer work belongs in a job that raises it for itself
 IDLE_TIMEOUT_MS = 60_000  # a transaction that waits for something else holds locks for nothing
 ACQUIRE_TIMEOUT_S = 10.0  # a full pool answers 503 while the caller still listens
+STATEMENT_CHARS_MAX = 65_536  # asyncpg keeps statements up to 15 KiB, and has longer ones read anew each time; sums of the ledger are longer
 RETRY_AFTER_S = 2  # crash recovery of a small database takes about as long
 # A server may also go, or be going, while a connection to it is being made: it hangs up (class 08), or says that it ends (class 57).
 _NO_CONNECTION = (
@@ -327,6 +328,7 @@ async def connect(dsn: str, *, size: int, application: str, role: str | None = N
         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
         "idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS),
         "search_path": "public",
+        "jit": "off",  # compiling the many expressions of an answer takes many times longer than running them
     }
     if role is not None:
         session["role"] = role
@@ -338,6 +340,7 @@ async def connect(dsn: str, *, size: int, application: str, role: str | None = N
             init=prepare_connection,
             reset=_keep_session,
             server_settings=session,
+            max_cacheable_statement_size=STATEMENT_CHARS_MAX,
             timeout=10,
             command_timeout=60,
         )
