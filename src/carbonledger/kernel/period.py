@@ -137,7 +137,7 @@ def _first_day(day: date, unit: CalendarUnit) -> date:
 
 
 def _hour(at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return start and end of the hour around ``at``: the full one of its own offset, shortened where an offset that cuts elsewhere applies."""
+    """Return the bounds of the hour around ``at``: the full one of its own offset, shorter where an offset that cuts elsewhere applies."""
     cut = _cut(at, zone)
     full = at - (at - _EPOCH + cut) % _HOUR
     start, end = full, full + _HOUR
