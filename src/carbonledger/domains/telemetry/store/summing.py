@@ -332,21 +332,16 @@ def _moves(parts: Sequence[Part], sets: Sets) -> tuple[list[int], list[int | Non
 
     What is moved between two buckets is none of all, so most of what is read for a zone's days is not looked at for groups.
     """
-    moves: tuple[list[int], list[int | None], list[bool]] = ([], [], [])
-
-    def move(part: int, bucket: int | None, *, is_taken: bool) -> None:
-        for column, value in zip(moves, (part, bucket, is_taken), strict=True):
-            column.append(value)  # type: ignore[attr-defined]  # each list takes what stands in its place
-
+    has_buckets, has_groups = sets is not Sets.GROUP, sets is Sets.GROUP or sets is Sets.BUCKET_AND_GROUP
+    moves: list[tuple[int, int | None, bool]] = []
     for number, part in enumerate(parts):
-        if sets is not Sets.GROUP:
-            if part.adds is not None:
-                move(number, part.adds, is_taken=False)
-            if part.takes is not None:
-                move(number, part.takes, is_taken=True)
-        if sets in {Sets.GROUP, Sets.BUCKET_AND_GROUP} and (part.adds is None) is not (part.takes is None):
-            move(number, None, is_taken=part.adds is None)
-    return moves
+        if has_buckets and part.adds is not None:
+            moves.append((number, part.adds, False))
+        if has_buckets and part.takes is not None:
+            moves.append((number, part.takes, True))
+        if has_groups and (part.adds is None) is not (part.takes is None):
+            moves.append((number, None, part.adds is None))
+    return [move[0] for move in moves], [move[1] for move in moves], [move[2] for move in moves]
 
 
 def _row(row: tuple[Any, ...], labels: int) -> Row:
