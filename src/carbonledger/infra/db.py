@@ -11,14 +11,13 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from carbonledger.infra import connections, ddl
+from carbonledger.infra import connections, ddl, statements
 from carbonledger.kernel import errors
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 Observer = Callable[[str, float], None]
 """Told of each statement: its operation (select, insert, …) and its seconds."""
 
-_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves the constructor untyped
 STATEMENT_TIMEOUT_MS = 30_000  # longer work belongs in a job that raises it for itself
 IDLE_TIMEOUT_MS = 60_000  # a transaction that waits for something else holds locks for nothing
 ACQUIRE_TIMEOUT_S = 10.0  # a full pool answers 503 while the caller still listens
@@ -54,23 +52,6 @@ class DatabaseUnavailable(errors.Unavailable):
     code = "database_unavailable"
 
 
-class Compilable(Protocol):
-    """A SQLAlchemy Core statement: what this module uses of it."""
-
-    def compile(self, *, dialect: Any, compile_kwargs: dict[str, Any]) -> Any: ...  # noqa: ANN401 - SQLAlchemy's own types
-
-
-def compile_statement(statement: Executable) -> tuple[str, list[Any]]:
-    """Return the SQL text with ``$n`` places and the arguments in their order.
-
-    Lists in ``IN`` are written out. Values go to asyncpg as they are: its codecs turn Python objects into PostgreSQL's.
-    """
-    compilable: Compilable = statement  # type: ignore[assignment]  # Executable declares no compile(); every Core statement has it
-    compiled = compilable.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    params = compiled.construct_params(escape_names=False)
-    return compiled.string, [params[name] for name in compiled.positiontup or ()]
-
-
 class UnitOfWork:
     """One open transaction of one organization. Made by ``Database.transaction`` only; never commits itself."""
 
@@ -86,7 +67,7 @@ class UnitOfWork:
 
     async def fetch(self, statement: Executable) -> list[asyncpg.Record]:
         """Run a statement and return its rows, in the statement's order."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         rows = await self.conn.fetch(sql, *args)
         self._seen(sql, started)
@@ -94,7 +75,7 @@ class UnitOfWork:
 
     async def fetch_one(self, statement: Executable) -> asyncpg.Record | None:
         """Run a statement and return its first row, or None."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         row = await self.conn.fetchrow(sql, *args)
         self._seen(sql, started)
@@ -107,7 +88,7 @@ class UnitOfWork:
 
     async def execute(self, statement: Executable) -> int:
         """Run a statement and return how many rows it touched."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         status = await self.conn.execute(sql, *args)
         self._seen(sql, started)
@@ -117,12 +98,10 @@ class UnitOfWork:
         """Run one INSERT for many rows of the same columns, in one round trip."""
         if not rows:
             return
-        compilable: Compilable = statement  # type: ignore[assignment]  # as in compile_statement
-        compiled = compilable.compile(dialect=_DIALECT, compile_kwargs={})
-        places = compiled.positiontup or ()
+        sql, places = statements.compiled_for_many(statement)
         started = time.perf_counter()
-        await self.conn.executemany(compiled.string, [[row[name] for name in places] for row in rows])
-        self._seen(compiled.string, started)
+        await self.conn.executemany(sql, [[row[name] for name in places] for row in rows])
+        self._seen(sql, started)
 
     @contextlib.asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, insert
 
-from carbonledger.infra import clock, db, queue, tables
+from carbonledger.infra import clock, db, queue
 from carbonledger.infra.outbox import contents, types
 from carbonledger.infra.queue import registry
 from carbonledger.kernel import actor as actors
 from carbonledger.kernel import ids
+
+_COLUMNS: Final = (
+    "organization_id",
+    "id",
+    "action",
+    "actor_kind",
+    "actor_id",
+    "target_type",
+    "target_id",
+    "before",
+    "after",
+    "severity",
+    "audience",
+    "request_id",
+    "occurred_at",
+    "recorded_at",
+)
+_ADD: Final = f"""
+INSERT INTO events ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${place}" for place in range(1, len(_COLUMNS) + 1))})
+"""
 
 
 async def emit(
@@ -59,7 +78,7 @@ async def emit(
         "recorded_at": at,
     }
     jobs = registry.declared.jobs_for(action, is_alert=severity is not None)
-    await uow.execute(insert(tables.events).values(row))
+    await uow.conn.execute(_ADD, *[row[name] for name in _COLUMNS])
     if deliver:
         for name in jobs:
             await queue.enqueue(uow, name=name, args={"event_id": str(event_id)}, now=now, actor=actor)
@@ -104,7 +123,7 @@ async def emit_many(
         for target, after in changes
     ]
     jobs = registry.declared.jobs_for(action, is_alert=False)
-    await uow.execute_many(insert(tables.events).values({name: bindparam(name) for name in rows[0]}), rows)
+    await uow.conn.executemany(_ADD, [[row[name] for name in _COLUMNS] for row in rows])
     for name in jobs:
         for row in rows:
             await queue.enqueue(uow, name=name, args={"event_id": str(row["id"])}, now=now, actor=actor)
