@@ -109,15 +109,14 @@ def _say(found: list[seller.Lived], database_s: float, *, took_s: float) -> int:
     """Print what came of it and return how many violations there are."""
     counts, happened = (sum(ones, Counter()) for ones in ([one.counts for one in found], [one.happened for one in found]))
     own_s, billing_s = sum(one.own_s for one in found), sum(one.billing_s for one in found)
-    each_us = (own_s + billing_s + database_s) / counts["account days"] * 1e6
+    days = counts["account days"]
+    each_us = (own_s + billing_s + database_s) / days * 1e6
     violations = [words for one in found for words in one.violations]
     print(f"  happened         {dict(happened)}")
     print(f"  issued           {sum(one.invoices for one in found)} invoices, {counts['lines']} lines")
     print(f"  killed           {counts['killed']} times; failed {counts['failed']} times")
     print(f"  took             {took_s:.0f} s in all; of a core {own_s:.0f} s for lives and judging, {billing_s:.0f} s for billing,")
-    print(
-        f"                   {database_s:.0f} s for the database: {each_us:,.0f} us for each of {counts['account days']:,} days of an account"
-    )
+    print(f"                   {database_s:.0f} s for the database: {each_us:,.0f} us for each of {days:,} days of an account")
     print(f"  violations       {len(violations)}", *violations[: seller.SHOWN_MAX], sep="\n    ")
     return len(violations)
 

@@ -129,7 +129,8 @@ class Run:
         """Say how far it is, so that a run that is stopped has said how far it came."""
         counts = self.counts
         print(
-            f"  {now:%Y-%m} day {self.day}, seller {self.number}: {len(self.lives.accounts)} accounts, {len(self.judge.fixed)} invoices, {counts['lines']} lines,"
+            f"  {now:%Y-%m} day {self.day}, seller {self.number}: {len(self.lives.accounts)} accounts,"
+            f" {len(self.judge.fixed)} invoices, {counts['lines']} lines,"
             f" {counts['killed']} kills, {counts['failed']} faults, {len(self.judge.violations)} violations,"
             f" {time.monotonic() - self.began:.0f} s;"
             f" of a core {_own_s():.0f} s for lives and judging, {self.billing_s:.0f} s for billing",
