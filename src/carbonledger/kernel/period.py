@@ -14,6 +14,7 @@ from __future__ import annotations
 import bisect
 import calendar
 import enum
+import functools
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -101,10 +102,15 @@ def calendar_period(at: datetime, unit: CalendarUnit, zone: ZoneInfo) -> Period:
     at = instant.utc(at)  # elsewhere adding an hour would move the clock's hands, not time
     if unit is CalendarUnit.HOUR:
         return _hour(at, zone)
-    first = _first_day(zones.local_date(at, zone), unit)
-    bounds = sorted({zones.midnight(_advanced(first, unit, count), zone) for count in _AROUND})
+    bounds = _bounds(_first_day(zones.local_date(at, zone), unit), unit, zone)
     position = bisect.bisect_right(bounds, at)
     return Period(bounds[position - 1], bounds[position])
+
+
+@functools.lru_cache(maxsize=4096)  # many customers ask about the same days
+def _bounds(first: date, unit: CalendarUnit, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """Return the midnights at which the units around the one of ``first`` begin, in order."""
+    return tuple(sorted({zones.midnight(_advanced(first, unit, count), zone) for count in _AROUND}))
 
 
 def _first_day(day: date, unit: CalendarUnit) -> date:
