@@ -22,8 +22,8 @@ FOREVER = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 
 
-def part(name: str, script: str, *, drain_s: float = 10.0, group: str | None = None) -> tree.Part:
-    return tree.Part(name, (sys.executable, "-c", script), dict(os.environ), drain_s, group=group)
+def part(name: str, script: str, *, drain_s: float = 10.0, group: str | None = None, later: bool = False) -> tree.Part:
+    return tree.Part(name, (sys.executable, "-c", script), dict(os.environ), drain_s, group=group, later=later)
 
 
 class Watched:
@@ -113,6 +113,26 @@ async def test_parts_are_started_again_on_demand(watch: Callable[..., Watched]) 
 
     await watched.until(lambda: watched.ups("api") == watched.ups("worker") == 2)
     assert set(watched.notices) == {"api ended (exit code 0) and starts again.", "worker ended (exit code 0) and starts again."}
+
+
+async def test_what_is_to_come_later_waits_to_be_asked_for(watch: Callable[..., Watched]) -> None:
+    watched = watch(part("api", FOREVER), part("worker 2", FOREVER, later=True))
+    await watched.until(lambda: watched.ups("api") == 1)
+    assert set(watched.tree.pids) == {"api"}
+
+    watched.tree.start_later()
+
+    await watched.until(lambda: watched.ups("worker 2") == 1)
+
+
+async def test_what_was_to_come_later_never_comes_after_a_stop(watch: Callable[..., Watched]) -> None:
+    watched = watch(part("api", FOREVER), part("worker 2", FOREVER, later=True))
+    await watched.until(lambda: watched.ups("api") == 1)
+
+    watched.tree.stop()
+    await watched.ended()
+
+    assert watched.said == [("api", "up")]
 
 
 async def test_parts_stop_one_after_the_other_in_their_order(watch: Callable[..., Watched]) -> None:
