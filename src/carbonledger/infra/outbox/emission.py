@@ -31,9 +31,9 @@ _COLUMNS: Final = (
     "occurred_at",
     "recorded_at",
 )
-_ADD: Final = f"""
-INSERT INTO events ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${place}" for place in range(1, len(_COLUMNS) + 1))})
-"""
+_NAMES: Final = ", ".join(_COLUMNS)
+_PLACES: Final = ", ".join(f"${place}" for place in range(1, len(_COLUMNS) + 1))
+_ADD: Final = f"INSERT INTO events ({_NAMES}) VALUES ({_PLACES})"
 
 
 async def emit(

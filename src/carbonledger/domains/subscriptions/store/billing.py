@@ -16,10 +16,11 @@ from carbonledger.infra import db
 _ALL: Final = "billable_at <= $2"
 _THESE: Final = f"{_ALL} AND account_id = ANY ($3::uuid[])"
 # Held in the order of ids, so that two runs wait for each other and don't lock each other out. The claim tells those that were held from
-# others of the same accounts that were committed between the two statements of a bill run.
+# others of the same accounts that were committed between the two statements of a bill run. What was held is an array, since by a join the
+# planner may look at every subscription for the few hundred of a batch.
 _CLAIM: Final = """
 WITH held AS (SELECT id FROM subscriptions WHERE organization_id = $1 AND <of> ORDER BY id FOR NO KEY UPDATE)
-UPDATE subscriptions s SET claimed_until = $2 FROM held WHERE s.organization_id = $1 AND s.id = held.id RETURNING s.*
+UPDATE subscriptions s SET claimed_until = $2 WHERE s.organization_id = $1 AND s.id = ANY (ARRAY(SELECT id FROM held)) RETURNING s.*
 """
 _CLAIM_ALL, _CLAIM_THESE = (_CLAIM.replace("<of>", of) for of in (_ALL, _THESE))
 # An account is billed as a whole: where another transaction holds one of its subscriptions, or has billed it, the account is left out.
