@@ -30,6 +30,9 @@ Observer = Callable[[str, float], None]
 """Told of each statement: its operation (select, insert, …) and its seconds."""
 
 STATEMENT_TIMEOUT_MS = 30_000  # longer work belongs in a job that raises it for itself
+PATIENCE_S = 600.0
+"""What a statement of a job may take that waits for others who do the same work, such as batches of one bill run."""
+_PATIENT = "SET LOCAL statement_timeout = '600s'"
 IDLE_TIMEOUT_MS = 60_000  # a transaction that waits for something else holds locks for nothing
 ACQUIRE_TIMEOUT_S = 10.0  # a full pool answers 503 while the caller still listens
 RETRY_AFTER_S = 2  # crash recovery of a small database takes about as long
@@ -116,6 +119,10 @@ class UnitOfWork:
             await self.conn.execute("ROLLBACK TO SAVEPOINT inner_work; RELEASE SAVEPOINT inner_work")
             raise
         await self.conn.execute("RELEASE SAVEPOINT inner_work")
+
+    async def be_patient(self) -> None:
+        """Let the statements of this transaction take ``PATIENCE_S``. Whoever waits with one gives asyncpg the same as its ``timeout``."""
+        await self.conn.execute(_PATIENT)
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call ``action`` once the transaction is committed; for caches and wake-ups, never for facts."""

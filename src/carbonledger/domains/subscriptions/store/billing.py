@@ -54,7 +54,7 @@ _ACCOUNTS_FIRST, _ACCOUNTS_AFTER = (_ACCOUNTS.replace("<after>", after) for afte
 
 async def hold(uow: db.UnitOfWork, *, organization_id: UUID, account_ids: Sequence[UUID], until: datetime, wait: bool) -> tuple[UUID, ...]:
     """Hold what may be billable by ``until`` of accounts, and return those of which all of it is held; ``wait`` for who holds it now."""
-    rows = await uow.conn.fetch(_HOLDS[wait], organization_id, until, account_ids)
+    rows = await uow.conn.fetch(_HOLDS[wait], organization_id, until, account_ids, timeout=db.PATIENCE_S)
     return tuple(row["account_id"] for row in rows)
 
 
