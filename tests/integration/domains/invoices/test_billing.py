@@ -65,8 +65,8 @@ async def test_a_batch_waits_for_another_longer_than_a_request_would(shop: Shop)
     account_id = await shop.account(time_zone="UTC")
     await shop.subscribe(account_id, await shop.plan())
     async with shop.database.transaction(shop.organization_id) as uow:
-        names = {"now": START, "organization_id": shop.organization_id}
-        assert await billing.hold(uow, account_ids=[account_id], **names) == (account_id,)
+        held = await billing.hold(uow, now=START, organization_id=shop.organization_id, account_ids=[account_id])
+        assert held == (account_id,)
         assert await uow.conn.fetchval("SHOW statement_timeout") == "10min"
 
 
