@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from carbonledger.domains.catalog.store import entries
 from carbonledger.domains.catalog.types import Charge, Meter, Quantity, Request, details_of
 from carbonledger.domains.catalog.types.charges import QUANTITY_PLACES, TokenKind, Usage
 from carbonledger.domains.telemetry.service import metering
-from carbonledger.domains.telemetry.types.metering import Answer, Asked, Detail, Group, Measure
+from carbonledger.domains.telemetry.types.metering import Answer, Asked, Detail, Group, Measure, Query
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 from carbonledger.kernel.decimals import Rounding
@@ -51,6 +52,12 @@ async def price_versions(
         return ()
     bounds = [(one.start, one.end) for one in times if one.end is not None]
     return await metering.price_versions(uow, organization_id=organization_id, query=meter.query, account=account, times=bounds)
+
+
+async def tallied(uow: db.UnitOfWork, *, organization_id: UUID) -> tuple[Query, ...]:
+    """Return what the meters in use ask that no roll-up answers, each once."""
+    found = await entries.meters.in_use(uow, organization_id=organization_id)
+    return tuple(dict.fromkeys(meter.query for meter in found if metering.is_single(meter.query)))
 
 
 def _quantity(answer: Answer) -> Quantity:
