@@ -227,13 +227,16 @@ async def keep(
     await uow.conn.execute(_DROP, organization_id, number, grain.value, columns[1], columns[2])
     kept = _PARTS_KEPT.replace("<changed>", _CHANGED[grain])
     statement, values = _made(_KEEP, query, times, _FIRST_KEPT, kept, co2e=query.event is None)
-    await uow.conn.execute(metering.SETTINGS)
     await uow.conn.execute(statement, organization_id, *columns, grain.value, number, *values)
 
 
 async def share(uow: db.UnitOfWork) -> None:
-    """Wait until nobody deletes tallies of what they change, and keep them from it until the transaction ends."""
+    """Wait until nobody deletes tallies of what they change, and keep them from it until the transaction ends.
+
+    What is asked from then on is planned by how many tallies there are by then.
+    """
     await uow.conn.execute(_SHARE)
+    await uow.conn.execute(metering.SETTINGS)
 
 
 async def drop_of(uow: db.UnitOfWork, *, organization_id: UUID, event_id: UUID) -> None:
