@@ -184,7 +184,15 @@ def _rollup(name: str, *slot: Column[object], more: Sequence[Column[object]] = (
 
 # How often a row was added to: what was made of its events stands as long as that does (``core.tallying``).
 hourly = _rollup("telemetry_hourly", columns.instant("hour"), more=[columns.integer("changes", default="1")])
-daily = _rollup("telemetry_daily", Column("day", Date, nullable=False), more=[columns.integer("changes", default="1")])
+daily = _rollup(
+    "telemetry_daily",
+    Column("day", Date, nullable=False),
+    more=[
+        columns.integer("changes", default="1"),
+        # By which its events were priced, once at least: what was priced anew leaves both.
+        Column("price_books", ARRAY(SmallInteger), nullable=False, server_default=text("'{}'")),
+    ],
+)
 Index("telemetry_daily_organization_id_series_id_day_idx", daily.c.organization_id, daily.c.series_id, daily.c.day)
 broad = _rollup("telemetry_broad", Column("grain", SmallInteger, nullable=False), columns.instant("starts"))
 

@@ -27,6 +27,7 @@ class SlotKey(NamedTuple):
     series_id: int
     facts: int
     emission_rate_id: int  # 0: not covered
+    price_book_id: int = 0  # what it was priced by; 0: by none. Days note it, and no roll-up is apart by it
 
 
 class Sums(NamedTuple):

@@ -19,7 +19,7 @@ from carbonledger.domains.telemetry.core import slots
 from carbonledger.domains.telemetry.core import tallying as core
 from carbonledger.domains.telemetry.core.slots import Part
 from carbonledger.domains.telemetry.service import kinds, tallying
-from carbonledger.domains.telemetry.store import aggregating, priced
+from carbonledger.domains.telemetry.store import aggregating
 from carbonledger.domains.telemetry.store import metering as store
 from carbonledger.domains.telemetry.types.metering import (
     ESTIMATES,
@@ -68,17 +68,6 @@ async def answer(uow: db.UnitOfWork, *, organization_id: UUID, asked: Sequence[A
     for place, costs in (await kinds.costs(uow, organization_id=organization_id, asked=by_kind)).items():
         answers[place] = replace(answers[place], cost_by_kind=kinds.within(costs, answers[place].cost_usd or _NOTHING))
     return [answers[place] for place in range(len(asked))]
-
-
-async def price_versions(
-    uow: db.UnitOfWork, *, organization_id: UUID, query: Query, account: str, times: Sequence[tuple[datetime, datetime]]
-) -> tuple[str, ...]:
-    """Return the versions of the price book by which the events that a query counts of an account in some times were priced.
-
-    It reads all events of the organization in these times, so it is for explaining one quantity, not for a bill run.
-    """
-    asked = [(start.astimezone(UTC), end.astimezone(UTC)) for start, end in times]
-    return await priced.versions(uow, organization_id=organization_id, query=query, account=account, times=asked)
 
 
 class _Shape(NamedTuple):
