@@ -29,8 +29,9 @@ import hypothesis
 import psutil
 import pytest
 
-from carbonledger.infra import clock, db, migrations, postgres
+from carbonledger.infra import clock, db, health, migrations, notify, postgres
 from carbonledger.kernel import ids
+from tests import until
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,6 +43,11 @@ hypothesis.settings.load_profile("tests")
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own
 MEMORY_MIN_BYTES = 6 << 30  # a whole run writes under 2 GB, and the programs that it starts want as much
+
+
+# Nor is anybody sent away because a busy machine keeps him waiting for a connection, a lock or an answer; whoever tests that sets it short.
+db.ACQUIRE_TIMEOUT_S = health.CHECK_TIMEOUT_S = notify._PING_TIMEOUT_S = until.DEADLINE_S
+db.STATEMENT_TIMEOUT_MS = int(1_000 * until.DEADLINE_S)
 
 
 def pytest_configure() -> None:

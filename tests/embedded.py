@@ -10,7 +10,7 @@ from pathlib import Path
 from carbonledger.infra.postgres import folder, lease, processes
 from tests import until
 
-STOP_DEADLINE_S = 60.0
+STOP_DEADLINE_S = until.DEADLINE_S
 
 
 def end(data_dir: Path) -> None:

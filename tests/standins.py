@@ -81,5 +81,5 @@ def running(anchor: datetime = NOON) -> Iterator[StandIns]:
             yield StandIns(f"http://127.0.0.1:{sock.getsockname()[1]}", world)
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(until.DEADLINE_S)
             world.reset()

@@ -19,9 +19,8 @@ from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.receipts.types import ports as receipts_ports
 from carbonledger.domains.receipts.types import printing
 from carbonledger.domains.telemetry.types import exports as export_types
-from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
-from carbonledger.infra import crypto, db, http, limits, mail, notify, objects, passwords, reach, settings
+from carbonledger.infra import crypto, db, http, limits, mail, notify, objects, opening, passwords, reach, settings
 from carbonledger.infra.observe import metrics
 
 
@@ -54,25 +53,6 @@ class Services:
     """Who sells carbon removal ahead; None: nobody is set up."""
 
 
-def vault_keys(configuration: settings.Settings) -> crypto.KeySource:
-    """Return the keys that seal secrets. Raises ``VaultKeyFault``; a missing file is made by ``make_vault_keys`` alone."""
-    if configuration.vault_keys is not None:
-        return crypto.FixedKeys(crypto.parse_keys(crypto.SecretText(configuration.vault_keys.get_secret_value())))
-    return crypto.KeyFile(configuration.vault_keys_path)
-
-
-async def make_vault_keys(configuration: settings.Settings, database: db.Database) -> None:
-    """Make the key file on first start, and never where secrets were sealed already: they would be lost, and nobody would be told."""
-    if configuration.vault_keys is not None or configuration.vault_keys_path.exists():
-        return
-    async with database.transaction(read_only=True) as uow:
-        sealed = await vault.sealed_by(uow)
-    if sealed:
-        lost = f"{sum(sealed.values())} secrets were sealed with {', '.join(sorted(sealed))}"
-        raise crypto.VaultKeysMissing(f"{configuration.vault_keys_path} is missing, and {lost}. Put the key file back from its backup.")
-    crypto.open_or_create(configuration.vault_keys_path)
-
-
 def outside_secrets(configuration: settings.Settings) -> vault_types.SecretStore | None:
     """Return where secrets are kept outside the database, if the settings say so."""
     if configuration.vault_backend == "database":
@@ -86,14 +66,14 @@ def outside_secrets(configuration: settings.Settings) -> vault_types.SecretStore
 async def build(configuration: settings.Settings, addresses: reach.Addresses, *, application: str) -> AsyncIterator[Services]:
     """Open what a process needs and close it again at the end. ``application`` names the process in pg_stat_activity."""
     async with contextlib.AsyncExitStack() as stack:
-        database = await open_database(configuration, addresses, application=application)
+        database = await opening.database(configuration, addresses, application=application)
         stack.push_async_callback(database.close)
         limiter = _limiter(configuration)
         stack.push_async_callback(limiter.close)
         yield Services(
             settings=configuration,
             database=database,
-            sealer=crypto.Sealer(vault_keys(configuration)),
+            sealer=crypto.Sealer(opening.vault_keys(configuration)),
             outside_secrets=outside_secrets(configuration),
             notifications=await stack.enter_async_context(notify.listening(addresses.app, application=application)),
             passwords=await stack.enter_async_context(passwords.opened()),
@@ -108,17 +88,6 @@ async def build(configuration: settings.Settings, addresses: reach.Addresses, *,
             invoice_printer=invoice_pdf.TypstInvoicePrinter(),
             credit_seller=credit_seller(configuration, stack),
         )
-
-
-async def open_database(configuration: settings.Settings, addresses: reach.Addresses, *, application: str) -> db.Database:
-    """Open the pool of the running service. Raises ``DatabaseUnavailable``."""
-    return await db.connect(
-        addresses.app,
-        size=configuration.database_pool_size,
-        application=application,
-        role=addresses.app_role,
-        observe=metrics.statement,
-    )
 
 
 async def publish(database: db.Database, *, at: datetime) -> None:

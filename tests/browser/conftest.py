@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright import sync_api
 
+from tests import until
 from tests.browser import signing
 
-PATIENCE_MS = 60_000  # for what takes a moment on an idle machine
+PATIENCE_MS = 1_000 * until.DEADLINE_S  # for what takes a moment on an idle machine
 sync_api.expect.set_options(timeout=PATIENCE_MS)
 
 

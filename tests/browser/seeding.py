@@ -74,7 +74,7 @@ def connect(running: installation.Installation, provider: str, label: str, **mor
 def await_state(running: installation.Installation, connection_id: str, state: str) -> None:
     """Return as soon as the connection is in this state."""
     until.holds_now(
-        lambda: running.request("GET", f"/v1/connections/{connection_id}", headers=HEADERS)[1]["state"] == state, deadline_s=120
+        lambda: running.request("GET", f"/v1/connections/{connection_id}", headers=HEADERS)[1]["state"] == state, deadline_s=600
     )
 
 
@@ -102,7 +102,7 @@ def issue(running: installation.Installation) -> None:
     status, answer = running.request("POST", "/v1/credit-lots", headers=HEADERS, body=lots)
     assert status == 201, answer
     _run(running, granting.__file__)
-    until.holds_now(lambda: _are_proven(receipts(running)), deadline_s=240)
+    until.holds_now(lambda: _are_proven(receipts(running)), deadline_s=600)
 
 
 def sell(running: installation.Installation) -> None:

@@ -22,7 +22,7 @@ from tests import installation, until
 
 BUCKETS = ("uncached_input", "cached_input", "cache_creation_5m", "cache_creation_1h", "output")
 READ = {"active"}
-READ_DEADLINE_S = 180.0  # 60 days of three providers take 20 s on an idle machine
+READ_DEADLINE_S = 600.0  # 60 days of three providers take 20 s on an idle machine
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ class Demo:
     def set_clock(self, now: datetime) -> None:
         body = json.dumps({"now": now.isoformat(), "frozen": True}).encode()
         request = urllib.request.Request(f"{self.control}/clock", data=body, headers={"Content-Type": "application/json"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the stand-ins' own address
+        with urllib.request.urlopen(request, timeout=until.DEADLINE_S) as answer:  # noqa: S310 - the stand-ins' own address
             assert answer.status == 200
 
     def connections(self) -> dict[str, dict[str, Any]]:
@@ -101,8 +101,8 @@ def test_the_ledger_has_exactly_the_tokens_of_the_traces(demo: installation.Inst
     assert len(costs) >= 59
     assert all(Decimal(day["reported"]["amount"]) > 0 and day["difference"] is not None for day in costs)
 
+    until.holds_now(lambda: shown.connections()["OpenAI, old account"]["state"] == "error", deadline_s=READ_DEADLINE_S)
     revoked = shown.connections()["OpenAI, old account"]
-    assert revoked["state"] == "error"
     assert revoked["last_error"]["words"], "said in words"
 
 

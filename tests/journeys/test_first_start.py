@@ -30,7 +30,7 @@ def authorization(key: str = KEY) -> dict[str, str]:
 
 def test_one_command_makes_everything_and_ctrl_c_leaves_nothing_running(home: Path) -> None:
     with installation.up(home) as running:
-        assert running.request("GET", "/health/ready")[0] == 200
+        until.holds_now(running.is_ready)
         assert f"{running.address}/sign-in?token=" in running.output
         family = running.family()
 
@@ -77,7 +77,7 @@ def test_a_killed_part_comes_back_and_nobody_is_refused_meanwhile(home: Path, pa
 
         killed.kill()
         killed.wait()
-        status, _ = running.request("GET", "/health/ready")  # waits in the socket's queue while the API starts again
+        status, _ = running.request("GET", "/health")  # waits in the socket's queue while the API starts again
 
         assert status == 200
         until.holds_now(lambda: any(f"{part} ended (killed by SIGKILL) and starts again." in line for line in running.log))
@@ -194,7 +194,7 @@ ORDINARY = "nobody" if os.geteuid() == 0 else None
 
 def test_it_all_works_for_an_ordinary_user() -> None:
     with installation.new_home(user=ORDINARY) as home, installation.up(home, user=ORDINARY) as running:
-        assert running.request("GET", "/health/ready")[0] == 200
+        until.holds_now(running.is_ready)
         assert len({process.uids().real for process in running.family()}) == 1
         assert running.stop() == 0
 

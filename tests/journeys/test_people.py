@@ -21,7 +21,7 @@ class Person:
         self.csrf = ""
 
     def send(self, method: str, path: str, body: object = None, *, expect: int = 200) -> dict[str, Any]:
-        with httpx2.Client(base_url=self.address, cookies=self.cookies, timeout=30) as client:
+        with httpx2.Client(base_url=self.address, cookies=self.cookies, timeout=until.DEADLINE_S) as client:
             answer = client.request(method, path, json=body, headers={"x-csrf-token": self.csrf})
             self.cookies = client.cookies
         assert answer.status_code == expect, (method, path, answer.text)
@@ -31,7 +31,7 @@ class Person:
 
 
 def keyed(address: str, secret: str) -> httpx2.Client:
-    return httpx2.Client(base_url=address, headers={"authorization": f"Bearer {secret}"}, timeout=30)
+    return httpx2.Client(base_url=address, headers={"authorization": f"Bearer {secret}"}, timeout=until.DEADLINE_S)
 
 
 def test_from_the_printed_link_to_a_team_a_sandbox_and_a_restart() -> None:

@@ -83,9 +83,14 @@ def show_help(arguments: Sequence[str]) -> int:
     return 0
 
 
+# Other installations' paths; and the wish not to keep compiled code: the product is several processes and a test run is hundreds, each of
+# which would compile all of it anew.
+NOT_INHERITED = frozenset({"PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__", "PYTHONDONTWRITEBYTECODE"})
+
+
 def become(made: environment.Environment, arguments: Sequence[str]) -> NoReturn:
     """Replace this process by the environment's Python, so that signals and the exit code are the program's own."""
-    inherited = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__"}}
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     sys.stdout.flush()
     os.execve(made.python, [str(made.python), *arguments], inherited)  # noqa: S606 - no shell is wanted
 

@@ -9,13 +9,12 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 import structlog
 
 from carbonledger.infra import db, limits, migrations, queue
 
-CHECK_TIMEOUT_S: Final = 2.0  # of one part; a load balancer asks again soon
+CHECK_TIMEOUT_S = 2.0  # of one part; a load balancer asks again soon
 _REVISION = "SELECT version_num FROM alembic_version"
 
 log = structlog.get_logger(__name__)

@@ -16,12 +16,14 @@ from carbonledger.adapters import email as adapter
 from carbonledger.infra import mail, retry
 from carbonledger.kernel.secret import SecretText
 from carbonledger_sandbox import smtp
+from tests import until
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 MESSAGE = mail.Message(
     to="ann@example.com", subject="Your receipt", text="Dear Ann,\n.\nhere it is.", key="event-1:ann", html="<p>here</p>"
 )
 SECRET = "hunter2@/:"
+SILENCE = ""  # to the stand-in: say nothing, and stay
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +55,16 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.S
 
 
 def mailer(
-    server: smtp.SmtpServer, *, scheme: str = "smtp+plain", login: str = "", context: ssl.SSLContext | None = None
+    server: smtp.SmtpServer,
+    *,
+    scheme: str = "smtp+plain",
+    login: str = "",
+    context: ssl.SSLContext | None = None,
+    step_s: float = until.DEADLINE_S,
 ) -> adapter.SmtpMailer:
     url = SecretText(f"{scheme}://{login}localhost:{server.port}")
-    return adapter.SmtpMailer(url, sender="Carbon Ledger <no-reply@ledger.example>", step_s=0.5, total_s=5.0, tls_context=context)
+    sender = "Carbon Ledger <no-reply@ledger.example>"
+    return adapter.SmtpMailer(url, sender=sender, step_s=step_s, total_s=8 * until.DEADLINE_S, tls_context=context)
 
 
 async def test_a_message_arrives_with_its_envelope_and_both_texts() -> None:
@@ -138,8 +146,8 @@ ANSWERS = [
     ("CONNECT", None, mail.MailUnavailable, retry.Outcome.TRANSIENT),
     ("RCPT", None, mail.MailUnavailable, retry.Outcome.TRANSIENT),
     ("BODY", None, mail.MailUnavailable, retry.Outcome.TRANSIENT),
-    ("CONNECT", "", mail.MailUnavailable, retry.Outcome.TRANSIENT),
-    ("MAIL", "", mail.MailUnavailable, retry.Outcome.TRANSIENT),
+    ("CONNECT", SILENCE, mail.MailUnavailable, retry.Outcome.TRANSIENT),
+    ("MAIL", SILENCE, mail.MailUnavailable, retry.Outcome.TRANSIENT),
 ]
 
 
@@ -150,7 +158,7 @@ async def test_an_answer_decides_whether_to_try_again(
     async with smtp.SmtpServer().running() as server:
         server.fail(verb, reply, times=3)
         with pytest.raises(mail.MailFault) as caught:
-            await mailer(server).send(MESSAGE, now=NOW)
+            await mailer(server, step_s=0.5 if reply == SILENCE else until.DEADLINE_S).send(MESSAGE, now=NOW)
     assert type(caught.value) is fault
     assert retry.classify(caught.value) is outcome
     assert not server.mails
@@ -160,11 +168,11 @@ async def test_an_answer_decides_whether_to_try_again(
         assert reply[:3] in str(caught.value)
 
 
-@pytest.mark.parametrize("reply", [None, "", "500 no"], ids=str)
+@pytest.mark.parametrize("reply", [None, SILENCE, "500 no"], ids=str)
 async def test_a_farewell_that_fails_changes_nothing(reply: str | None) -> None:
     async with smtp.SmtpServer().running() as server:
         server.fail("QUIT", reply)
-        await mailer(server).send(MESSAGE, now=NOW)
+        await mailer(server, step_s=3.0 if reply == SILENCE else until.DEADLINE_S).send(MESSAGE, now=NOW)
     assert len(server.mails) == 1
 
 

@@ -39,7 +39,7 @@ def program() -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
 
 def get(ready: dict[str, Any], path: str, *, method: str = "GET", body: str | None = None) -> tuple[int, bytes]:
     """Status and body of one request, on a connection of its own."""
-    with contextlib.closing(http.client.HTTPConnection(ready["address"].removeprefix("http://"), timeout=10)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(ready["address"].removeprefix("http://"), timeout=until.DEADLINE_S)) as connection:
         connection.request(method, path, body, KEY)
         with connection.getresponse() as response:
             return response.status, response.read()

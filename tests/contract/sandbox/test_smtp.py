@@ -22,7 +22,7 @@ async def talk(server: smtp.SmtpServer, script: Callable[[smtplib.SMTP], object]
     """Run a blocking client in a thread."""
 
     def run() -> object:
-        with smtplib.SMTP("127.0.0.1", server.port, timeout=5) as client:
+        with smtplib.SMTP("127.0.0.1", server.port, timeout=until.DEADLINE_S) as client:
             return script(client)
 
     return await asyncio.to_thread(run)
@@ -115,7 +115,7 @@ async def test_as_a_program_it_prints_what_arrives() -> None:
     try:
         assert program.stdout is not None
         port = int(program.stdout.readline().rpartition(":")[2])
-        with smtplib.SMTP("127.0.0.1", port, timeout=5) as client:
+        with smtplib.SMTP("127.0.0.1", port, timeout=until.DEADLINE_S) as client:
             client.sendmail("a@x", ["b@y"], TEXT)
         assert program.stdout.readline() == "--- from a@x to b@y\n"
         assert program.stdout.readline() == "Subject: hello\n"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import until
 from tests.integration.client import peer as peers
 from tests.integration.client.conftest import AZURE, AZURE_MAP, Ledger
 
@@ -140,7 +141,7 @@ def test_a_killed_import_goes_on_where_it_was(ledger: Ledger, peer: peers.Peer, 
     def hold(number: int) -> None:
         if number == 2:
             first_done.set()
-            release.wait(30)
+            release.wait(until.DEADLINE_S)
 
     peer.answered = hold
     command = "import typer; from carbonledger_client import cli; app = typer.Typer(); app.command()(cli.import_file); app()"
@@ -320,13 +321,13 @@ def test_an_interruption_by_hand_says_how_to_go_on(ledger: Ledger, peer: peers.P
     def hold(number: int) -> None:
         if number == 2:
             sent.set()
-            release.wait(30)
+            release.wait(until.DEADLINE_S)
 
     peer.answered = hold
     child = subprocess.Popen([sys.executable, "-m", MAIN, "import", "csv", str(file), *MAP], env=os.environ, stderr=subprocess.PIPE)
-    assert sent.wait(30)
+    assert sent.wait(until.DEADLINE_S)
     child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=30)
+    _, err = child.communicate(timeout=until.DEADLINE_S)
     release.set()
 
     assert child.returncode == 130

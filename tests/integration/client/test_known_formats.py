@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import until
 from tests.integration.client import peer as peers
 from tests.integration.client.conftest import Ledger
 
@@ -150,7 +151,7 @@ def test_what_a_known_format_tells_itself_can_not_be_mapped_over(ledger: Ledger,
 def test_the_commands_are_part_of_carbonledger() -> None:
     main = [sys.executable, "-P", "-m", "carbonledger.entrypoints.cli.main"]
     for name, words in (("import", "Send usage from a file"), ("summary", "Show tokens, cost, energy")):
-        child = subprocess.run([*main, name, "--help"], capture_output=True, text=True, check=True, timeout=60)
+        child = subprocess.run([*main, name, "--help"], capture_output=True, text=True, check=True, timeout=until.DEADLINE_S)
         assert words in child.stdout
 
 
@@ -160,5 +161,5 @@ def test_help_imports_neither_the_network_nor_the_formats() -> None:
         "app(['--help'], standalone_mode=False);"
         "print(sorted({'httpx2', 'orjson', 'msgspec', 'zoneinfo', 'carbonledger', 'carbonledger_client.client'} & set(sys.modules)))"
     )
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=until.DEADLINE_S)
     assert child.stdout.splitlines()[-1] == "[]"

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from carbonledger.infra import connections, db, ddl
-from tests import conftest
+from tests import conftest, until
 
 SIZE = 2
 
@@ -28,7 +28,7 @@ async def opened(worker_database: conftest.TestDatabase) -> AsyncIterator[db.Dat
 
 async def all_can_be_taken(opened: db.Database) -> bool:
     """Whether as many connections as the pool has can be had at once, each of them alive."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(until.DEADLINE_S):
         taken = [await opened.acquire() for _ in range(SIZE)]
     alive = [await conn.fetchval("SELECT pg_backend_pid()") for conn in taken]
     for conn in taken:
@@ -110,7 +110,7 @@ async def test_a_connection_that_was_lost_makes_room_for_those_who_wait(
     taken[0].terminate()
     await opened.release(taken[0])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(until.DEADLINE_S):
         made = await waiting
     assert await made.fetchval("SELECT 1") == 1
     for conn in (taken[1], made):
@@ -168,7 +168,7 @@ async def test_a_read_that_nobody_follows_is_ended_all_the_same(opened: db.Datab
     async with opened.transaction(read_only=True) as uow:
         await uow.conn.fetchval("SELECT 1")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(until.DEADLINE_S):
         while await states(opened, worker_database) != ["idle"]:
             pass
     assert await all_can_be_taken(opened)

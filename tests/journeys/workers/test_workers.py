@@ -6,7 +6,7 @@ import random
 import signal
 
 from carbonledger.infra import queue
-from tests.journeys.workers.conftest import PRODUCT, Plant, end, eventually
+from tests.journeys.workers.conftest import DEADLINE_S, PRODUCT, Plant, end, eventually
 from tests.journeys.workers.process import DEAF, QUICK, STUCK, STUCK_STEPS
 
 RUNNING, SUCCEEDED, QUEUED = queue.JobState.RUNNING, queue.JobState.SUCCEEDED, queue.JobState.QUEUED
@@ -21,7 +21,7 @@ async def test_a_job_of_a_killed_worker_is_done_once_by_another_in_bounded_time(
     await eventually(lambda: plant.workers_seen(2))
     end(first)
     # A look follows within half the timeout after it has run out; the rest of the deadline is for a busy machine.
-    await plant.until(job_id, SUCCEEDED, deadline_s=1.5 * TIMEOUT_S + 60.0)
+    await plant.until(job_id, SUCCEEDED, deadline_s=1.5 * TIMEOUT_S + DEADLINE_S)
     assert await plant.marks() == "x"
     assert await plant.outcomes(job_id) == ["lost", "succeeded"]
 
@@ -74,7 +74,7 @@ async def test_sigterm_lets_a_job_in_flight_end_then_exits_with_zero(plant: Plan
     waiting = await plant.ask(QUICK)
     async with plant.database.transaction(plant.organization_id) as uow:
         await uow.conn.execute("UPDATE organizations SET external_id = '?'")
-    assert worker.wait(30) == 0
+    assert worker.wait(DEADLINE_S) == 0
     assert await plant.is_in(running, SUCCEEDED)
     assert await plant.is_in(waiting, QUEUED)
     assert await plant.marks() == "?!"

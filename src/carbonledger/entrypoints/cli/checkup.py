@@ -14,7 +14,6 @@ from pathlib import Path
 
 import typer
 
-from carbonledger import bootstrap
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.emissions import types as emission_types
 from carbonledger.domains.pricing import service as pricing
@@ -22,7 +21,7 @@ from carbonledger.domains.receipts.service import log as public_log
 from carbonledger.domains.vault import service as vault
 from carbonledger.entrypoints.cli import backups, configured, console, exits, operating, outside
 from carbonledger.entrypoints.cli.finding import Finding, Status
-from carbonledger.infra import clock, crypto, health, reach, server, settings
+from carbonledger.infra import clock, crypto, health, opening, reach, server, settings
 from carbonledger.infra.observe import logs
 from carbonledger.infra.queue import overview, workers
 from carbonledger.kernel import errors
@@ -148,7 +147,7 @@ async def _keys(operator: operating.Operator) -> list[Finding]:
     async with operator.database.transaction(read_only=True) as uow:
         sealed = await vault.sealed_by(uow)
     try:
-        here = bootstrap.vault_keys(operator.configuration).ring().fingerprints
+        here = opening.vault_keys(operator.configuration).ring().fingerprints
     except crypto.VaultKeyFault as fault:
         return [Finding("keys", "failed", fault.detail or type(fault).title())]  # its own words end with the remedy
     lost = {key: count for key, count in sealed.items() if key not in here}

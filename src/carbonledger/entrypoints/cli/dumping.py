@@ -7,10 +7,9 @@ import dataclasses
 from pathlib import Path
 
 import carbonledger
-from carbonledger import bootstrap
 from carbonledger.domains.vault import service as vault
 from carbonledger.entrypoints.cli import console, folder, operating
-from carbonledger.infra import crypto, reach, settings
+from carbonledger.infra import crypto, opening, reach, settings
 from carbonledger.infra import dump as dumps
 from carbonledger.infra.observe import logs
 
@@ -67,7 +66,7 @@ def restore(file: Path, *, force: bool, json: bool) -> None:
 
 def _keys_at_hand(configuration: settings.Settings) -> tuple[str, ...]:
     try:
-        return bootstrap.vault_keys(configuration).ring().fingerprints
+        return opening.vault_keys(configuration).ring().fingerprints
     except crypto.VaultKeysMissing:
         return ()
 

@@ -14,10 +14,9 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from carbonledger import bootstrap
 from carbonledger.domains.identity.service import callers, house
 from carbonledger.entrypoints.worker import registry
-from carbonledger.infra import clock, db, ddl, migrations, reach, settings
+from carbonledger.infra import clock, db, ddl, migrations, opening, reach, settings
 from carbonledger.infra.observe import logs
 from carbonledger.kernel import actor, errors
 
@@ -96,7 +95,7 @@ async def _run(configuration: settings.Settings, reached: reach.Reached, work: C
 async def opened(configuration: settings.Settings, reached: reach.Reached) -> AsyncIterator[Operator]:
     """Open both connections while the block runs."""
     addresses = reached.addresses
-    database = await bootstrap.open_database(configuration, addresses, application=APPLICATION)
+    database = await opening.database(configuration, addresses, application=APPLICATION)
     try:
         overview = await db.connect(addresses.owner, size=1, application=APPLICATION, role=ddl.MAINTENANCE)
         try:

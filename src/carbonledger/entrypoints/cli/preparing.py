@@ -1,24 +1,23 @@
 """Prepares a database for this version: schema, the service's role, the house organization.
 
-Owns: the order, and what is said of it. Each step finds its work done on the next run and leaves it.
+Owns: the order, and what is said of it. Each step finds its work done on the next run and leaves it. Every start of ``up`` waits for it, so
+it imports no adapter, and the subscribers of events only where it makes something that they hear of.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from carbonledger import bootstrap
 from carbonledger.domains.identity import types as identity
 from carbonledger.domains.identity.service import house, links, users
+from carbonledger.domains.vault import service as vault
 from carbonledger.entrypoints.cli import configured, console, folder, lifeline
-from carbonledger.entrypoints.worker import registry
-from carbonledger.infra import clock, migrations, passwords, reach, server, settings
+from carbonledger.infra import clock, crypto, db, migrations, opening, passwords, reach, server, settings
 
 
 def migrate(*, json: bool) -> None:
     """Migrate and say what was done."""
     lifeline.watch()
-    registry.load()  # the house's events have subscribers
     configuration = configured.load()
     folder.make(configuration.home)
     with reach.reached(configuration) as reached:
@@ -49,9 +48,9 @@ async def _prepare(configuration: settings.Settings, addresses: reach.Addresses)
 
 async def _first_start(configuration: settings.Settings, addresses: reach.Addresses) -> dict[str, str]:
     """Make the vault's keys and the house, and say how its owner gets in, as long as that was not done."""
-    database = await bootstrap.open_database(configuration, addresses, application="carbonledger-migrate")
+    database = await opening.database(configuration, addresses, application="carbonledger-migrate")
     try:
-        await bootstrap.make_vault_keys(configuration, database)
+        await _make_vault_keys(configuration, database)
         async with database.transaction() as uow:
             is_new = await house.find(uow) is None
         password_hash = None
@@ -61,6 +60,8 @@ async def _first_start(configuration: settings.Settings, addresses: reach.Addres
                 # In the form that signing in compares, so that a password typed on another keyboard is the same one.
                 password_hash = await hashing.hash(users.given_password(given) or given)
         key = configuration.bootstrap_api_key
+        if is_new or key is not None:
+            _load_subscribers()
         async with database.transaction() as uow:
             made = await house.ensure(
                 uow,
@@ -72,6 +73,24 @@ async def _first_start(configuration: settings.Settings, addresses: reach.Addres
     finally:
         await database.close()
     return {"house": str(made.organization_id), **_way_in(configuration, made)}
+
+
+async def _make_vault_keys(configuration: settings.Settings, database: db.Database) -> None:
+    """Make the key file on first start, and never where secrets were sealed already: they would be lost, and nobody would be told."""
+    if configuration.vault_keys is not None or configuration.vault_keys_path.exists():
+        return
+    async with database.transaction(read_only=True) as uow:
+        sealed = await vault.sealed_by(uow)
+    if sealed:
+        lost = f"{sum(sealed.values())} secrets were sealed with {', '.join(sorted(sealed))}"
+        raise crypto.VaultKeysMissing(f"{configuration.vault_keys_path} is missing, and {lost}. Put the key file back from its backup.")
+    crypto.open_or_create(configuration.vault_keys_path)
+
+
+def _load_subscribers() -> None:
+    from carbonledger.entrypoints.worker import registry
+
+    registry.load()
 
 
 def _way_in(configuration: settings.Settings, made: identity.House) -> dict[str, str]:

@@ -12,7 +12,7 @@ from carbonledger.domains.receipts.service import issuing, periods
 from carbonledger.domains.receipts.types.receipts import Receipt, Revocation, State
 from carbonledger.entrypoints.cli import closing, console, operating
 from carbonledger.entrypoints.shared import turns
-from carbonledger.infra import crypto, db
+from carbonledger.infra import crypto, db, opening
 from carbonledger.kernel import errors, instant, page
 
 
@@ -21,7 +21,7 @@ async def _turn(operator: operating.Operator, organization_id: UUID) -> AsyncIte
     configuration = operator.configuration
     means = turns.Means(
         operator.database,
-        crypto.Sealer(bootstrap.vault_keys(configuration)),
+        crypto.Sealer(opening.vault_keys(configuration)),
         bootstrap.outside_secrets(configuration),
         configuration.address,
     )

@@ -145,7 +145,10 @@ class _Installation:
         descriptor = self._sock.fileno()
         parts = (
             tree.Part("api", (*_SELF, "api", "--fd", str(descriptor)), environ, API_DRAIN_S, pass_fds=(descriptor,)),
-            *(tree.Part(name, (*_SELF, "worker"), environ, WORKER_DRAIN_S, group="worker") for name in _workers(self._configuration)),
+            *(
+                tree.Part(name, (*_SELF, "worker"), environ, WORKER_DRAIN_S, group="worker", later=number > 0)
+                for number, name in enumerate(_workers(self._configuration))
+            ),
         )
         return parts if self._providers is None else (*parts, self._providers.part(environ))
 
@@ -160,6 +163,8 @@ class _Installation:
                 patience = loop.time() + _WAITING_S
             await asyncio.sleep(_PROBE_S)
         console.step("services", "API and worker are ready")
+        if self._tree is not None:
+            self._tree.start_later()
         console.say(f"\n  {typer.style(self._configuration.address, bold=True)}\n")
         for line in prepared.get("first_start", "").splitlines():
             console.say(f"  {line}")

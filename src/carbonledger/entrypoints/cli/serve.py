@@ -26,6 +26,6 @@ def worker(
     metrics_port: Annotated[int | None, typer.Option(help="Port on loopback for Prometheus; none by default.", show_default=False)] = None,
 ) -> None:
     """Run background jobs and schedules until SIGTERM or Ctrl-C; jobs in flight are finished first."""
-    from carbonledger.entrypoints.cli import serving
+    from carbonledger.entrypoints.cli import working
 
-    serving.worker(metrics_port=metrics_port)
+    working.worker(metrics_port=metrics_port)

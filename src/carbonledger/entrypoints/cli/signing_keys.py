@@ -9,7 +9,7 @@ from carbonledger.domains.receipts.service import keys
 from carbonledger.domains.receipts.types import keys as types
 from carbonledger.entrypoints.cli import console, operating
 from carbonledger.entrypoints.shared import signing
-from carbonledger.infra import crypto
+from carbonledger.infra import crypto, opening
 from carbonledger_proof import keys as proof_keys
 
 
@@ -45,7 +45,7 @@ def rotate(purpose: str) -> None:
 
     async def work(operator: operating.Operator) -> types.SigningKey:
         house_id = await operator.organization(operating.HOUSE)
-        sealer = crypto.Sealer(bootstrap.vault_keys(configuration))
+        sealer = crypto.Sealer(opening.vault_keys(configuration))
         outside = bootstrap.outside_secrets(configuration)
         await signing.open_current(operator.database, at=operator.at, sealer=sealer, outside=outside, address=configuration.address)
         async with operator.database.transaction(house_id) as uow:
@@ -68,7 +68,7 @@ def revoke(kid: str, *, reason: str, lost: bool) -> None:
 
     async def work(operator: operating.Operator) -> types.SigningKey:
         house_id = await operator.organization(operating.HOUSE)
-        sealer = crypto.Sealer(bootstrap.vault_keys(configuration))
+        sealer = crypto.Sealer(opening.vault_keys(configuration))
         outside = bootstrap.outside_secrets(configuration)
         if not lost:
             await signing.open_current(operator.database, at=operator.at, sealer=sealer, outside=outside, address=configuration.address)

@@ -2,7 +2,7 @@
 
 Owns: starting, restarting and stopping children, and passing their output on. It knows nothing of what they do::
 
-    run ──> every part started ──> a part dies ──> backoff ──> started again
+    run ──> every part started, some later ──> a part dies ──> backoff ──> started again
                                         └─ died quickly too often in a row, or for a reason that stays ──> PartGaveUp
     stop ──> groups of parts asked to end one after the other, in their order, each with its time to drain ──> run returns
     stop again ──> whatever still lives is killed
@@ -44,7 +44,10 @@ class PartGaveUp(errors.Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A child process: what to run, and how long it may take to end when asked. Parts of one ``group`` in a row end at the same time."""
+    """A child process: what to run, and how long it may take to end when asked. Parts of one ``group`` in a row end at the same time.
+
+    A part that is ``later`` is started after ``Tree.start_later``, so that it takes no time from those that people wait for.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -52,6 +55,7 @@ class Part:
     drain_s: float
     pass_fds: tuple[int, ...] = ()
     group: str | None = None
+    later: bool = False
 
 
 class Tree:
@@ -63,6 +67,11 @@ class Tree:
         self._keepers = tuple(_Keeper(part, forward=forward, notice=notice, backoff_s=backoff_s) for part in parts)
         self._hurry = asyncio.Event()
         self._stop = asyncio.Event()
+
+    def start_later(self) -> None:
+        """Start the parts that wait for the others to be ready."""
+        for keeper in self._keepers:
+            keeper.may_start.set()
 
     def stop(self) -> None:
         """Ask all parts to end in their order; asked again, end them at once."""
@@ -105,6 +114,9 @@ class _Keeper:
         self._forward = forward
         self._notice = notice
         self._ending = asyncio.Event()
+        self.may_start = asyncio.Event()
+        if not part.later:
+            self.may_start.set()
         self._process: asyncio.subprocess.Process | None = None
         self._last: deque[bytes] = deque(maxlen=_LAST_LINES)
 
@@ -116,6 +128,7 @@ class _Keeper:
         """Start the part again and again until it is asked to end. Raises ``PartGaveUp``."""
         loop = asyncio.get_running_loop()
         quick_deaths = 0
+        await self.may_start.wait()
         while not self._ending.is_set():
             started = loop.time()
             code = await self._live(stdin)
@@ -167,6 +180,7 @@ class _Keeper:
     async def end(self, keeping: asyncio.Task[None], *, hurry: asyncio.Event) -> None:
         """Ask the part to end, give it its time, then end it by force; returns when it is gone."""
         self._ending.set()
+        self.may_start.set()
         self.ask_to_end()
         hurrying = asyncio.create_task(hurry.wait())
         await asyncio.wait([keeping, hurrying], timeout=self.part.drain_s, return_when=asyncio.FIRST_COMPLETED)

@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 from uuid import UUID
 
-from carbonledger import bootstrap
 from carbonledger.domains.vault import service as vault
 from carbonledger.entrypoints.cli import backups, console, operating
-from carbonledger.infra import clock, crypto, settings
+from carbonledger.infra import clock, crypto, opening, settings
 from carbonledger.kernel import errors
 
 
@@ -64,7 +63,7 @@ def rotate() -> None:
 
     async def work(operator: operating.Operator) -> UUID:
         house = await operator.organization(operating.HOUSE)
-        sealer = crypto.Sealer(bootstrap.vault_keys(configuration))
+        sealer = crypto.Sealer(opening.vault_keys(configuration))
         async with operator.database.transaction(house) as uow:
             return await vault.request_reseal(uow, actor=operator.acting_in(house), now=operator.at, sealer=sealer)
 
@@ -94,7 +93,7 @@ def status(*, json: bool) -> None:
     """Print the keys by fingerprint."""
     configuration = operating.load()
     sealed = operating.run(_sealed_by)
-    here = bootstrap.vault_keys(configuration).ring().fingerprints
+    here = opening.vault_keys(configuration).ring().fingerprints
     exported = backups.read(configuration.secrets_dir)
     given = configuration.vault_keys is not None
     place = "CARBONLEDGER_VAULT_KEYS" if given else str(configuration.vault_keys_path)

@@ -24,7 +24,7 @@ from carbonledger.kernel import errors
 NEEDED = ("pg_dump", "pg_restore", "psql")
 _DEBIAN = Path("/usr/lib/postgresql")
 _LAST_LINES = 6
-_VERSION_TIMEOUT_S = 20
+_VERSION_TIMEOUT_S = 60  # takes milliseconds; only a program that hangs takes so long
 
 
 class ProgramsUnsuitable(errors.Unavailable):

@@ -1,6 +1,7 @@
 """PostgreSQL processes: started so that they end with their parent, and found when they did not.
 
-Owns: the parent-death signal, ``Guard`` (which knows whether any process of the server is left), and ending those that are.
+Owns: the parent-death signal, ``Guard`` (which knows whether any process of the server is left), and ending those that are; running
+a program to its end without being deaf meanwhile.
 
 **The guard.** Every process of the server inherits an open, locked file (``server.lock``) from the supervisor, which closes its
 own copy. So the lock is free exactly when the last of them is gone: no process id is trusted, and none of a neighbour's
@@ -15,6 +16,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +28,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ORDERLY_S = 15.0
 _KILL_S = 5.0
 _POLL_S = 0.05
+_LOOK_S = 0.01
 
 
 def start(
@@ -34,7 +37,7 @@ def start(
     guard: locks.FileLock,
     death_signal: signal.Signals,
     cwd: Path,
-    stdin: int = subprocess.DEVNULL,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
     output: IO[bytes] | int,
 ) -> subprocess.Popen[bytes]:
     """Start a PostgreSQL program that holds ``guard`` and gets ``death_signal`` when this process dies."""
@@ -48,6 +51,28 @@ def start(
         pass_fds=(guard.fileno(),),
         preexec_fn=_on_parent_death(death_signal),  # noqa: PLW1509 - the supervisor has one thread
     )
+
+
+def run(argv: list[str | Path], *, guard: locks.FileLock, cwd: Path, text: str | None, pause: Callable[[float], None]) -> tuple[int, str]:
+    """Run a program to its end, with ``text`` as its input; return its exit code and output.
+
+    ``pause`` is called again and again meanwhile; what it raises ends the program. ``guard`` is closed here and stays the program's.
+    """
+    # A file, and not a pipe: a ``communicate`` that timed out before it wrote its input never writes it, nor closes the pipe.
+    with guard, tempfile.TemporaryFile(dir=cwd) as given:
+        given.write((text or "").encode())
+        given.seek(0)
+        process = start(argv, guard=guard, death_signal=signal.SIGKILL, cwd=cwd, stdin=given, output=subprocess.PIPE)
+    with process:
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):  # what was read by then is kept for the next time
+                    output, _ = process.communicate(timeout=_LOOK_S)
+                    return process.returncode, output.decode("utf-8", "replace")
+                pause(0)
+        except BaseException:
+            process.kill()
+            raise
 
 
 def _on_parent_death(number: signal.Signals) -> Callable[[], None] | None:

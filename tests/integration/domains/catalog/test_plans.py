@@ -15,6 +15,7 @@ from carbonledger.domains.catalog.types import charges as models
 from carbonledger.domains.catalog.types.plans import Migration, PlanState
 from carbonledger.kernel import currency, page
 from carbonledger.kernel.period import CalendarUnit, Interval
+from tests import until
 from tests.integration.domains.catalog.conftest import Desk, calls, seat
 
 DAY = timedelta(days=1)
@@ -142,7 +143,7 @@ async def test_two_who_use_a_plan_do_not_wait_for_each_other(desk: Desk) -> None
         given = {"plan_ids": [plan.id], "kind": "subscriptions", "now": desk.now}
         await service.mark_plans_used(uow, organization_id=desk.organization_id, **given)  # type: ignore[arg-type]  # as in the call below
         second = asyncio.create_task(desk.see(service.mark_plans_used, **given))
-        await asyncio.wait([second], timeout=20)
+        await asyncio.wait([second], timeout=until.DEADLINE_S)
         assert second.done()
 
 

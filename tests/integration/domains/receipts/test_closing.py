@@ -267,7 +267,7 @@ async def test_the_cut_waits_for_whoever_writes_and_holds_back_nobody_for_long(
         )
         with pytest.raises(CutBusy):
             await freeze()  # it gives up in half a second; nothing was written
-        waiting = asyncio.create_task(freeze())
+        waiting = asyncio.create_task(kit.patiently(freeze))
         await asyncio.sleep(0)
     await waiting
     await accept(database, organization_id, draft("c"), now=NOVEMBER + CLOSES)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from carbonledger.infra import server as servers
-from tests import conftest, installation
+from tests import conftest, installation, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,11 @@ def home() -> Iterator[Path]:
 def test_the_service_gets_a_login_of_its_own_and_never_the_owners_address(home: Path, given: Given) -> None:
     addresses = {"DATABASE_URL": given.owner, "CARBONLEDGER_APP_DATABASE_URL": given.app}
     with installation.up(home, DATABASE_URL=given.owner, CARBONLEDGER_APP_DATABASE_URL=given.app) as running:
-        ready, _ = running.request("GET", "/health/ready")
+        until.holds_now(running.is_ready)
         found = json.loads(installation.run(home, "doctor", "--json", **addresses).stdout)
         known = {name: running.part(name).environ().keys() & addresses.keys() for name in ("api", "worker")}
         assert running.stop() == 0
 
-    assert ready == 200
     database = [check for check in found["checks"] if check["name"] == "database"]
     login = given.app.partition("://")[2].partition(":")[0]
     assert [check["status"] for check in database] == ["ok"]

@@ -7,12 +7,13 @@ import socket
 import pytest
 
 from carbonledger.entrypoints.cli import listener
+from tests import until
 
 
 def test_the_system_chooses_a_port_when_asked_to() -> None:
     with listener.listening("127.0.0.1", 0) as sock:
         host, port = sock.getsockname()
-        with socket.create_connection((host, port), timeout=5):
+        with socket.create_connection((host, port), timeout=until.DEADLINE_S):
             pass
 
     assert port > 0

@@ -22,8 +22,8 @@ FOREVER = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
 
 
-def part(name: str, script: str, *, drain_s: float = 10.0, group: str | None = None) -> tree.Part:
-    return tree.Part(name, (sys.executable, "-c", script), dict(os.environ), drain_s, group=group)
+def part(name: str, script: str, *, drain_s: float = DEADLINE_S, group: str | None = None, later: bool = False) -> tree.Part:
+    return tree.Part(name, (sys.executable, "-c", script), dict(os.environ), drain_s, group=group, later=later)
 
 
 class Watched:
@@ -76,14 +76,17 @@ async def test_a_killed_part_starts_again_and_the_others_do_not_notice(watch: Ca
     assert watched.notices == ["api ended (killed by SIGKILL) and starts again."]
 
 
-async def test_a_part_that_never_stays_up_is_given_up_with_its_last_words_and_the_others_are_stopped(watch: Callable[..., Watched]) -> None:
+async def test_a_part_that_never_stays_up_is_given_up_with_its_last_words_and_the_others_are_stopped(
+    watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "QUICK_S", 600.0)  # Python itself may take seconds to start and end
     watched = watch(part("api", FOREVER), part("worker", "print('no room for me'); exit(1)"))
 
     with pytest.raises(tree.PartGaveUp) as caught:
         await watched.ended()
 
     assert str(caught.value) == (
-        "The worker ended 5 times in a row within 5 s of its start (exit code 1). Its last words:" + "\n  no room for me" * 5
+        "The worker ended 5 times in a row within 600 s of its start (exit code 1). Its last words:" + "\n  no room for me" * 5
     )
     assert watched.tree.pids == {}
 
@@ -113,6 +116,26 @@ async def test_parts_are_started_again_on_demand(watch: Callable[..., Watched]) 
 
     await watched.until(lambda: watched.ups("api") == watched.ups("worker") == 2)
     assert set(watched.notices) == {"api ended (exit code 0) and starts again.", "worker ended (exit code 0) and starts again."}
+
+
+async def test_what_is_to_come_later_waits_to_be_asked_for(watch: Callable[..., Watched]) -> None:
+    watched = watch(part("api", FOREVER), part("worker 2", FOREVER, later=True))
+    await watched.until(lambda: watched.ups("api") == 1)
+    assert set(watched.tree.pids) == {"api"}
+
+    watched.tree.start_later()
+
+    await watched.until(lambda: watched.ups("worker 2") == 1)
+
+
+async def test_what_was_to_come_later_never_comes_after_a_stop(watch: Callable[..., Watched]) -> None:
+    watched = watch(part("api", FOREVER), part("worker 2", FOREVER, later=True))
+    await watched.until(lambda: watched.ups("api") == 1)
+
+    watched.tree.stop()
+    await watched.ended()
+
+    assert watched.said == [("api", "up")]
 
 
 async def test_parts_stop_one_after_the_other_in_their_order(watch: Callable[..., Watched]) -> None:

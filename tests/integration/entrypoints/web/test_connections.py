@@ -168,7 +168,7 @@ async def test_it_is_read_on_request_at_most_once_in_five_minutes(owner: Person)
     assert (await owner.send(f"{address}/sync")).headers["location"] == f"{address}?done=sync"
     again = await owner.send(f"{address}/sync")
     assert again.status_code == 429
-    assert re.search("at most once in five minutes on request. Ask again in [45] minutes.", again.text)
+    assert re.search("at most once in five minutes on request. Ask again in [1-5] minutes?.", again.text)
     assert f'action="{address}"' in again.text, "other periods are shown by the page itself, not by where the form went"
 
 

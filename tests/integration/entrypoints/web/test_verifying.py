@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from carbonledger.infra import clock
 from carbonledger_proof import bundle
 from tests.integration.entrypoints.rest.identity import conftest as kit
 from tests.integration.entrypoints.web import months
@@ -187,7 +188,9 @@ async def test_what_is_no_form_is_refused(stranger: httpx2.AsyncClient) -> None:
     assert (await upload(stranger, b"{}", **{"sec-fetch-site": "cross-site"})).status_code == 403
 
 
-async def test_an_address_checks_so_often_a_minute(install: kit.Opener) -> None:
+async def test_an_address_checks_so_often_a_minute(install: kit.Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: at)  # no minute ends meanwhile
     client = (await install(rate_verify_per_min=3)).client()
     tried = [(await client.get(f"{PATH}/CL-202611-E9PEJ")).status_code for _ in range(2)]
     tried += [(await upload(client, b"{}")).status_code for _ in range(2)]

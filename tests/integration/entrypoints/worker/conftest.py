@@ -27,6 +27,7 @@ from tests import conftest, until
 
 AT_ONCE = retry.Policy(attempts_max=8, unknown_attempts_max=8, base_s=0.0, cap_s=0.0)  # a retry is due when it is written
 DEADLINE_S = until.DEADLINE_S
+LONG_S = 3600.0  # waits that must not matter
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], *, deadline_s: float = DEADLINE_S) -> None:
@@ -57,7 +58,7 @@ class Bench:
         *,
         in_transaction: bool = True,
         attempts_max: int | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float = DEADLINE_S,
         resumes_after_s: float | None = None,
     ) -> None:
         """Declare a handler; the fixture forgets it after the test."""
@@ -68,7 +69,7 @@ class Bench:
         async with self.database.transaction(organization_id or self.organization_id) as uow:
             return await queue.enqueue(uow, name=name, args=args, now=clock.now(), dedupe_key=dedupe_key)
 
-    async def pick(self, *, heartbeat_timeout_s: float = 30.0) -> list[models.Job]:
+    async def pick(self, *, heartbeat_timeout_s: float = LONG_S) -> list[models.Job]:
         """Pick what is due, as another worker would each time."""
         parameters = EntrypointExecutionParameter(concurrency_limit=0)
         names = {pgq_types.QueueEntrypoint(name): parameters for name in registry.declared.handlers}
@@ -94,7 +95,7 @@ class Bench:
             rng=random.Random(1),
         )
 
-    async def run_once(self, *, heartbeat_timeout_s: float = 30.0) -> int:
+    async def run_once(self, *, heartbeat_timeout_s: float = LONG_S) -> int:
         """Run what is due now, one after another; return how many."""
         entries = await self.pick(heartbeat_timeout_s=heartbeat_timeout_s)
         await self.run(entries)

@@ -231,7 +231,11 @@ async def test_the_clock_of_a_sandbox_bills_as_time_would_have(bench: benches.Be
         await sandbox.subscribe(await sandbox.account(time_zone="UTC"), plan_id, now=began)
     async with bench.database.transaction(sandbox.organization_id) as uow:
         await test_clock.advance(
-            uow, actor=sandbox.actor, at=clock.now(), organization_id=sandbox.organization_id, to=began + timedelta(days=90)
+            uow,
+            actor=sandbox.actor,
+            at=clock.now(),
+            organization_id=sandbox.organization_id,
+            to=began + timedelta(days=75),  # two months and less than three, whenever
         )
     while await bench.run_once():
         await bench.make_due()
@@ -240,5 +244,5 @@ async def test_the_clock_of_a_sandbox_bills_as_time_would_have(bench: benches.Be
     assert [one.issued.sequence for one in invoices if one.issued] == list(range(1, 10))
     issued = sorted({one.issued.at for one in invoices if one.issued})
     assert issued[0] == began
-    assert issued[-1] <= began + timedelta(days=90)
+    assert issued[-1] <= began + timedelta(days=75)
     assert all(one.issued is not None and one.issued.at == one.billed_at for one in invoices)

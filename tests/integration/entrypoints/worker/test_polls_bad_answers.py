@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from carbonledger import bootstrap
@@ -14,14 +15,15 @@ from carbonledger.adapters import openai
 from carbonledger.domains.connections import service, types
 from carbonledger.infra import http, reach, retry
 from carbonledger.kernel.secret import SecretText
-from tests import conftest, standins
+from tests import conftest, standins, until
 from tests.integration.domains.telemetry import kit
 from tests.integration.entrypoints.worker import conftest as benches
 from tests.integration.entrypoints.worker import polling
 from tests.integration.entrypoints.worker.conftest import Bench
 
 ONCE = retry.Policy(attempts_max=1, unknown_attempts_max=1, base_s=0.0, cap_s=0.0)
-QUICK = http.Limits(connect_s=2.0, read_s=0.5, total_s=10.0, answer_bytes=32 * 2**20)
+PATIENT = http.Limits(connect_s=until.DEADLINE_S, read_s=until.DEADLINE_S, total_s=4 * until.DEADLINE_S, answer_bytes=32 * 2**20)
+SLOW_S = 1.0
 GOOD = {
     "object": "organization.usage.completions.result",
     "input_tokens": 1000,
@@ -40,13 +42,20 @@ def world() -> Iterator[standins.StandIns]:
 
 
 @pytest.fixture
-async def services(fresh_database: conftest.TestDatabase, tmp_path: Path, world: standins.StandIns) -> AsyncIterator[bootstrap.Services]:
-    """Return services whose client asks once, so that each bad answer reaches the poll."""
+async def client(world: standins.StandIns) -> AsyncIterator[http.Client]:
+    """Return a client that asks once, so that each bad answer reaches the poll."""
+    async with http.Client("openai", base_url=world.settings["openai_url"], limits=PATIENT, policy=ONCE) as made:
+        yield made
+
+
+@pytest.fixture
+async def services(
+    fresh_database: conftest.TestDatabase, tmp_path: Path, world: standins.StandIns, client: http.Client
+) -> AsyncIterator[bootstrap.Services]:
     configuration = benches.configure(fresh_database, tmp_path, job_attempts_max=3, **world.settings)
     addresses = reach.given(configuration)
     assert addresses is not None
-    client = http.Client("openai", base_url=world.settings["openai_url"], limits=QUICK, policy=ONCE)
-    async with client, bootstrap.build(configuration, addresses, application="test-worker") as built:
+    async with bootstrap.build(configuration, addresses, application="test-worker") as built:
         connector = openai.OpenAi(openai.api(client))
         connector.first_read_days = 14  # three windows of the hourly streams are enough to break off between
         connectors = {**built.connectors, "openai": connector}
@@ -82,19 +91,27 @@ BAD = {
     "two rows that are one": (replaced("data", 0, "results", value=[GOOD, GOOD]), types.RowRepeated),
     "server error": ({"kind": "server_error"}, types.ProviderUnavailable),
     "limited": ({"kind": "rate_limit"}, types.ProviderLimited),
-    "slow": ({"kind": "slow", "delay_s": 1.0}, types.ProviderUnavailable),
+    "slow": ({"kind": "slow", "delay_s": SLOW_S}, types.ProviderUnavailable),
 }
 
 
 @pytest.mark.parametrize("failure, fault", BAD.values(), ids=BAD)
 async def test_a_bad_answer_is_named_and_tried_again_some_times(
-    account: polling.Account, world: standins.StandIns, failure: dict[str, Any], fault: type[types.ProviderFault]
+    account: polling.Account,
+    world: standins.StandIns,
+    client: http.Client,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: dict[str, Any],
+    fault: type[types.ProviderFault],
 ) -> None:
     """The first page of completions that has usage in it is bad each time that it is asked for."""
     made = await account.connect()
     asked = world.asked("openai")
     world.spoil("openai", **failure, times=1000, containing=f"/usage/{COMPLETIONS}")
-    await account.run()
+    with monkeypatch.context() as patch:
+        if failure["kind"] == "slow":
+            patch.setattr(client._http, "timeout", httpx2.Timeout(SLOW_S / 2))
+        await account.run()
     view = await account.show(made.view.connection.id)
     assert (view.connection.state, view.connection.failures) == (types.State.ERROR, 1)
     assert view.connection.last_error is not None

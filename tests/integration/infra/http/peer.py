@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -71,6 +72,14 @@ async def running(script: Script, *, host: str = "127.0.0.1", context: ssl.SSLCo
     finally:
         server.close()
         await peer.hang_up()
+
+
+@contextlib.contextmanager
+def away() -> Iterator[str]:
+    """Yield an address where nobody answers, nor anybody else can begin to: its port is held and not listened at."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> bytes:

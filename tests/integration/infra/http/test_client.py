@@ -188,7 +188,7 @@ async def test_a_trickling_peer_times_out_as_a_whole() -> None:
 
 
 async def test_a_full_pool_times_out_and_says_so() -> None:
-    limits = http.Limits(connections=1, pool_s=0.1, read_s=5.0)
+    limits = dataclasses.replace(PATIENT, connections=1, pool_s=0.1)
     async with peer.running(silent) as server, client(server.url, limits=limits) as acme:
         first = asyncio.create_task(acme.request("POST", "/"))
         await until.holds(lambda: bool(server.requests))
@@ -200,11 +200,10 @@ async def test_a_full_pool_times_out_and_says_so() -> None:
 
 
 async def test_a_peer_that_is_away_is_unreachable() -> None:
-    async with peer.running(silent) as server:
-        pass
-    async with client(server.url) as acme:
-        with pytest.raises(http.ConnectFailed):
-            await acme.request("POST", "/")
+    with peer.away() as url:
+        async with client(url) as acme:
+            with pytest.raises(http.ConnectFailed):
+                await acme.request("POST", "/")
 
 
 UNAVAILABLE = peer.answer(503, b"")
@@ -251,11 +250,10 @@ async def test_a_broken_connection_is_repeated_for_reads_only() -> None:
 
 async def test_what_was_never_sent_is_repeated_whatever_it_is() -> None:
     seen: list[http.Attempt] = []
-    async with peer.running(silent) as server:
-        pass
-    async with client(server.url, observer=seen.append) as acme:
-        with pytest.raises(http.ConnectFailed):
-            await acme.request("POST", "/")
+    with peer.away() as url:
+        async with client(url, observer=seen.append) as acme:
+            with pytest.raises(http.ConnectFailed):
+                await acme.request("POST", "/")
     assert [(attempt.number, attempt.failure) for attempt in seen] == [(number, "outside_unreachable") for number in (1, 2, 3, 4)]
 
 
@@ -331,11 +329,10 @@ async def test_redirects_end() -> None:
 
 
 async def test_a_write_redirected_to_where_nobody_answers_is_not_repeated() -> None:
-    async with peer.running(silent) as gone:
-        pass
-    async with peer.running(peer.always(moved(307, gone.url))) as server, client() as acme:
-        with pytest.raises(http.ConnectionBroke):
-            await acme.request("POST", server.url)
+    with peer.away() as gone:
+        async with peer.running(peer.always(moved(307, gone))) as server, client() as acme:
+            with pytest.raises(http.ConnectionBroke):
+                await acme.request("POST", server.url)
     assert len(server.requests) == 1  # the first host has had it
 
 

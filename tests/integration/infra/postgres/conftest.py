@@ -26,7 +26,7 @@ from carbonledger.infra import postgres
 from carbonledger.infra.postgres import folder, lease, programs, state
 from tests import embedded, until
 
-PATIENCE_S = 60.0
+PATIENCE_S = until.DEADLINE_S
 IS_ROOT = os.geteuid() == 0
 
 _HOLD = """
@@ -130,6 +130,18 @@ class Place:
         assert process.stdout is not None
         supervisor_pid, postmaster_pid, dsn = process.stdout.readline().split()
         return User(process, int(supervisor_pid), int(postmaster_pid), dsn)
+
+    def programs(self, *, initdb: str, postgres_says: str | None = None) -> Path:
+        """Make a folder of programs: the real server, unless it is to say another version, and another initdb."""
+        folder = self.root / "bin"
+        folder.mkdir()
+        real = programs.bundled()[0].bin_dir
+        say = f'exec {real / "postgres"} "$@"' if postgres_says is None else f"echo '{postgres_says}'"
+        for name, script in (("postgres", say), ("initdb", f'[ "$1" = --version ] && exit 0\n{initdb}')):
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+        folder.chmod(0o755)
+        return folder
 
     def _ordinary_python(self) -> tuple[str, dict[str, str]]:
         """Return a Python that an ordinary user can run, and its environment.

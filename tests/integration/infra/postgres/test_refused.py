@@ -129,24 +129,11 @@ def test_a_file_in_the_place_of_the_folder_is_named(place: Place) -> None:
         place.ensure()
 
 
-def _programs(place: Place, *, initdb: str, postgres_says: str | None = None) -> Path:
-    """Make a folder of programs: the real server, unless it is to say another version, and another initdb."""
-    folder = place.root / "bin"
-    folder.mkdir()
-    real = programs.bundled()[0].bin_dir
-    say = f'exec {real / "postgres"} "$@"' if postgres_says is None else f"echo '{postgres_says}'"
-    for name, script in (("postgres", say), ("initdb", f'[ "$1" = --version ] && exit 0\n{initdb}')):
-        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-        (folder / name).chmod(0o755)
-    folder.chmod(0o755)
-    return folder
-
-
 def test_a_full_disk_at_the_first_start_is_named_and_leaves_nothing(place: Place) -> None:
     # What initdb says when a write fails with ENOSPC, and the half-made data it may leave.
     full = 'for last; do :; done; mkdir -p "$last/base"; echo "initdb: error: could not write file: No space left on device" >&2; exit 1'
     with pytest.raises(postgres.DiskFull) as refusal:
-        place.ensure(binaries=_programs(place, initdb=full))
+        place.ensure(binaries=place.programs(initdb=full))
     assert _is_one_sentence(str(refusal.value))
     assert str(place.root / "db") in str(refusal.value)
     assert not list(place.folder().server.glob("data*"))
@@ -156,7 +143,7 @@ def test_a_full_disk_at_the_first_start_is_named_and_leaves_nothing(place: Place
 
 def test_an_initdb_that_fails_is_quoted(place: Place) -> None:
     with pytest.raises(postgres.StartFailed, match="could not frobnicate"):
-        place.ensure(binaries=_programs(place, initdb='echo "initdb: error: could not frobnicate" >&2; exit 1'))
+        place.ensure(binaries=place.programs(initdb='echo "initdb: error: could not frobnicate" >&2; exit 1'))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +155,7 @@ def test_an_initdb_that_fails_is_quoted(place: Place) -> None:
 )
 def test_programs_that_do_not_fit_are_refused(place: Place, says: str, words: str) -> None:
     with pytest.raises(postgres.ProgramsMissing, match=words):
-        place.ensure(binaries=_programs(place, initdb="exit 1", postgres_says=says))
+        place.ensure(binaries=place.programs(initdb="exit 1", postgres_says=says))
 
 
 def test_a_folder_without_programs_is_named(place: Place) -> None:
