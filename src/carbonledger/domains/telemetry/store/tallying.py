@@ -13,8 +13,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from carbonledger.domains.telemetry.core import tallying as core
 from carbonledger.domains.telemetry.core.slots import Grain
-from carbonledger.domains.telemetry.core.tallying import series_fields
 from carbonledger.domains.telemetry.store import aggregating, metering
 from carbonledger.domains.telemetry.types.metering import Aggregation, Field, Query
 from carbonledger.domains.telemetry.types.tallying import Range, Stretch, Tally
@@ -65,13 +65,13 @@ WHERE r.changes IS NOT NULL ORDER BY p.p, r.hour
 _PARTS: Final = "unnest($2::integer[], $3::bigint[], $4::timestamptz[], $5::timestamptz[]) AS o (p, id, starts, ends)"
 _BY_SERIES: Final = f"""
 SELECT p.p, p.ends, e.* FROM p CROSS JOIN LATERAL (
-    {aggregating.READ_EVENTS} AND e.series_id = p.id AND (e.properties IS NOT NULL OR e.quantity IS NOT NULL)
+    {aggregating.READ_EVENTS} AND e.organization_id = $1 AND e.series_id = p.id AND (e.properties IS NOT NULL OR e.quantity IS NOT NULL)
     AND e.occurred_at >= p.starts AND e.occurred_at < p.ends <matching> OFFSET 0
 ) e
 """
 _BY_TIME: Final = f"""
 SELECT p.p, p.ends, e.* FROM unnest(<times>) AS o (starts, ends) CROSS JOIN LATERAL (
-    {aggregating.READ_EVENTS} AND e.occurred_at >= o.starts AND e.occurred_at < o.ends <matching>
+    {aggregating.READ_EVENTS} AND e.organization_id = $1 AND e.occurred_at >= o.starts AND e.occurred_at < o.ends <matching>
     AND coalesce(e.series_id IN (SELECT p.id FROM p), false) OFFSET 0
 ) e JOIN p ON p.id = e.series_id AND e.occurred_at >= p.starts AND e.occurred_at < p.ends
 """
@@ -102,11 +102,17 @@ FROM p LEFT JOIN g USING (p) ON CONFLICT DO NOTHING
 """
 _FIRST_KEPT: Final = 8  # and the grain and the query
 _CHANGED: Final = {
-    Grain.DAY: "SELECT sum(r.changes)::bigint AS changes FROM telemetry_daily r WHERE r.day = (o.starts AT TIME ZONE 'UTC')::date",
-    Grain.HOUR: "SELECT sum(r.changes)::bigint AS changes FROM telemetry_hourly r WHERE r.hour = o.starts",
+    Grain.DAY: """
+        SELECT sum(r.changes)::bigint AS changes FROM telemetry_daily r
+        WHERE r.organization_id = $1 AND r.day = (o.starts AT TIME ZONE 'UTC')::date AND r.series_id = o.id OFFSET 0
+    """,
+    Grain.HOUR: """
+        SELECT sum(r.changes)::bigint AS changes FROM telemetry_hourly r
+        WHERE r.organization_id = $1 AND r.hour = o.starts AND r.series_id = o.id OFFSET 0
+    """,
 }
 _PARTS_KEPT: Final = f"""
-SELECT o.*, r.changes FROM {_PARTS} CROSS JOIN LATERAL (<changed> AND r.organization_id = $1 AND r.series_id = o.id OFFSET 0) r
+SELECT o.*, r.changes FROM {_PARTS} CROSS JOIN LATERAL (<changed>) r
 """
 _DUE: Final = """
 SELECT c.series_id, c.starts FROM (
@@ -175,7 +181,7 @@ class Part(NamedTuple):
 async def days(uow: db.UnitOfWork, *, organization_id: UUID, query: Query, number: UUID, ranges: Sequence[Range]) -> list[Day]:
     """Return the days of all series of ranges, by range, series and day; one with tallies of several groups as often."""
     matches, values = _matches(query, 6)
-    labels = ", ".join(metering.subject_of(one, [], 0) for one in series_fields(query))
+    labels = ", ".join(metering.subject_of(one, [], 0) for one in core.series_fields(query))
     statement = metering.filled(_DAYS, {"<labels>": labels, "<matches>": matches})
     asked = [[one.account for one in ranges], [one.start for one in ranges], [one.end for one in ranges]]
     await uow.conn.execute(metering.SETTINGS)
