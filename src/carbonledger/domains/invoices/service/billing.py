@@ -109,7 +109,7 @@ async def run(
         return Ran()
     late = await gathered(uow, organization_id=organization_id, account_ids=list(due))
     try:
-        known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due, more=tax_codes_of(late))
+        known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due, late=lines_of(late))
     except errors.Fault as fault:
         if strictly:
             raise
@@ -163,9 +163,9 @@ async def _apart(
     return ran
 
 
-def tax_codes_of(late: Mapping[UUID, Mapping[Currency, Document]]) -> set[str]:
-    """Return the tax rates of what was gathered."""
-    return {code for documents in late.values() for one in documents.values() for line in one.lines for code in line.tax_codes}
+def lines_of(late: Mapping[UUID, Mapping[Currency, Document]]) -> list[Line]:
+    """Return the lines of what was gathered."""
+    return [line for documents in late.values() for one in documents.values() for line in one.lines]
 
 
 def _is_used(late: Document, made: Sequence[Document]) -> bool:

@@ -38,7 +38,7 @@ _SERVED: Final = f"""
 SELECT l.* FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) AS s (subscription_id, plan_version_id, starts, ends)
 JOIN invoice_lines l ON l.organization_id = $1 AND l.subscription_id = s.subscription_id AND l.plan_version_id = s.plan_version_id
     AND l.service_start = s.starts AND l.service_end = s.ends
-WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit', 'setup', 'commitment') {_STANDS}
+WHERE l.organization_id = $1 AND l.kind IN ('charge', 'credit', 'setup', 'commitment', 'late') {_STANDS}
 ORDER BY l.id
 """
 _COMMITMENTS: Final = """
@@ -62,7 +62,8 @@ SELECT DISTINCT l.subscription_id FROM invoice_lines l JOIN invoices i ON i.orga
 WHERE l.organization_id = $1 AND l.subscription_id = ANY ($2) AND i.state = 'issued' AND i.payment = 'failed'
 """
 _LATE: Final = """
-SELECT l.undoes, count(*) AS times, coalesce(sum(l.amount) FILTER (WHERE i.state <> 'void'), 0) AS amount
+SELECT l.undoes, count(*) AS times,
+    coalesce(sum(l.amount - coalesce((l.rated ->> 'kept')::numeric, 0)) FILTER (WHERE i.state <> 'void'), 0) AS amount
 FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
 WHERE l.organization_id = $1 AND l.undoes = ANY ($2) AND l.kind = 'late' GROUP BY l.undoes
 """
@@ -176,7 +177,7 @@ async def caused(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[
 async def served(
     uow: db.UnitOfWork, *, organization_id: UUID, services: Iterable[tuple[UUID, UUID, datetime, datetime | None]]
 ) -> list[Line]:
-    """Return what was billed for subscriptions, plan versions and service periods on invoices that are not void; not what came late."""
+    """Return what was billed for subscriptions, plan versions and service periods on invoices that are not void."""
     columns = [list(column) for column in zip(*services, strict=True)]
     if not columns:
         return []
@@ -252,7 +253,10 @@ async def failed_subscriptions(uow: db.UnitOfWork, *, organization_id: UUID, sub
 
 
 async def late_amounts(uow: db.UnitOfWork, *, organization_id: UUID, causes: Iterable[str]) -> dict[str, tuple[int, Decimal]]:
-    """Return how often usage came late for lines, by their causes, and what was billed for it; void invoices are no bill."""
+    """Return how often usage came late for lines, by their causes, and what was billed for it; void invoices are no bill.
+
+    Of usage that turned out to be less that is all of it, with what was not given back.
+    """
     rows = await uow.conn.fetch(_LATE, organization_id, list(causes))
     return {row["undoes"]: (row["times"], row["amount"]) for row in rows}
 
