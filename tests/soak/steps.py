@@ -32,6 +32,7 @@ SCALE_LEAST, SCALE_MOST = 0.0001, 1.0
 _TOLD_EVERY: Final = 25
 _SHOWN_MAX: Final = 40
 _LOG_CHARS: Final = 3000
+_STOPPED: Final = 128 + signal.SIGTERM
 
 
 @dataclass(slots=True)
@@ -67,6 +68,10 @@ def chosen(every: Sequence[Kill], scale: float, rng: random.Random) -> list[Kill
 
 
 async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace, found: Found) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    # Not by an exception out of nowhere: what is cut off inside of a driver's own code may take the process with it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with stage.built(home, ground) as built:
         counted, whole = [], {}
         for scene in await scenes.prepare(built):
@@ -128,7 +133,7 @@ def _options() -> argparse.Namespace:
 
 
 def _terminated(number: int, _: object) -> NoReturn:
-    """End as after Ctrl-C: the database is stopped and its folder removed on the way out."""
+    """End as after Ctrl-C while nothing runs yet: the database is stopped and its folder removed on the way out."""
     raise SystemExit(128 + number)
 
 
@@ -144,6 +149,9 @@ def main() -> int:
             os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
             with grounds.standing(Path(name)) as ground:
                 asyncio.run(_main(Path(name), ground, options, found))
+    except asyncio.CancelledError:
+        print("  stopped", flush=True)
+        return _STOPPED
     finally:  # stopped before its end it says how far it came
         print(f"  killed           {found.killed.total()} times {dict(found.killed)}, at {len(found.steps)} of {found.counted} steps")
         print(f"  not reached      {len(found.missed)}", *found.missed[:_SHOWN_MAX], sep="\n    ")
