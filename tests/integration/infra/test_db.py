@@ -50,10 +50,11 @@ async def test_patience_is_of_one_transaction(worker_database: conftest.TestData
     single = await db.connect(worker_database.app, size=1, application="test")
     try:
         async with single.transaction() as uow:
+            usual = await uow.conn.fetchval("SHOW statement_timeout")
             await uow.be_patient()
-            assert await uow.conn.fetchval("SHOW statement_timeout") == "10min"
+            assert await uow.conn.fetchval("SHOW statement_timeout") == "10min" != usual
         async with single.transaction() as uow:  # the same connection, since the pool has one
-            assert await uow.conn.fetchval("SHOW statement_timeout") == "30s"
+            assert await uow.conn.fetchval("SHOW statement_timeout") == usual
     finally:
         await single.close()
 
