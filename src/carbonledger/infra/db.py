@@ -11,14 +11,13 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from carbonledger.infra import connections, ddl
+from carbonledger.infra import connections, ddl, statements
 from carbonledger.kernel import errors
 
 if TYPE_CHECKING:
@@ -30,8 +29,10 @@ if TYPE_CHECKING:
 Observer = Callable[[str, float], None]
 """Told of each statement: its operation (select, insert, …) and its seconds."""
 
-_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves the constructor untyped
 STATEMENT_TIMEOUT_MS = 30_000  # longer work belongs in a job that raises it for itself
+PATIENCE_S = 600.0
+"""What a statement of a job may take that waits for others who do the same work, such as batches of one bill run."""
+_PATIENT = "SET LOCAL statement_timeout = '600s'"
 IDLE_TIMEOUT_MS = 60_000  # a transaction that waits for something else holds locks for nothing
 ACQUIRE_TIMEOUT_S = 10.0  # a full pool answers 503 while the caller still listens
 STATEMENT_CHARS_MAX = 65_536  # asyncpg by itself has statements over 15 KiB read anew each time; sums of the ledger are longer
@@ -55,57 +56,6 @@ class DatabaseUnavailable(errors.Unavailable):
     code = "database_unavailable"
 
 
-class Compilable(Protocol):
-    """A SQLAlchemy Core statement: what this module uses of it."""
-
-    def compile(self, *, dialect: Any, compile_kwargs: dict[str, Any]) -> Any: ...  # noqa: ANN401 - SQLAlchemy's own types
-
-
-class Bound(NamedTuple):
-    """SQL text with ``$n`` places, and the arguments in their order."""
-
-    sql: str
-    arguments: list[Any]
-
-
-class Prepared:
-    """A statement whose values have names (``bindparam``), compiled once. Called with the values, it is what a unit of work runs.
-
-    To compile a statement takes 0.1 to 0.3 ms, as long as PostgreSQL takes for it: paid once by what every write or job asks, in the same
-    words each time. So there is no ``IN`` of a list here; and a name of a column that is set stands for what it is set to.
-    """
-
-    __slots__ = ("_compiled", "_names")
-
-    def __init__(self, statement: Executable) -> None:
-        self._compiled = _compiled(statement)
-        self._names = frozenset(self._compiled.params)
-
-    def __call__(self, **values: Any) -> Bound:
-        """Return the statement with its values. Raises what SQLAlchemy does where one is missing, ``TypeError`` for one too many."""
-        if not values.keys() <= self._names:
-            raise TypeError(f"the statement has no {', '.join(sorted(values.keys() - self._names))}")
-        return _bound(self._compiled, values)
-
-
-def compile_statement(statement: Executable | Bound) -> Bound:
-    """Return the SQL text with ``$n`` places and the arguments in their order.
-
-    Lists in ``IN`` are written out. Values go to asyncpg as they are: its codecs turn Python objects into PostgreSQL's.
-    """
-    return statement if isinstance(statement, Bound) else _bound(_compiled(statement), {})
-
-
-def _compiled(statement: Executable) -> Any:  # noqa: ANN401 - SQLAlchemy's own type
-    compilable: Compilable = statement  # type: ignore[assignment]  # Executable declares no compile(); every Core statement has it
-    return compilable.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-
-
-def _bound(compiled: Any, values: dict[str, Any]) -> Bound:  # noqa: ANN401 - SQLAlchemy's own type
-    params = compiled.construct_params(values, escape_names=False)
-    return Bound(compiled.string, [params[name] for name in compiled.positiontup or ()])
-
-
 class UnitOfWork:
     """One open transaction of one organization. Made by ``Database.transaction`` only; never commits itself."""
 
@@ -119,30 +69,30 @@ class UnitOfWork:
         self._observe = observe
         self._after_commit: list[Callable[[], None]] = []
 
-    async def fetch(self, statement: Executable | Bound) -> list[asyncpg.Record]:
+    async def fetch(self, statement: Executable | statements.Bound) -> list[asyncpg.Record]:
         """Run a statement and return its rows, in the statement's order."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         rows = await self.conn.fetch(sql, *args)
         self._seen(sql, started)
         return rows
 
-    async def fetch_one(self, statement: Executable | Bound) -> asyncpg.Record | None:
+    async def fetch_one(self, statement: Executable | statements.Bound) -> asyncpg.Record | None:
         """Run a statement and return its first row, or None."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         row = await self.conn.fetchrow(sql, *args)
         self._seen(sql, started)
         return row
 
-    async def fetch_value(self, statement: Executable | Bound) -> Any:  # noqa: ANN401 - the statement decides the type
+    async def fetch_value(self, statement: Executable | statements.Bound) -> Any:  # noqa: ANN401 - the statement decides the type
         """Run a statement and return the first column of its first row, or None."""
         row = await self.fetch_one(statement)
         return None if row is None else row[0]
 
-    async def execute(self, statement: Executable | Bound) -> int:
+    async def execute(self, statement: Executable | statements.Bound) -> int:
         """Run a statement and return how many rows it touched."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         status = await self.conn.execute(sql, *args)
         self._seen(sql, started)
@@ -152,12 +102,10 @@ class UnitOfWork:
         """Run one INSERT for many rows of the same columns, in one round trip."""
         if not rows:
             return
-        compilable: Compilable = statement  # type: ignore[assignment]  # as in compile_statement
-        compiled = compilable.compile(dialect=_DIALECT, compile_kwargs={})
-        places = compiled.positiontup or ()
+        sql, places = statements.compiled_for_many(statement)
         started = time.perf_counter()
-        await self.conn.executemany(compiled.string, [[row[name] for name in places] for row in rows])
-        self._seen(compiled.string, started)
+        await self.conn.executemany(sql, [[row[name] for name in places] for row in rows])
+        self._seen(sql, started)
 
     @contextlib.asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -172,6 +120,10 @@ class UnitOfWork:
             await self.conn.execute("ROLLBACK TO SAVEPOINT inner_work; RELEASE SAVEPOINT inner_work")
             raise
         await self.conn.execute("RELEASE SAVEPOINT inner_work")
+
+    async def be_patient(self) -> None:
+        """Let the statements of this transaction take ``PATIENCE_S``. Whoever waits with one gives asyncpg the same as its ``timeout``."""
+        await self.conn.execute(_PATIENT)
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call ``action`` once the transaction is committed; for caches and wake-ups, never for facts."""

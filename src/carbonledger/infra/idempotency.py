@@ -21,7 +21,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from carbonledger.infra import crypto, db, tables
+from carbonledger.infra import crypto, db, statements, tables
 from carbonledger.kernel import errors
 
 KEPT_FOR: Final = timedelta(hours=24)
@@ -29,7 +29,7 @@ PURPOSE: Final = "idempotent_answer"
 PURGE_BATCH = 1_000  # organizations in one run of the purge; the next run takes the rest
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _answers = tables.idempotent_answers
-_FIND = db.Prepared(
+_FIND = statements.Prepared(
     select(_answers).where(
         _answers.c.organization_id == bindparam("organization_id"),
         _answers.c.place == bindparam("place"),
@@ -38,7 +38,7 @@ _FIND = db.Prepared(
 )
 _INSERT = insert(_answers).values({column.name: bindparam(column.name) for column in _answers.c})
 # A row can only be there if it has expired: begin() would have given it otherwise.
-_KEEP = db.Prepared(
+_KEEP = statements.Prepared(
     _INSERT.on_conflict_do_update(
         index_elements=["organization_id", "place"],
         set_={column.name: _INSERT.excluded[column.name] for column in _answers.c if not column.primary_key},

@@ -137,4 +137,4 @@ def invalid(pointer: str, code: str, detail: str) -> Invalid:
 def refuse(problems: Sequence[Problem]) -> None:
     """Raise ``Invalid`` with all problems, if there are any."""
     if problems:
-        raise Invalid("; ".join(dict.fromkeys(problem.detail for problem in problems)), problems=tuple(problems))
+        raise Invalid(" ".join(dict.fromkeys(problem.detail for problem in problems)), problems=tuple(problems))

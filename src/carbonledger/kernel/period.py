@@ -14,6 +14,7 @@ from __future__ import annotations
 import bisect
 import calendar
 import enum
+import functools
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,8 +104,7 @@ def calendar_period(at: datetime, unit: CalendarUnit, zone: ZoneInfo) -> Period:
     at = instant.utc(at)  # elsewhere adding an hour would move the clock's hands, not time
     if unit is CalendarUnit.HOUR:
         return Period(*_hour(at, zone))
-    first = _first_day(zones.local_date(at, zone), unit)
-    bounds = sorted({zones.midnight(_advanced(first, unit, count), zone) for count in _AROUND})
+    bounds = _bounds(_first_day(zones.local_date(at, zone), unit), unit, zone)
     position = bisect.bisect_right(bounds, at)
     return Period(bounds[position - 1], bounds[position])
 
@@ -124,6 +124,12 @@ def calendar_ends(at: datetime, unit: CalendarUnit, zone: ZoneInfo) -> Iterator[
         end = zones.midnight(_advanced(first, unit, count), zone)
         if end > at:
             yield (at := end)
+
+
+@functools.lru_cache(maxsize=4096)  # many customers ask about the same days
+def _bounds(first: date, unit: CalendarUnit, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """Return the midnights at which the units around the one of ``first`` begin, in order."""
+    return tuple(sorted({zones.midnight(_advanced(first, unit, count), zone) for count in _AROUND}))
 
 
 def _first_day(day: date, unit: CalendarUnit) -> date:

@@ -17,6 +17,7 @@ from carbonledger.domains.accounts.types import Locale
 from carbonledger.domains.invoices.core import attached, sheet, states, words
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types import printing, sellers
+from carbonledger.domains.invoices.types import totals as totals_types
 from carbonledger.kernel import currency
 from carbonledger.kernel.money import Money
 from tests.unit.domains.invoices import invoice_kit as kit
@@ -132,3 +133,79 @@ def test_who_owes_the_tax_himself_is_told_so() -> None:
 
 def test_what_the_fonts_lack_is_a_box() -> None:
     assert sheet.seen("株式会社 Ünïque €") == "▯▯▯▯ Ünïque €"
+
+
+def rated(**kept: object) -> types.Line:
+    return replace(line(), explained=types.Explained(rated={"charge": {"model": {"name": "standard"}}, "part": [1, 1], **kept}))
+
+
+OFF = [{"percent": "12.5", "name": None}, {"amount": "5", "name": "Welcome"}]
+
+
+@pytest.mark.parametrize(
+    "locale, found, details",
+    [
+        # What the amount came from beside quantity times price stands under the line, in its language.
+        (Locale.EN, rated(part=[17, 31], discounts=OFF), ["17 of 31 days", "less 12.5%", "less EUR\u00a05.00 (Welcome)"]),
+        (Locale.DE, rated(part=[17, 31], discounts=OFF), ["17 von 31 Tagen", "abzüglich 12,5\u00a0%", "abzüglich 5,00\u00a0EUR (Welcome)"]),
+        (Locale.FR, rated(part=[17, 31], discounts=OFF[:1]), ["17 jours sur 31", "moins 12,5\u202f%"]),
+        # Usage is not a part of itself; what is included in it, its bounds and an amount off are.
+        (Locale.EN, rated(part=[17, 31], stretches=[], discounts=OFF[:1]), ["less 12.5%"]),
+        (Locale.EN, rated(part=[17, 31], stretches=[], charge={"model": {"name": "standard"}, "minimum": "5"}), ["17 of 31 days"]),
+        (Locale.EN, rated(part=[17, 31], stretches=[], discounts=OFF[1:]), ["17 of 31 days", "less EUR\u00a05.00 (Welcome)"]),
+        (Locale.EN, rated(part=[1_252_800, 2_592_000]), ["1,252,800 of 2,592,000 seconds"]),
+        (
+            Locale.EN,
+            rated(rated={"quantity": "150", "billable": "50", "bounded": "minimum"}),
+            ["50 after what is included", "minimum charge"],
+        ),
+        (Locale.DE, rated(rated={"quantity": "150", "billable": "150", "bounded": "maximum"}), ["Höchstbetrag"]),
+        (Locale.EN, rated(charge={"model": {"name": "flat"}}, rated={"quantity": "1", "billable": "0", "bounded": None}), []),
+        # 1,050: the first 1,000 at 1 %, the rest at 2 % and 300.00 for entering.
+        (
+            Locale.EN,
+            rated(
+                tiers=[
+                    {"quantity": "1000", "unit_price": None, "rate_percent": "1", "flat_price": "0"},
+                    {"quantity": "50", "unit_price": None, "rate_percent": "2", "flat_price": "300"},
+                ]
+            ),
+            ["1,000 at 1%", "50 at 2%, flat 300.00"],
+        ),
+        (Locale.EN, replace(rated(part=[17, 31], discounts=OFF), kind=types.LineKind.LATE), []),
+    ],
+)
+def test_a_line_says_what_its_amount_came_from(locale: Locale, found: types.Line, details: list[str]) -> None:
+    page = sheet.sheet(invoice(locale), [found], settings=SETTINGS, is_test=False)
+    assert list(page.rows[0].details)[1:] == details
+
+
+def test_tax_inside_prices_stands_beneath_the_total_with_what_it_is_on() -> None:
+    # 119.00 with 19 % inside are 100.00 and 19.00; 20 % of 10.00 on top are 2.00.
+    inside = types.TaxTotal(code="a", name="VAT", percent=Decimal(19), is_inclusive=True, base=Decimal("100.00"), amount=Decimal("19.00"))
+    on_top = types.TaxTotal(code="b", name="GST", percent=Decimal(20), is_inclusive=False, base=Decimal("10.00"), amount=Decimal("2.00"))
+    totals = types.Totals(
+        subtotal=Decimal("129.00"), discount=Decimal(0), tax=Decimal("2.00"), total=Decimal("131.00"), taxes=(inside, on_top)
+    )
+    page = made(replace(invoice(), totals=totals))
+    assert [(one.label, one.value) for one in page.sums] == [
+        ("Subtotal", "129.00"),
+        ("GST 20% on 10.00", "2.00"),
+        ("Total", "EUR\u00a0131.00"),
+        ("of which VAT 19% on 100.00", "19.00"),
+    ]
+
+
+def test_the_days_are_those_that_were_counted() -> None:
+    kept = {"days": ["2026-02-11", "2026-02-28"], "service_days": ["2026-02-01", "2026-02-28"]}
+    page = sheet.sheet(invoice(zone="America/New_York"), [rated(**kept)], settings=SETTINGS, is_test=False)
+    assert page.rows[0].details == ("February 11, 2026 to February 28, 2026",)
+    # And the invoice's service period is that of what it charges, not of the whole periods which that is a part of.
+    assert ("Service period", page.rows[0].details[0]) in [(fact.label, fact.value) for fact in page.facts]
+
+
+def test_the_discount_of_the_document_has_its_names() -> None:
+    totals = types.Totals(subtotal=Decimal("151.85"), discount=Decimal("11.85"), tax=Decimal(0), total=Decimal("140.00"))
+    off = tuple(totals_types.DocumentDiscount(amount=Decimal(1), name=name) for name in ("Welcome", "Friend", "Welcome", None))
+    page = made(replace(invoice(), totals=totals, discounts=off))
+    assert page.sums[1] == printing.Sum("Discount (Welcome, Friend)", "\u221211.85")

@@ -155,7 +155,7 @@ def from_api_meter(body: MeterIn, *, now: datetime) -> Meter:
     groups = [_dimension(problems, f"/group_by/{place}", label) for place, label in enumerate(body.group_by)]
     unique = None if body.unique is None else _dimension(problems, "/unique", body.unique)
     if problems:
-        raise types.MeterInvalid("; ".join(dict.fromkeys(one.detail for one in problems)), problems=tuple(problems))
+        raise types.MeterInvalid(" ".join(dict.fromkeys(one.detail for one in problems)), problems=tuple(problems))
     return Meter(
         id=UUID(int=0),
         code=body.code,

@@ -48,24 +48,24 @@ async def writing(call: routing.Call) -> AsyncIterator[db.UnitOfWork]:
 
 async def attempt(
     call: routing.Call,
-    act: Callable[[db.UnitOfWork], Awaitable[str]],
+    act: Callable[[db.UnitOfWork], Awaitable[str | Callable[[], Awaitable[exchange.Answer]]]],
     refusal: Callable[[errors.Fault], Awaitable[exchange.Answer]],
     *,
     mendable: AbstractSet[errors.Kind] = MENDABLE,
 ) -> exchange.Answer:
-    """Do an act in a transaction of its own and lead to the address that it returns.
+    """Do an act in a transaction of its own and lead to the address that it returns; or answer by what it returns, once that is committed.
 
     Where it raises a fault of a ``mendable`` kind everything is undone, and the answer is ``refusal`` of that fault: the page of the form,
     with what was sent and what is wrong with it. Any other fault is raised.
     """
     try:
         async with writing(call) as uow:
-            address = await act(uow)
+            done = await act(uow)
     except errors.Fault as fault:
         if fault.kind not in mendable:
             raise
         return await refusal(fault)
-    return go(address)
+    return go(done) if isinstance(done, str) else await done()
 
 
 def query(call: routing.Call) -> forms.Fields:

@@ -10,14 +10,14 @@ from uuid import UUID
 import structlog
 from sqlalchemy import bindparam, insert
 
-from carbonledger.infra import clock, db, queue, tables
+from carbonledger.infra import clock, db, queue, statements, tables
 from carbonledger.infra.outbox import contents, types
 from carbonledger.infra.queue import registry
 from carbonledger.kernel import actor as actors
 from carbonledger.kernel import ids
 
 _INSERT = insert(tables.events).values({column.name: bindparam(column.name) for column in tables.events.c})
-_ONE = db.Prepared(_INSERT)
+_ONE = statements.Prepared(_INSERT)
 
 
 async def emit(

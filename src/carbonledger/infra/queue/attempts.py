@@ -16,7 +16,7 @@ from uuid import UUID
 from pgqueuer.domain import models
 from sqlalchemy import bindparam, exists, insert, or_, select, update
 
-from carbonledger.infra import db, tables
+from carbonledger.infra import db, statements, tables
 from carbonledger.infra.queue import failures, jobs, pgq, types
 from carbonledger.infra.queue.types import Outcome, Step
 from carbonledger.kernel import ids
@@ -24,12 +24,12 @@ from carbonledger.kernel import ids
 _jobs, _attempts = tables.jobs, tables.job_attempts
 # Run for every job, and so compiled once. The ticket's ids have names that no column has, since these statements set columns, too.
 _THIS = (_jobs.c.organization_id == bindparam("of_organization"), _jobs.c.id == bindparam("of_job"))
-_LOCK = db.Prepared(select(_jobs).where(*_THIS).with_for_update())
-_LOCK_IF_FREE = db.Prepared(select(_jobs).where(*_THIS).with_for_update(skip_locked=True))
+_LOCK = statements.Prepared(select(_jobs).where(*_THIS).with_for_update())
+_LOCK_IF_FREE = statements.Prepared(select(_jobs).where(*_THIS).with_for_update(skip_locked=True))
 _BEGUN = ("organization_id", "id", "job_id", "number", "worker", "started_at")
-_BEGIN = db.Prepared(insert(_attempts).values({name: bindparam(name) for name in _BEGUN}))
+_BEGIN = statements.Prepared(insert(_attempts).values({name: bindparam(name) for name in _BEGUN}))
 _SAID = ("classification", "error_type", "error_text")  # of a failure; NULL until an attempt ends
-_CLOSE = db.Prepared(
+_CLOSE = statements.Prepared(
     update(_attempts)
     .where(
         _attempts.c.organization_id == bindparam("of_organization"),
@@ -168,14 +168,14 @@ async def _move(uow: db.UnitOfWork, ticket: Ticket, step: Step, *, fails: bool =
 
 
 @functools.cache
-def _moved(step: Step, names: frozenset[str], *, fails: bool) -> db.Prepared:
+def _moved(step: Step, names: frozenset[str], *, fails: bool) -> statements.Prepared:
     """Return the statement of a step that sets these columns, and counts another failure if ``fails``."""
     before, after = types.TRANSITIONS[step]
     allowed = or_(*(_jobs.c.state == state.value for state in before))
     values: dict[str, Any] = {"state": after.value, **{name: bindparam(name) for name in sorted(names)}}
     if fails:
         values["failures"] = _jobs.c.failures + 1
-    return db.Prepared(update(_jobs).where(*_THIS, allowed).values(values).returning(_jobs))
+    return statements.Prepared(update(_jobs).where(*_THIS, allowed).values(values).returning(_jobs))
 
 
 async def _close(uow: db.UnitOfWork, attempt: Attempt, outcome: Outcome, *, at: datetime, failure: failures.Failure | None = None) -> None:

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects import postgresql
 
-from carbonledger.infra import clock, db, tables
+from carbonledger.infra import clock, db, statements, tables
 from carbonledger.infra.queue import pgq, registry, types, wire
 from carbonledger.kernel import actor as actors
 from carbonledger.kernel import ids
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 _jobs = tables.jobs
 _LIVE = text("dedupe_key IS NOT NULL AND state IN ('queued', 'running')")
 _WANTED = ("organization_id", "id", "name", "args", "dedupe_key", "request_id", "traceparent", "occurred_at", "created_at")
-_INSERT = db.Prepared(
+_INSERT = statements.Prepared(
     postgresql.insert(_jobs)
     .values({name: bindparam(name) for name in _WANTED})
     .on_conflict_do_nothing(index_elements=["organization_id", "name", "dedupe_key"], index_where=_LIVE)
     .returning(_jobs.c.id)
 )
-_TWIN = db.Prepared(
+_TWIN = statements.Prepared(
     select(_jobs.c.id).where(
         _jobs.c.organization_id == bindparam("organization_id"),
         _jobs.c.name == bindparam("name"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from carbonledger.domains.invoices.types.sellers import LateUsage
 from tests.integration.entrypoints.web import selling, usage
@@ -80,6 +81,29 @@ async def test_a_tax_rate_is_made_and_deleted_while_nothing_names_it(owner: Pers
     assert (await owner.key.patch("/v1/seller", json={"tax_rate_codes": []})).status_code == 200
     assert (await owner.send(f"/invoices/tax-rates/{rate['id']}/delete")).status_code == 303
     assert "MwSt." in await owner.read("/invoices/tax-rates?deleted=yes")
+
+
+async def test_a_tax_rate_is_renamed_and_keeps_its_code(owner: Person) -> None:
+    assert (await owner.send("/invoices/tax-rates", name="VAT", code="vat", percent="19")).status_code == 303
+    [rate] = (await owner.key.get("/v1/tax-rates")).json()["data"]
+    assert f"rename={rate['id']}" in await owner.read("/invoices/tax-rates")
+    form = await owner.read(f"/invoices/tax-rates?rename={rate['id']}")
+    assert f'action="/invoices/tax-rates/{rate["id"]}/name"' in form
+    assert 'value="VAT"' in form
+    refused = await owner.send(f"/invoices/tax-rates/{rate['id']}/name", name=" ")
+    assert refused.status_code == 422
+    assert 'id="name-wrong"' in refused.text
+    done = await owner.send(f"/invoices/tax-rates/{rate['id']}/name", name="MwSt. 19 %")
+    assert done.headers["location"] == "/invoices/tax-rates?done=renamed"
+    assert "keep the name they were issued with" in await owner.read(done.headers["location"])
+    [renamed] = (await owner.key.get("/v1/tax-rates")).json()["data"]
+    assert (renamed["code"], renamed["name"]) == ("vat", "MwSt. 19 %")
+
+
+async def test_only_a_tax_rate_that_is_there_is_renamed(owner: Person) -> None:
+    for address in ("rename=none", f"rename={UUID(int=1)}"):
+        assert (await owner.open(f"/invoices/tax-rates?{address}")).status_code == 404
+    assert (await owner.send(f"/invoices/tax-rates/{UUID(int=1)}/name", name="VAT")).status_code == 404
 
 
 async def test_settings_name_no_tax_rate_that_is_not_there(owner: Person) -> None:

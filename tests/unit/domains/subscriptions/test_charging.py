@@ -337,17 +337,17 @@ def test_only_what_is_asked_for_is_returned() -> None:
     assert some == tuple(due for due in life.due(at("2026-07-31")) if due.billable_at >= at("2026-05-31"))
 
 
-@pytest.mark.parametrize("since", [None, at("2026-06-11")])
+@pytest.mark.parametrize("since", [None, at("2026-06-11T22:15:00Z")])
 def test_what_was_over_when_it_was_decided_is_found_by_who_billed_since(since: datetime | None) -> None:
-    # By the day from the 11th on, decided at 10:30Z. Berlin's 11th began at 22:00Z, when London had an hour of the 10th left: that day
-    # of the new plan was over before the change, and before the bills of the night, and is due with it.
+    # By the day from the 11th on, decided at 22:30Z, in the last half hour of London's 11th. Berlin's was over at 22:00Z: that day
+    # of the new plan was over before the change, and before the bills of 22:15Z, and is due with it.
     daily = plan("daily", usage(), interval=Interval(CalendarUnit.DAY))
-    life = Life(plan("m", flat("30")), local("2026-06-01T00:00:00", "Europe/Berlin"), name="Europe/Berlin")
-    life.do(at("2026-06-10T20:00:00Z"), commands.change_zone, "Europe/London")
-    life.do(at("2026-06-11T10:30:00Z"), commands.change_plan, daily, when=When.NOW)
-    found = [due for due in life.due(at("2026-06-11T12:00:00Z"), since=since) if due.charge is not None and due.charge.code == "calls"]
+    life = Life(plan("m", flat("30")), local("2026-06-01T00:00:00", "Europe/London"), name="Europe/London")
+    life.do(at("2026-06-10T20:00:00Z"), commands.change_zone, "Europe/Berlin")
+    life.do(at("2026-06-11T22:30:00Z"), commands.change_plan, daily, when=When.NOW)
+    found = [due for due in life.due(at("2026-06-11T22:45:00Z"), since=since) if due.charge is not None and due.charge.code == "calls"]
     assert [(due.part.start, due.part.end, due.billable_at) for due in found] == [
-        (at("2026-06-10T22:00:00Z"), at("2026-06-10T23:00:00Z"), at("2026-06-11T10:30:00Z"))
+        (at("2026-06-10T23:00:00Z"), at("2026-06-11T22:00:00Z"), at("2026-06-11T22:30:00Z"))
     ]
 
 

@@ -28,7 +28,7 @@ def checked(meter: Meter) -> Meter:
     if meter.recurring and meter.aggregation is not Aggregation.WEIGHTED_SUM:
         problems.append(Problem("/recurring", "not_of_this_aggregation", "Only a weighted sum goes on from one period to the next."))
     if problems:
-        raise faults.MeterInvalid("; ".join(dict.fromkeys(one.detail for one in problems)), problems=tuple(problems))
+        raise faults.MeterInvalid(" ".join(dict.fromkeys(one.detail for one in problems)), problems=tuple(problems))
     return replace(meter, name=name)
 
 

@@ -22,5 +22,5 @@ def checked(rate: TaxRate) -> TaxRate:
     elif decimals.rounded(rate.percent, places=taxes.PERCENT_PLACES, mode=decimals.Rounding.DOWN) != rate.percent:
         problems.append(Problem("/percent", "too_many_places", f"Give at most {taxes.PERCENT_PLACES} digits after the point."))
     if problems:
-        raise faults.TaxRateInvalid("; ".join(dict.fromkeys(one.detail for one in problems)), problems=tuple(problems))
+        raise faults.TaxRateInvalid(" ".join(dict.fromkeys(one.detail for one in problems)), problems=tuple(problems))
     return replace(rate, name=name)

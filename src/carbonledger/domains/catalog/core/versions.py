@@ -53,7 +53,7 @@ def checked(version: PlanVersion, *, known: Known, told: Sequence[Problem] = ())
 def refuse(problems: Sequence[Problem]) -> None:
     """Raise ``PlanInvalid`` with all problems, if there are any."""
     if problems:
-        raise faults.PlanInvalid("; ".join(dict.fromkeys(one.detail for one in problems)), problems=tuple(problems))
+        raise faults.PlanInvalid(" ".join(dict.fromkeys(one.detail for one in problems)), problems=tuple(problems))
 
 
 def _charge(problems: list[Problem], at: str, charge: Charge, currency: Currency, known: Known) -> Charge:

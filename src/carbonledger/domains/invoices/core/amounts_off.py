@@ -7,14 +7,19 @@
 So a plan that is changed in the middle has its part of the amount off, as its flat price is a part of one, and who changes back pays what
 they would have; a period whose first invoice is smaller than the amount has the rest off its usage. All in minor units, so that what is
 taken off adds up.
+
+Usage that comes late has off what is left then, and never so much that less than nothing is paid for the period. Where usage turns out to
+be less, no more is given back than was paid: the rest was off, and is left again. So the customer has paid in the end what they would have,
+had everything come in time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -27,8 +32,10 @@ from carbonledger.domains.invoices.types.totals import DocumentDiscount
 from carbonledger.kernel import decimals
 from carbonledger.kernel.currency import Currency
 
-_CHARGED: Final = frozenset({LineKind.CHARGE, LineKind.SETUP, LineKind.COMMITMENT})
-"""Lines of a period that have its amounts off. What comes late has none: it is charged as what it is more."""
+_CHARGED: Final = frozenset({LineKind.CHARGE, LineKind.SETUP, LineKind.COMMITMENT, LineKind.LATE})
+"""Lines of a period that have its amounts off."""
+_KEPT: Final = "kept"
+"""What of it a late line does not give back: a name that is stored with lines, and that statements read."""
 _WHOLE: Final = Fraction(1)
 
 
@@ -76,18 +83,53 @@ def _by_time(service: Service) -> tuple[object, str, str]:
     return (None if period is None else period.start), str(subscription_id), str(version_id)
 
 
-def _left(service: Service, version: PlanVersion, made: Sequence[Piece], before: Sequence[Line], digits: int) -> Iterator[DocumentDiscount]:
+def not_given_back(late: Sequence[Piece], *, earlier: Sequence[Line], currency: Currency) -> dict[str, Decimal]:
+    """Return which part of late pieces below zero, of one service period, was never paid, by their causes: amounts were off it.
+
+    ``earlier``: the lines that were billed before for the period, but those of void invoices.
+    """
+    missing = -_paid(late, earlier, currency.minor_digits)
+    found: dict[str, Decimal] = {}
+    for piece in late:
+        part = min(missing, -exact.rounded(piece.gross, currency.minor_digits))
+        if part > 0:
+            found[piece.cause] = part
+            missing -= part
+    return found
+
+
+def keeping(late: Piece, amount: Decimal) -> Piece:
+    """Return late usage of less that gives back less, by an amount that was never paid."""
+    gross = late.gross + Fraction(amount)
+    said = {**late.explained.rated, _KEPT: decimals.to_api_decimal(amount), "gross": str(gross)}
+    return replace(late, gross=gross, explained=replace(late.explained, rated=MappingProxyType(said)))
+
+
+def _paid(made: Sequence[Piece], before: Sequence[Line], digits: int) -> Decimal:
+    """Return what a period comes to with these pieces, what was off it before taken off."""
+    billed = sum((line.amount - line.discount for line in before), Decimal(0))
+    return billed + sum((exact.rounded(pieces.debited(one), digits) for one in made), Decimal(0))
+
+
+def _left(
+    service: Service, version: PlanVersion, made: Sequence[Piece], earlier: Sequence[Line], digits: int
+) -> Iterator[DocumentDiscount]:
     subscription_id, version_id, period = service
+    causes = {piece.cause for piece in made}
+    before = [line for line in earlier if line.cause not in causes]  # what was gathered goes from document to document
     debited = {line.cause: _Debited(pieces.debited(pieces.of_line(line)), line.discount, pieces.of_line(line).share) for line in before}
     debited |= {piece.cause: _Debited(pieces.debited(piece), Decimal(0), piece.share) for piece in made}
     every = [*(pieces.of_line(line) for line in before), *made]
     share = _share(every, debited)
     taken = sum((line.discount for line in before), Decimal(0)) - sum((_kept(one, debited, digits) for one in every), Decimal(0))
+    is_late = any(piece.kind is LineKind.LATE for piece in made)
+    # A draft's usage is counted again, and then takes what is left: so what it comes to now bounds only what is late, which stays.
+    most = _paid(made, before, digits) + taken if is_late else None
     whole, had = Fraction(0), Decimal(0)
     for one in version.discounts:
         if isinstance(one, AmountDiscount):
             whole += Fraction(one.amount) * share
-            has = exact.rounded(whole, digits)
+            has = exact.rounded(whole, digits) if most is None else min(exact.rounded(whole, digits), most)
             amount = min(has - had, has - taken)
             had = has
             if amount > 0:
@@ -108,7 +150,9 @@ def _share(every: Sequence[Piece], debited: Mapping[str, _Debited]) -> Fraction:
 
 
 def _kept(one: Piece, debited: Mapping[str, _Debited], digits: int) -> Decimal:
-    """Return what a credit does not give back, since the document of what it undoes had it off."""
+    """Return what a credit, or late usage of less, does not give back, since a document of what it undoes had it off."""
+    if one.kind is LineKind.LATE:
+        return Decimal(one.explained.rated.get(_KEPT, 0))
     of = debited.get(one.undoes or "")
     if one.kind is not LineKind.CREDIT or of is None or not of.discount:
         return Decimal(0)

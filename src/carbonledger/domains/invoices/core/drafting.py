@@ -120,12 +120,8 @@ def _charged(wanted: Service, served: Mapping[Service, Sequence[Line]], made: It
 
 def commitments_of(made: Iterable[Piece | Line]) -> list[tuple[UUID, UUID, Period]]:
     """Return what the commitments among pieces or lines are for."""
-    found = [one if isinstance(one, Piece) else pieces.of_line(one) for one in made if one.kind is LineKind.COMMITMENT]
-    return [
-        (one.subscription_id, one.plan_version_id, one.service)
-        for one in found
-        if one.subscription_id is not None and one.plan_version_id is not None and one.service is not None
-    ]
+    found = (one if isinstance(one, Piece) else pieces.of_line(one) for one in made if one.kind is LineKind.COMMITMENT)
+    return services.of_pieces(found)
 
 
 def recommitted(made: Sequence[Piece], *, served: Mapping[Service, Sequence[Line]], currency: Currency) -> list[Piece]:

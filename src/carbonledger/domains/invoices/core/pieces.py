@@ -22,6 +22,7 @@ from carbonledger.domains.catalog.types import AmountDiscount, Charge, Discount,
 from carbonledger.domains.catalog.types.charges import Carbon, Flat, Model, Standard, Terms, Usage
 from carbonledger.domains.invoices.core import exact, rating, totals
 from carbonledger.domains.invoices.core.words import Words
+from carbonledger.domains.invoices.types import days
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Explained, Line, LineKind
 from carbonledger.domains.invoices.types.rating import Part, Rated
@@ -91,7 +92,6 @@ def of_charge(due: DueCharge, measured: Measured | None, *, percents: Sequence[P
     part = Part(due.numerator, due.denominator)
     rated, words = _rated_flat(charge, due, part) if measured is None else _rated(charge, due, part, found)
     discounts = (*(() if charge.discount is None else (charge.discount,)), *percents)
-    said = _kept(charge, due, words, discounts, found)
     return Piece(
         cause=due.cause,
         kind=LineKind.CHARGE,
@@ -107,7 +107,7 @@ def of_charge(due: DueCharge, measured: Measured | None, *, percents: Sequence[P
         discounts=discounts,
         share=part.share,
         tax_codes=charge.tax_rate_codes or tax_codes,
-        explained=_explained(found, said),
+        explained=_explained(found, _kept(charge, due, words, discounts, found)),
     )
 
 
@@ -163,7 +163,8 @@ def of_credit(due: DueCharge, debited: Fraction, *, of: Piece | Line | None, wor
         raise ValueError(f"{due.cause} credits nothing")
     gross = -debited * Fraction(due.numerator, due.debited)
     name = due.charge.name if due.charge is not None else (due.credits if of is None else of.description)
-    kept = {"credits": due.credits, "debited": str(debited), "part": [due.numerator, due.debited], "gross": str(gross), "discounts": []}
+    part = [due.numerator, due.debited]
+    kept = {"credits": due.credits, "debited": str(debited), "part": part, "gross": str(gross), "discounts": [], **days.kept(due)}
     return Piece(
         cause=due.cause,
         kind=LineKind.CREDIT,
@@ -186,12 +187,12 @@ def of_amount(due: DueCharge, amount: Decimal, *, words: Words, percents: Sequen
     """Return the piece of a setup fee or of what a commitment lacks, of which ``amount`` is charged."""
     is_setup = due.kind is DueKind.SETUP
     discounts = tuple(percents) if is_setup else ()  # what was agreed as the least is what it comes to
-    figure = None if due.amount is None else decimals.to_api_decimal(due.amount)
     kept = {
-        "agreed": figure,
+        "agreed": None if due.amount is None else decimals.to_api_decimal(due.amount),
         "part": [due.numerator, due.denominator],
         "gross": str(Fraction(amount)),
         "discounts": [discount_to_json(one) for one in discounts],
+        **days.kept(due),
     }
     return Piece(
         cause=due.cause,
@@ -249,8 +250,7 @@ def again(piece: Piece, measured: Measured) -> Piece:
     """Return a piece of usage rated again, with other usage and nothing else. Raises ``UsageInvalid``, ``AmountTooLarge``."""
     kept = piece.explained.rated
     charge = documents.charge_from_document(kept["charge"])
-    numerator, denominator = kept["part"]
-    rated = rating.rate(charge.model, measured.usage, terms_of(charge, seats=kept["seats"]), Part(numerator, denominator))
+    rated = rating.rate(charge.model, measured.usage, terms_of(charge, seats=kept["seats"]), Part(*kept["part"]))
     said = {**kept, **_said(rated)}
     return replace(
         piece,
@@ -317,6 +317,7 @@ def _kept(charge: Charge, due: DueCharge, rated: Mapping[str, Any], discounts: S
         "part": [due.numerator, due.denominator],
         "seats": due.quantity,
         "discounts": [discount_to_json(one) for one in discounts],
+        **days.kept(due),
         **rated,
     }
     if is_usage(charge):

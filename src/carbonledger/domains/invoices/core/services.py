@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from carbonledger.domains.invoices.core.pieces import Piece
@@ -27,3 +28,13 @@ def of_line(line: Line) -> Service:
 def of_piece(piece: Piece) -> Service:
     """Return what a piece is for."""
     return piece.subscription_id, piece.plan_version_id, piece.service
+
+
+def of_pieces(made: Iterable[Piece]) -> list[tuple[UUID, UUID, Period]]:
+    """Return what pieces are for, each once; nothing for those that are for no subscription."""
+    found = dict.fromkeys(of_piece(piece) for piece in made)
+    return [
+        (subscription_id, version_id, period)
+        for subscription_id, version_id, period in found
+        if subscription_id is not None and version_id is not None and period is not None
+    ]

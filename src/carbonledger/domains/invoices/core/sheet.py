@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
-from typing import Final
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
 from carbonledger.domains.accounts import types as accounts
 from carbonledger.domains.accounts.types import TaxTreatment
+from carbonledger.domains.catalog.types import plans
+from carbonledger.domains.catalog.types.charges import Flat
 from carbonledger.domains.invoices.core import words as spoken
 from carbonledger.domains.invoices.core.words import Words
-from carbonledger.domains.invoices.types import printing
+from carbonledger.domains.invoices.types import days, printing
 from carbonledger.domains.invoices.types.invoices import Invoice, Issued, Line, LineKind, Origin, Party, Payment, TaxTotal
 from carbonledger.domains.invoices.types.printing import Fact, Row, Sum
+from carbonledger.domains.invoices.types.rating import Bounded
 from carbonledger.domains.invoices.types.sellers import SellerSettings
 from carbonledger.kernel import decimals
 from carbonledger.kernel import zone as zones
 from carbonledger.kernel.money import Money
 
+_DAYS_MAX: Final = plans.INTERVAL_COUNT_MAX * 366  # the longest period; none is as few seconds
 TIERS_MAX: Final = 6  # under a line; the attached file has all of them
 _VAT: Final = frozenset({"eu_vat", "gb_vat", "ch_vat", "no_vat"})
 _UNSEEN: Final = "\u25af"  # a character that the page's fonts do not have; the attached file has it
@@ -100,30 +103,29 @@ def _facts(words: Words, invoice: Invoice, issued: Issued, lines: Sequence[Line]
     ]
     if invoice.payment is Payment.UNPAID:
         facts.append(Fact(words.due, spoken.day(words, issued.due_on)))
-    starts = [line.service_start for line in lines if line.service_start is not None]
-    ends = [line.service_end for line in lines if line.service_end is not None]
-    if starts and ends:
-        facts.append(Fact(words.period, _days(words, min(starts), max(ends), zone)))
+    served = [found for line in lines if (found := days.of_part(line, zone)) is not None]
+    if served:
+        facts.append(Fact(words.period, _days(words, min(first for first, _ in served), max(last for _, last in served))))
     if issued.buyer.reference:
         facts.append(Fact(words.reference, seen(issued.buyer.reference)))
     return tuple(facts)
 
 
-def _days(words: Words, start: datetime, end: datetime, zone: ZoneInfo) -> str:
-    """Return the days of ``[start, end)``, the last one inside."""
-    first, last = zones.local_date(start, zone), zones.local_date(end - timedelta(microseconds=1), zone)
+def _days(words: Words, first: date, last: date) -> str:
+    """Return days, the last one inside."""
     if first == last:
         return spoken.day(words, first)
     return words.to.format(start=spoken.day(words, first), end=spoken.day(words, last))
 
 
 def _row(words: Words, invoice: Invoice, line: Line) -> Row:
-    details = list(_tiers(words, invoice, line))
-    if line.part_start is not None and line.part_end is not None:
-        details.insert(0, _days(words, line.part_start, line.part_end, zones.named(invoice.zone)))
+    part = days.of_part(line, zones.named(invoice.zone))
+    details: tuple[str, ...] = () if part is None else (_days(words, *part),)
+    if line.kind is not LineKind.LATE:  # what is kept is that of the whole line, and this is a difference
+        details += (*_parts(words, line), *_tiers(words, invoice, line), *_beside(words, invoice, line))
     return Row(
         description=seen(line.description),
-        details=tuple(details),
+        details=details,
         quantity=spoken.number(words, line.quantity),
         unit_price="" if line.unit_price is None else spoken.amount(words, Money(line.unit_price, invoice.currency)),
         amount=spoken.amount(words, Money(line.amount, invoice.currency)),
@@ -132,15 +134,47 @@ def _row(words: Words, invoice: Invoice, line: Line) -> Row:
 
 def _tiers(words: Words, invoice: Invoice, line: Line) -> Iterable[str]:
     tiers = line.explained.rated.get("tiers") or ()
-    if line.kind is LineKind.LATE or len(tiers) < 2 or len(tiers) > TIERS_MAX:  # noqa: PLR2004 - one tier says what the line says
+    if len(tiers) < 2 or len(tiers) > TIERS_MAX:  # noqa: PLR2004 - one tier says what the line says
         return
     for tier in tiers:
-        if tier.get("unit_price") is None:
-            continue
-        price = spoken.amount(words, Money(Decimal(tier["unit_price"]), invoice.currency))
+        rate = tier.get("rate_percent")
+        price = spoken.percent(words, Decimal(rate)) if rate else spoken.amount(words, Money(Decimal(tier["unit_price"]), invoice.currency))
         said = words.tier.format(quantity=spoken.number(words, Decimal(tier["quantity"])), price=price)
         flat = Decimal(tier.get("flat_price") or 0)
         yield said if not flat else f"{said}, {words.flat.format(price=spoken.amount(words, Money(flat, invoice.currency)))}"
+
+
+def _parts(words: Words, line: Line) -> Iterable[str]:
+    """Yield which part of a price and of a quantity was charged."""
+    kept, of_period = line.explained.rated, days.part(line)
+    if of_period is not None:
+        part, whole = (spoken.number(words, Decimal(count)) for count in of_period)
+        yield (words.days if of_period[1] <= _DAYS_MAX else words.seconds).format(part=part, whole=whole)
+    rated = kept.get("rated")
+    if rated is not None and rated["billable"] != rated["quantity"] and not _is_flat(kept):
+        yield words.left.format(left=spoken.number(words, Decimal(rated["billable"])))
+
+
+def _beside(words: Words, invoice: Invoice, line: Line) -> Iterable[str]:
+    """Yield what became of an amount after its price: bounds and discounts."""
+    kept = line.explained.rated
+    bounded = (kept.get("rated") or {}).get("bounded")
+    if bounded:
+        yield words.minimum if Bounded(bounded) is Bounded.MINIMUM else words.maximum
+    for off in kept.get("discounts", ()):
+        yield _less(words, invoice, off)
+
+
+def _is_flat(kept: Mapping[str, Any]) -> bool:
+    return "charge" in kept and kept["charge"]["model"]["name"] == Flat.name
+
+
+def _less(words: Words, invoice: Invoice, off: Mapping[str, str | None]) -> str:
+    if "percent" in off:
+        how = spoken.percent(words, Decimal(off["percent"] or 0))
+    else:
+        how = spoken.money(words, Money(Decimal(off["amount"] or 0), invoice.currency))
+    return words.less.format(off=how) + (f" ({seen(off['name'])})" if off["name"] else "")
 
 
 def _sums(words: Words, invoice: Invoice) -> tuple[Sum, ...]:
@@ -153,10 +187,12 @@ def _sums(words: Words, invoice: Invoice) -> tuple[Sum, ...]:
     if totals.discount or totals.taxes:
         rows.append(Sum(words.subtotal, shown(totals.subtotal)))
     if totals.discount:
-        rows.append(Sum(words.discount, shown(-totals.discount)))
-    rows += [Sum(_tax(words, one, shown(one.base)), shown(one.amount)) for one in totals.taxes]
+        named = ", ".join(dict.fromkeys(seen(one.name) for one in invoice.discounts if one.name))
+        rows.append(Sum(f"{words.discount}{f' ({named})' if named else ''}", shown(-totals.discount)))
+    taxes = [(one.is_inclusive, Sum(_tax(words, one, shown(one.base)), shown(one.amount))) for one in totals.taxes]
+    rows += [row for is_inside, row in taxes if not is_inside]
     rows.append(Sum(words.total, spoken.money(words, Money(totals.total, currency)), is_total=True))
-    return tuple(rows)
+    return (*rows, *(row for is_inside, row in taxes if is_inside))
 
 
 def _tax(words: Words, one: TaxTotal, base: str) -> str:

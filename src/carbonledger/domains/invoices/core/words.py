@@ -66,6 +66,12 @@ class Words:
     to: str
     tier: str
     flat: str
+    days: str
+    seconds: str
+    left: str
+    minimum: str
+    maximum: str
+    less: str
     setup: str
     credit_for: str
     commitment: str
@@ -110,7 +116,7 @@ _EN: Final = Words(
     subtotal="Subtotal",
     discount="Discount",
     tax="{name} {percent} on {base}",
-    tax_inside="{name} {percent} included in {base}",
+    tax_inside="of which {name} {percent} on {base}",
     total="Total",
     reverse_charge="Reverse charge: the recipient of the service is liable for the tax.",
     exempt="Exempt from tax.",
@@ -124,6 +130,12 @@ _EN: Final = Words(
     to="{start} to {end}",
     tier="{quantity} at {price}",
     flat="flat {price}",
+    days="{part} of {whole} days",
+    seconds="{part} of {whole} seconds",
+    left="{left} after what is included",
+    minimum="minimum charge",
+    maximum="maximum charge",
+    less="less {off}",
     setup="Setup fee",
     credit_for="{name}, credit for the time that is not used",
     commitment="Minimum commitment, what is missing of it",
@@ -154,7 +166,7 @@ _DE: Final = Words(
     subtotal="Zwischensumme",
     discount="Rabatt",
     tax="{name} {percent} auf {base}",
-    tax_inside="{name} {percent} enthalten in {base}",
+    tax_inside="darin {name} {percent} auf {base}",
     total="Gesamtbetrag",
     reverse_charge="Steuerschuldnerschaft des Leistungsempfängers.",
     exempt="Von der Steuer befreit.",
@@ -168,6 +180,12 @@ _DE: Final = Words(
     to="{start} bis {end}",
     tier="{quantity} zu {price}",
     flat="pauschal {price}",
+    days="{part} von {whole} Tagen",
+    seconds="{part} von {whole} Sekunden",
+    left="{left} nach Abzug des Enthaltenen",
+    minimum="Mindestbetrag",
+    maximum="Höchstbetrag",
+    less="abzüglich {off}",
     setup="Einrichtungsgebühr",
     credit_for="{name}, Gutschrift für nicht genutzte Zeit",
     commitment="Mindestumsatz, fehlender Betrag",
@@ -198,7 +216,7 @@ _FR: Final = Words(
     subtotal="Sous-total",
     discount="Remise",
     tax="{name} {percent} sur {base}",
-    tax_inside="{name} {percent} inclus dans {base}",
+    tax_inside="dont {name} {percent} sur {base}",
     total="Total",
     reverse_charge="Autoliquidation.",
     exempt="Exonéré de taxe.",
@@ -212,6 +230,12 @@ _FR: Final = Words(
     to="du {start} au {end}",
     tier="{quantity} à {price}",
     flat="forfait {price}",
+    days="{part} jours sur {whole}",
+    seconds="{part} secondes sur {whole}",
+    left="{left} après déduction de ce qui est inclus",
+    minimum="montant minimum",
+    maximum="montant maximum",
+    less="moins {off}",
     setup="Frais de mise en service",
     credit_for="{name}, avoir pour la période non utilisée",
     commitment="Engagement minimum, montant manquant",

@@ -74,7 +74,10 @@ async def hold(
 ) -> tuple[UUID, ...]:
     """Return those of a batch that are this transaction's to bill at ``now``, held: the others are in the hands of another one, are billed,
     or could not be at this very ``now``, which is the whole run's. ``wait``: until the others are out of their hands.
+
+    On a busy machine that, or the turn for numbers, may take longer than a request would wait, so this transaction is patient.
     """
+    await uow.be_patient()
     held = await subscriptions.hold(uow, organization_id=organization_id, account_ids=account_ids, until=now, wait=wait)
     failed = await upkeep.failed_at(uow, organization_id=organization_id, step=Step.RATE, account_ids=held, at=now) if held else set()
     return tuple(one for one in held if one not in failed)
@@ -109,7 +112,7 @@ async def run(
         return Ran()
     late = await gathered(uow, organization_id=organization_id, account_ids=list(due))
     try:
-        known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due, more=tax_codes_of(late))
+        known = await contexts.of_due(uow, now=now, organization_id=organization_id, due=due, late=lines_of(late))
     except errors.Fault as fault:
         if strictly:
             raise
@@ -163,9 +166,9 @@ async def _apart(
     return ran
 
 
-def tax_codes_of(late: Mapping[UUID, Mapping[Currency, Document]]) -> set[str]:
-    """Return the tax rates of what was gathered."""
-    return {code for documents in late.values() for one in documents.values() for line in one.lines for code in line.tax_codes}
+def lines_of(late: Mapping[UUID, Mapping[Currency, Document]]) -> list[Line]:
+    """Return the lines of what was gathered."""
+    return [line for documents in late.values() for one in documents.values() for line in one.lines]
 
 
 def _is_used(late: Document, made: Sequence[Document]) -> bool:

@@ -56,7 +56,7 @@ async def settle(
     found = await late_finding.found(uow, now=now, at=at, organization_id=organization_id, rows=rows, decision=settings.late_usage)
     for one in found:
         await upkeep.add_late(uow, organization_id=organization_id, late=one.late)
-    charged = [one for one in found if one.piece.gross]
+    charged = [one for one in found if one.late.amount]
     if settings.late_usage is LateUsage.NEXT_INVOICE:
         await _gather(uow, now=now, at=at, organization_id=organization_id, found=charged, settings=settings)
     elif settings.late_usage is LateUsage.CORRECTION:
@@ -155,10 +155,11 @@ async def _document(
     corrects: UUID | None = None,
 ) -> billing.Document:
     rates = await contexts.rates(uow, organization_id=organization_id, codes={code for piece in made for code in piece.tax_codes})
+    discounts = await contexts.amounts_off(uow, organization_id=organization_id, made=made, currency=example.currency)
     totals, lines = drafting.summed(
         made,
         currency=example.currency,
-        discounts=(),
+        discounts=discounts,
         treatment=account.tax_treatment,
         rounding=settings.tax_rounding,
         rates=rates,
@@ -169,7 +170,7 @@ async def _document(
         totals,
         lines,
         currency=example.currency,
-        discounts=(),
+        discounts=discounts,
         settings=settings,
         billed_at=now,
         now=now,

@@ -16,7 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.accounts import service as accounts_service
-from carbonledger.domains.invoices.core import drafting, exact, pieces, services, words
+from carbonledger.domains.invoices.core import amounts_off, drafting, exact, pieces, services, words
 from carbonledger.domains.invoices.core import late as late_core
 from carbonledger.domains.invoices.core.pieces import Measured, Piece
 from carbonledger.domains.invoices.service import collecting, measuring
@@ -26,7 +26,7 @@ from carbonledger.domains.invoices.types.failures import Late
 from carbonledger.domains.invoices.types.invoices import DESCRIPTION_MAX_CHARS, Invoice, Line, LineKind
 from carbonledger.domains.invoices.types.sellers import LateUsage
 from carbonledger.infra import db
-from carbonledger.kernel import ids
+from carbonledger.kernel import decimals, ids
 
 _ONE: Final = Decimal(1)
 """A commitment has no quantity: it is one thing before and after."""
@@ -92,9 +92,23 @@ async def found(
         _difference(invoices[invoice_id], line, _of_usage(fresh[line.cause], measured[line.cause]), before, look)
         for invoice_id, line in changed
     ]
-    return usage + await _commitments(
+    usage += await _commitments(
         uow, organization_id=organization_id, invoices=invoices, changed=changed, fresh=fresh, measured=measured, look=look
     )
+    return usage if decision is LateUsage.IGNORE_AND_REPORT else await _kept(uow, organization_id=organization_id, found=usage)
+
+
+async def _kept(uow: db.UnitOfWork, *, organization_id: UUID, found: Sequence[Found]) -> list[Found]:
+    """Return what was found with what is not given back of it, since it was never paid."""
+    less = [one.piece for one in found if one.piece.gross < 0]
+    if not less:
+        return list(found)
+    served = await contexts.served(uow, organization_id=organization_id, services=services.of_pieces(less))
+    kept: dict[str, Decimal] = {}
+    for service, earlier in served.items():
+        mine = [one for one in found if services.of_piece(one.piece) == service]
+        kept |= amounts_off.not_given_back([one.piece for one in mine], earlier=earlier, currency=mine[0].invoice.currency)
+    return [replace(one, piece=amounts_off.keeping(one.piece, kept[one.piece.cause])) if one.piece.cause in kept else one for one in found]
 
 
 async def _before(uow: db.UnitOfWork, *, organization_id: UUID, causes: Collection[str]) -> _Before:
@@ -160,7 +174,8 @@ def _difference(invoice: Invoice, line: Line, fresh: _Fresh, before: _Before, lo
     latest = before.latest.get(line.cause)
     quantity_before = line.quantity if latest is None else latest.quantity_after
     said = words.WORDS[invoice.locale].late.format(name=line.description)
-    kept = {key: value for key, value in piece.explained.rated.items() if key not in ("gross", "discounts")}
+    said_of = {key: value for key, value in piece.explained.rated.items() if key not in ("gross", "discounts")}
+    said_of["billed"] = decimals.to_api_decimal(exact.shown(billed))
     late = Late(
         id=ids.new_id(look.at),
         cause=line.cause,
@@ -185,6 +200,6 @@ def _difference(invoice: Invoice, line: Line, fresh: _Fresh, before: _Before, lo
         unit_price=None,
         gross=Fraction(amount),
         discounts=(),
-        explained=replace(piece.explained, rated={**kept, "gross": str(Fraction(amount)), "discounts": []}),
+        explained=replace(piece.explained, rated={**said_of, "gross": str(Fraction(amount)), "discounts": []}),
     )
     return Found(invoice=invoice, line=line, piece=difference, late=late)

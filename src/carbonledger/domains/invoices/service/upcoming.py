@@ -67,8 +67,8 @@ async def _document(
 ) -> Document:
     account_id = due[0].account_id
     gathered = await billing.gathered(uow, organization_id=organization_id, account_ids=[account_id], lock=False)
-    more = billing.tax_codes_of(gathered)
-    known = await contexts.of_due(uow, now=now, organization_id=organization_id, due={account_id: due}, more=more)
+    late = billing.lines_of(gathered)
+    known = await contexts.of_due(uow, now=now, organization_id=organization_id, due={account_id: due}, late=late)
     known = replace(known, versions={**known.versions, **versions})
     account = await accounts_service.find(uow, organization_id=organization_id, account_id=account_id)
     (document,) = billing.documents(due, known, gathered.get(account_id, {}), account=account, now=now, at=at)

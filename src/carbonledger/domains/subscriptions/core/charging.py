@@ -26,7 +26,8 @@ from carbonledger.domains.subscriptions.core import coverage as cover
 from carbonledger.domains.subscriptions.core import eras as eras_
 from carbonledger.domains.subscriptions.core import story, writing
 from carbonledger.domains.subscriptions.core.coverage import Coverage, Stretch, Terms
-from carbonledger.domains.subscriptions.core.eras import Era, Span
+from carbonledger.domains.subscriptions.core.eras import Era
+from carbonledger.domains.subscriptions.core.spans import Span
 from carbonledger.domains.subscriptions.core.story import Turn
 from carbonledger.domains.subscriptions.core.writing import Books
 from carbonledger.domains.subscriptions.types import OVER, DueCharge, DueKind, Fact, FactKind, Status, is_usage

@@ -10,7 +10,8 @@ from uuid import UUID
 from carbonledger.domains.catalog.types import PlanVersion
 from carbonledger.domains.subscriptions.core import eras as eras_
 from carbonledger.domains.subscriptions.core import standing, story
-from carbonledger.domains.subscriptions.core.eras import Era, Span
+from carbonledger.domains.subscriptions.core.eras import Era
+from carbonledger.domains.subscriptions.core.spans import Span
 from carbonledger.domains.subscriptions.types import Cycle, Fact
 from carbonledger.kernel.period import Period
 
@@ -32,7 +33,7 @@ def _all(facts: Sequence[Fact], versions: Mapping[UUID, PlanVersion], *, since: 
 def _part(era: Era, span: Span) -> Period | None:
     end = span.end
     if era.closed is not None and era.turns[era.closed].fact.effective_at < span.end:
-        end = min(end, eras_.closing(era)[0])
+        end = min(end, eras_.closing(era).flat)
     start = max(span.start, era.begins)
     return Period(start, end) if start < end else None
 

@@ -3,7 +3,8 @@
 An era begins when a subscription is first charged, when it is reactivated, and when a change of plan brings another interval or
 another kind of anchor; pauses and other changes leave it alone. The n-th bound is the n-th date counted from the anchor, clamped to its
 month, at local midnight of the zone that was in force when the period began: so after a move to another zone the next period starts where
-the last one ended, and only its end is at the new zone's midnight.
+the last one ended, and only its end is at the new zone's midnight. An era that takes over from another after a move does the same: its
+first day is the one that the old zone's calendar showed (``Joint``), so that no local day is charged to both and none to neither.
 
 Anchors: anniversary, the day on which charging began (or the day that the start names); calendar, the first day of the calendar's own
 week, month, quarter, half-year or year. Where the new interval takes over at a bound of the old one, and both are counted in months (or
@@ -12,88 +13,18 @@ both in days), the old anchor stays, so that a subscription of the 31st remains 
 
 from __future__ import annotations
 
-import calendar
-import functools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from carbonledger.domains.catalog.types import AnchorKind, PlanVersion, Proration
+from carbonledger.domains.subscriptions.core import spans
+from carbonledger.domains.subscriptions.core.spans import Joint, Series, Span
 from carbonledger.domains.subscriptions.core.story import Turn
 from carbonledger.domains.subscriptions.types import BILLED, OVER, FactKind, Status
-from carbonledger.kernel import period as periods
 from carbonledger.kernel import zone as zones
-from carbonledger.kernel.period import CalendarUnit, Interval
-
-_DAYS = {CalendarUnit.DAY: 1, CalendarUnit.WEEK: 7}
-_MONTHS = {CalendarUnit.MONTH: 1, CalendarUnit.QUARTER: 3, CalendarUnit.HALF_YEAR: 6, CalendarUnit.YEAR: 12}
-_LEAP_YEARS = 4
-_ROUND = 2
-"""Cycles looked at before the one that dates alone point to: offsets and clamping move a bound by a day at most, a zone by one more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """The dates ``offset + n * step`` days (or months) after ``anchor``, n from 0; each clamped for itself."""
-
-    anchor: date
-    unit: CalendarUnit  # day or month
-    offset: int
-    step: int
-
-    def on(self, n: int) -> date:
-        """Return the n-th date."""
-        return _date(self.anchor, self.unit, self.offset + n * self.step)
-
-    def near(self, day: date) -> int:
-        """Return an n (0 or more) whose date is not after ``day`` by much, nor before it by many steps."""
-        if self.unit is CalendarUnit.DAY:
-            passed = (day - self.anchor).days
-        else:
-            passed = (day.year - self.anchor.year) * 12 + day.month - self.anchor.month
-        return max(0, (passed - self.offset) // self.step - _ROUND)
-
-
-@functools.lru_cache(maxsize=4096)  # many customers have the same dates, and each is asked for several times
-def _date(anchor: date, unit: CalendarUnit, n: int) -> date:
-    return periods.anchored_date(anchor, Interval(unit), n)
-
-
-@functools.lru_cache(maxsize=4096)
-def _midnight(day: date, zone: str) -> datetime:
-    return zones.midnight(day, zones.named(zone))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """One cycle: its service period ``[start, end)``, the dates of its bounds, and the zone in which its days are counted."""
-
-    start: datetime
-    end: datetime
-    first: date
-    after: date
-    zone: str
-
-    def day(self, at: datetime) -> date:
-        """Return the date of an instant in it, as its days are counted: the bounds are ``first`` and ``after`` in every zone."""
-        if at <= self.start:
-            return self.first
-        if at >= self.end:
-            return self.after
-        return min(max(zones.local_date(at, zones.named(self.zone)), self.first), self.after)
-
-    def begin_of_day(self, at: datetime) -> datetime:
-        """Return when the local day of ``at`` began, within the cycle."""
-        day = periods.calendar_period(at, CalendarUnit.DAY, zones.named(self.zone))
-        return min(max(day.start, self.start), self.end)
-
-    def end_of_day(self, at: datetime) -> datetime:
-        """Return when the local day of ``at`` is over, within the cycle; a day that only begins at ``at`` counts as not begun."""
-        day = periods.calendar_period(at, CalendarUnit.DAY, zones.named(self.zone))
-        over = at if day.start == at or day.end is None else day.end
-        return min(max(over, self.start), self.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +33,8 @@ class Era:
 
     ``turns[opened]`` opens it, ``turns[closed]`` closes it (None: it goes on). Flat prices count from ``begins``, usage from
     ``metered_from``: neither is later than the opening, but that flat prices wait where the era before was paid for longer.
-    ``is_first``: nothing was charged before.
+    ``starts_on`` and ``begins_on``: which dates ``since`` and ``begins`` are, where days were counted in another zone until then and it is
+    another date in this one. ``is_first``: nothing was charged before.
     """
 
     series: Series
@@ -112,6 +44,8 @@ class Era:
     begins: datetime
     metered_from: datetime
     is_first: bool
+    starts_on: date | None = None
+    begins_on: date | None = None
 
     @property
     def since(self) -> datetime:
@@ -151,16 +85,25 @@ class Era:
         """
         n, counted = self._first_near(since), self.since
         first = self.series.on(n)
-        start = _midnight(first, self.zone_from(counted))
+        start = self._start() if n == 0 else spans.midnight(first, self.zone_from(counted))
         while True:
             if self.is_over_before(start):
                 return
             zone, after = self.zone_from(start), self.series.on(n + 1)
-            end = _midnight(after, zone)
+            end = spans.midnight(after, zone)
             wanted = end > counted and (since is None or self.due_from(end) >= since)
             if end > start and wanted:  # a day that a zone skipped has no cycle
-                yield Span(start=start, end=end, first=first, after=after, zone=zone)
+                yield Span(start=start, end=end, first=first, after=after, zone=zone, joint=self._joint(start, end))
             n, start, first = n + 1, max(start, end), after
+
+    def _start(self) -> datetime:
+        """Return when the first cycle starts: at its midnight, or where the era before ended if that is its first day."""
+        if self.series.on(0) == self.starts_on:
+            return self.since
+        return min(spans.midnight(self.series.on(0), self.zone_from(self.since)), self.since)
+
+    def _joint(self, start: datetime, end: datetime) -> Joint | None:
+        return Joint(self.begins, self.begins_on) if self.begins_on is not None and start <= self.begins < end else None
 
     def _first_near(self, since: datetime | None) -> int:
         from_ = self.since if since is None or since <= self.due_from(self.since) or not self.has_one_zone() else since
@@ -179,14 +122,13 @@ def eras(turns: Sequence[Turn], versions: Mapping[UUID, PlanVersion]) -> tuple[E
     told = tuple(turns)
     anchor = _named_anchor(told)
     open_: Era | None = None
-    flat_end = metered_end = None
+    ended: Closing | None = None
     for index, turn in enumerate(told):
         closes = open_ is not None and _closes(turn, versions)
         opens = _opens(turn) or (closes and turn.after.status not in OVER)
         if closes and open_ is not None:
-            ended = replace(open_, closed=index)
-            flat_end, metered_end = closing(ended)
-            found.append(ended)
+            found.append(replace(open_, closed=index))
+            ended = closing(found[-1])
         if opens:
             open_ = _opened(
                 told,
@@ -196,7 +138,7 @@ def eras(turns: Sequence[Turn], versions: Mapping[UUID, PlanVersion]) -> tuple[E
                 is_first=all(one.is_over_before(one.since) for one in found),
                 continues=closes,
                 anchor=None if found else anchor,
-                ends=(flat_end, metered_end),
+                ended=ended,
             )
         elif closes:
             open_ = None
@@ -223,15 +165,40 @@ def is_other_rhythm(old: PlanVersion, new: PlanVersion) -> bool:
     return (old.interval, old.anchor) != (new.interval, new.anchor)
 
 
-def closing(era: Era) -> tuple[datetime, datetime]:
-    """Return when flat prices, and when usage, stop counting in an era that is closed."""
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Up to when flat prices, and usage, count in an era that is closed; and which dates that is, where its days decide it."""
+
+    flat: datetime
+    metered: datetime
+    flat_on: date | None = None
+    metered_on: date | None = None
+
+
+def closing(era: Era) -> Closing:
+    """Return when an era that is closed stops counting."""
     if era.closed is None:
         raise ValueError("the era goes on")
     turn = era.turns[era.closed]
     at = turn.fact.effective_at
-    span = span_at(era, at)
-    flat, metered = (at, at) if span is None else cuts(era, turn, span)  # None: it is closed before it had a cycle
-    return max(flat, era.begins), max(metered, era.metered_from)
+    span = _span_until(era, at)
+    flat, metered = (at, at) if span is None or span.end == at else cuts(era, turn, span)  # None: it is closed before it had a cycle
+    flat, metered = max(flat, era.begins), max(metered, era.metered_from)
+    if span is None or (turn.fact.proration is Proration.SECOND and span.end != at):
+        return Closing(flat, metered)
+    waits = flat > span.end  # for what was paid for longer
+    flat_on = (era.begins_on or zones.local_date(flat, zones.named(span.zone))) if waits else span.day(flat)
+    return Closing(flat, metered, flat_on, span.day(metered))
+
+
+def _span_until(era: Era, at: datetime) -> Span | None:
+    """Return the cycle of ``era`` that holds ``at``, or the one that ends at it where no other begins."""
+    found = None
+    for span in era.spans(since=at):
+        if span.start > at:
+            break
+        found = span
+    return found if found is not None and found.end >= at else None
 
 
 def span_at(era: Era, at: datetime) -> Span | None:
@@ -283,83 +250,62 @@ def _opened(
     is_first: bool,
     continues: bool,
     anchor: date | None,
-    ends: tuple[datetime | None, datetime | None],
+    ended: Closing | None,
 ) -> Era:
+    if continues and before is not None and ended is not None:
+        return _taken_over(turns, index, version=version, before=before, is_first=is_first, ended=ended)
     turn = turns[index]
     zone = zones.named(turn.after.zone)
     at = turn.fact.effective_at
-    if continues and before is not None:
-        begins, metered_from = closing(before)
-        since = min(begins, metered_from)  # what was paid for longer is not what the new dates are counted from
-        series = _continued(before, since, version) or series_of(version, zones.local_date(since, zone), None)
-    else:
-        day = zones.local_date(at, zone)
-        series = series_of(version, day, anchor)
-        midnight = periods.calendar_period(at, CalendarUnit.DAY, zone).start
-        whole = series.anchor == day and version.anchor is AnchorKind.ANNIVERSARY
-        first = at.replace(microsecond=0) if turn.fact.proration is Proration.SECOND and not whole else midnight
-        begins = max(first, ends[0] or first)
-        metered_from = max(first, ends[1] or first)
-    return Era(series=series, turns=turns, opened=index, closed=None, begins=begins, metered_from=metered_from, is_first=is_first)
+    day = zones.local_date(at, zone)
+    series = spans.series_of(version, day, anchor)
+    midnight = spans.midnight(day, turn.after.zone)
+    whole = series.anchor == day and version.anchor is AnchorKind.ANNIVERSARY
+    first = at.replace(microsecond=0) if turn.fact.proration is Proration.SECOND and not whole else midnight
+    begins = first if ended is None else max(first, ended.flat)
+    return Era(
+        series=series,
+        turns=turns,
+        opened=index,
+        closed=None,
+        begins=begins,
+        metered_from=first if ended is None else max(first, ended.metered),
+        is_first=is_first,
+        begins_on=None if ended is None or ended.flat_on is None else _other_date(begins, max(day, ended.flat_on), zone),
+    )
 
 
-def _continued(before: Era, since: datetime, version: PlanVersion) -> Series | None:
+def _taken_over(turns: tuple[Turn, ...], index: int, *, version: PlanVersion, before: Era, is_first: bool, ended: Closing) -> Era:
+    """Return an era that takes over from another without a pause, where that one stops counting."""
+    zone = zones.named(turns[index].after.zone)
+    # What was paid for longer is not what the new dates are counted from.
+    since, on = (ended.flat, ended.flat_on) if ended.flat <= ended.metered else (ended.metered, ended.metered_on)
+    day = on or zones.local_date(since, zone)
+    return Era(
+        series=_continued(before, day, version) or spans.series_of(version, day, None),
+        turns=turns,
+        opened=index,
+        closed=None,
+        begins=ended.flat,
+        metered_from=ended.metered,
+        is_first=is_first,
+        starts_on=_other_date(since, on, zone),
+        begins_on=_other_date(ended.flat, ended.flat_on, zone),
+    )
+
+
+def _other_date(at: datetime, on: date | None, zone: ZoneInfo) -> date | None:
+    """Return the date ``on`` that an instant is told to be, if it is another one in the zone."""
+    return None if on == zones.local_date(at, zone) else on
+
+
+def _continued(before: Era, day: date, version: PlanVersion) -> Series | None:
     """Return the old anchor's series in the new interval, where it takes over at a bound of the old one; None: count anew."""
-    unit, step = _steps(version.interval)
+    unit, step = spans.steps(version.interval)
     old = before.series
     if version.anchor is AnchorKind.CALENDAR or unit is not old.unit or before.closed is None:
         return None
-    zone = zones.named(before.turns[before.closed].after.zone)
-    day = zones.local_date(since, zone)
-    for n in range(old.near(day), old.near(day) + 2 * _ROUND + 2):
+    for n in range(old.near(day), old.near(day) + 2 * spans.ROUND + 2):
         if old.on(n) == day and n:
             return Series(old.anchor, unit, old.offset + n * old.step, step)
     return None
-
-
-def series_of(version: PlanVersion, day: date, anchor: date | None) -> Series:
-    """Return the series whose first cycle holds ``day``; ``anchor`` is another day to count from (anniversary only)."""
-    unit, step = _steps(version.interval)
-    if version.anchor is AnchorKind.CALENDAR:
-        return Series(_calendar_first(day, version.interval.unit), unit, 0, step)
-    if anchor is None or anchor == day:
-        return Series(day, unit, 0, step)
-    rooted = _rooted(anchor, day, unit, step)
-    passed = Series(rooted, unit, 0, step)
-    n = passed.near(day)
-    while passed.on(n + 1) <= day:
-        n += 1
-    return Series(rooted, unit, n * step, step)
-
-
-def _steps(interval: Interval) -> tuple[CalendarUnit, int]:
-    if interval.unit in _DAYS:
-        return CalendarUnit.DAY, _DAYS[interval.unit] * interval.count
-    return CalendarUnit.MONTH, _MONTHS[interval.unit] * interval.count
-
-
-def _calendar_first(day: date, unit: CalendarUnit) -> date:
-    if unit is CalendarUnit.WEEK:
-        return day - timedelta(days=day.weekday())
-    if unit is CalendarUnit.DAY:
-        return day
-    months = _MONTHS[unit]
-    return date(day.year, (day.month - 1) // months * months + 1, 1)
-
-
-def _rooted(anchor: date, day: date, unit: CalendarUnit, step: int) -> date:
-    """Return a day from which the series of ``anchor`` can be counted forward to ``day``."""
-    if anchor <= day:
-        return anchor
-    if unit is CalendarUnit.DAY:
-        return anchor - timedelta(days=-(-(anchor - day).days // step) * step)
-    year = anchor.year
-    # By whole steps that are whole years too, and to a leap year again for 29 February, so that no date is clamped for good.
-    years = math.lcm(math.lcm(step, 12) // 12, _LEAP_YEARS)
-    while not _has(year, anchor) or anchor.replace(year=year) > day:
-        year -= years
-    return anchor.replace(year=year)
-
-
-def _has(year: int, anchor: date) -> bool:
-    return anchor.day <= calendar.monthrange(year, anchor.month)[1]

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from carbonledger.domains.catalog.types import Charge, PlanVersion, Proration, overridden
 from carbonledger.domains.subscriptions.core.coverage import Stretch, Terms
-from carbonledger.domains.subscriptions.core.eras import Span
-from carbonledger.domains.subscriptions.types import DueCharge, DueKind, Fact
+from carbonledger.domains.subscriptions.core.spans import Span
+from carbonledger.domains.subscriptions.types import Days, DueCharge, DueKind, Fact
 from carbonledger.kernel import instant
 from carbonledger.kernel.period import Period
 
@@ -65,6 +65,8 @@ def written(
         quantity=terms.quantity if charge is not None and charge.per_seat else 1,
         billable_at=max(at, fact.effective_at) if kind is DueKind.CREDIT else at,
         fact=fact.number,
+        days=shape.days,
+        service_days=shape.service_days,
     )
 
 
@@ -77,6 +79,8 @@ class _Shape:
     stretches: tuple[Period, ...]
     numerator: int
     denominator: int
+    days: Days
+    service_days: Days
     spelt: str
     """Its place in a cause."""
 
@@ -86,7 +90,8 @@ def _shape(span: Span, bounds: tuple[tuple[datetime, datetime], ...], proration:
     service, part = Period(span.start, span.end), Period(bounds[0][0], bounds[-1][1])
     numerator, denominator = _fraction(span, bounds, proration)
     spelt = f"{instant.to_api_instant(service.start)}/{instant.to_api_instant(part.start)}"
-    return _Shape(service, part, _periods(bounds), numerator, denominator, spelt)
+    days = (span.day(bounds[0][0]), span.last_day(bounds[-1][1]))
+    return _Shape(service, part, _periods(bounds), numerator, denominator, days, (span.first, span.last_day(span.end)), spelt)
 
 
 def periods_of(stretches: Sequence[Stretch]) -> tuple[Period, ...]:

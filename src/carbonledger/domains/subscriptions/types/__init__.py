@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carbonledger.domains.subscriptions.types.due import DueCharge, DueKind, is_usage
+from carbonledger.domains.subscriptions.types.due import Days, DueCharge, DueKind, is_usage
 from carbonledger.domains.subscriptions.types.facts import Fact, FactKind
 from carbonledger.domains.subscriptions.types.faults import (
     PlanCurrencyDiffers,
@@ -45,6 +45,7 @@ __all__ = [
     "REASON_MAX_CHARS",
     "TRANSITIONS",
     "Cycle",
+    "Days",
     "Direction",
     "DueCharge",
     "DueKind",

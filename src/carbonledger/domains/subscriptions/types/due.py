@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -30,6 +30,10 @@ class DueKind(enum.Enum):
     COMMITMENT_TRUE_UP = "commitment_true_up"
 
 
+Days = tuple[date, date]
+"""The first and the last of several days; the same where it is one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueCharge:
     """One thing to charge, or to give back.
@@ -47,6 +51,9 @@ class DueCharge:
     ``fact`` is the number of the fact it follows from, ``billable_at`` when it may be billed: in advance the start of its period or when
     it was decided, in arrears the end of its period or of the subscription. ``alone``: it became billable while the first payment was
     awaited, so it is billed on an invoice of its own, which is void if that doesn't come.
+
+    ``days`` and ``service_days``: the first and the last local day of ``part`` and of ``service`` as they are counted, which after a move
+    are not the dates that a calendar of the new zone shows.
     """
 
     cause: str
@@ -68,3 +75,5 @@ class DueCharge:
     credits: str | None = None
     debited: int | None = None
     alone: bool = False
+    days: Days | None = None
+    service_days: Days | None = None

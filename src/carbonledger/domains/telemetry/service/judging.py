@@ -118,13 +118,15 @@ def _numbers(line: alike.Line) -> list[packing.Numbers]:
 
 def changes(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[SlotKey, Sums]]:
     """Yield what the events add to the roll-ups, those left out whose ids are ``known``: they were there before."""
+    book_id = judged.price_book_id or 0
     for row in judged.rows:
         if row.id.bytes not in known:
-            yield SlotKey(rollup.quarter_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
+            priced_by = book_id if row.quantity is None else 0
+            yield SlotKey(rollup.quarter_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0, priced_by), _sums(row)
     for line, sample in judged.lines:
         for quarter, numbers in _by_quarter(line, known).items():
             start = packing.instant(_QUARTER_US * quarter)
-            yield SlotKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, numbers)
+            yield SlotKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0, book_id), _line_sums(line, numbers)
 
 
 def _by_quarter(line: alike.Line, known: AbstractSet[bytes]) -> dict[int, Sequence[int]]:

@@ -11,11 +11,11 @@ from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from carbonledger.domains.telemetry import tables
-from carbonledger.infra import db
+from carbonledger.infra import db, statements
 
 authorities = tables.authorities
 
-_SINCE: Final = db.Prepared(  # asked with every batch
+_SINCE: Final = statements.Prepared(  # asked with every batch
     select(authorities.c.provider, func.min(authorities.c.since).label("since"))
     .where(authorities.c.organization_id == bindparam("organization_id"))
     .group_by(authorities.c.provider)

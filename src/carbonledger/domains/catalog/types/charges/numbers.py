@@ -68,7 +68,7 @@ def minor_unit_problems(amount: Decimal, currency: Currency, *, at: str) -> Iter
 
 def refuse(fault: type[errors.Invalid], found: Sequence[Problem]) -> None:
     if found:
-        raise fault("; ".join(dict.fromkeys(problem.detail for problem in found)), problems=tuple(found))
+        raise fault(" ".join(dict.fromkeys(problem.detail for problem in found)), problems=tuple(found))
 
 
 def field_problems(value: object) -> Iterator[Problem]:

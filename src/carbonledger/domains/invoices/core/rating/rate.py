@@ -29,7 +29,7 @@ def rate(model: Model, usage: Usage, terms: Terms = NO_TERMS, part: Part = WHOLE
     """
     problems = tuple(charges.usage_problems(model, usage))
     if problems:
-        raise charges.UsageInvalid("; ".join(problem.detail for problem in problems), problems=problems)
+        raise charges.UsageInvalid(" ".join(problem.detail for problem in problems), problems=problems)
     try:
         return _rated(model, usage, terms, part)
     except decimals.NumberOutOfRange as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 from uuid import UUID
 
@@ -10,53 +11,51 @@ from carbonledger.entrypoints.rest import problems, routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import forms, routes, screens
 from carbonledger.entrypoints.web.sections.connections import adding, one
+from carbonledger.infra import db
 from carbonledger.kernel import errors, humane
 
 router = routes.Router()
 _WRITE: Final = access.scope("connections:write")
+_NOT_NOW: Final = frozenset({types.SyncTooSoon.kind, types.ConnectionStopped.kind})
 
 
 @router.act("/connections/{connection_id}/sync", _WRITE)
 async def sync(call: routing.CallDep, connection_id: UUID) -> exchange.Answer:
     """Read a connection now."""
-    try:
-        async with screens.writing(call) as uow:
-            await service.sync(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                connection_id=connection_id,
-            )
-    except types.SyncTooSoon as fault:
-        said = f"{fault.title()} Ask again in {humane.span(int(fault.retry_after_s or 0))}."
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await service.sync(
+            uow, actor=call.actor, now=call.now, at=call.at, organization_id=call.caller.organization_id, connection_id=connection_id
+        )
+        return f"/connections/{connection_id}?done=sync"
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
+        said = forms.words(fault)
+        if isinstance(fault, types.SyncTooSoon):
+            said = f"{fault.title()} Ask again in {humane.span(int(fault.retry_after_s or 0))}."
         return await one.show(call, connection_id, forms.Refused(said=said), status=problems.status_of(fault))
-    except types.ConnectionStopped as fault:
-        said = f"{fault.title()} {fault.detail or ''}"
-        return await one.show(call, connection_id, forms.Refused(said=said), status=problems.status_of(fault))
-    return screens.go(f"/connections/{connection_id}?done=sync")
+
+    return await screens.attempt(call, act, refusal, mendable=_NOT_NOW)
 
 
 @router.act("/connections/{connection_id}/project", _WRITE)
 async def move(call: routing.CallDep, connection_id: UUID) -> exchange.Answer:
     """Book a connection in another project from now on."""
     fields = screens.sent(call)
-    try:
-        project_id = adding.project_of(fields)
-        async with screens.writing(call) as uow:
-            await service.move(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                connection_id=connection_id,
-                project_id=project_id,
-            )
-    except errors.Fault as fault:
-        return await _refused(call, connection_id, fault, fields)
-    return screens.go(f"/connections/{connection_id}?done=moved")
+
+    async def act(uow: db.UnitOfWork) -> str:
+        await service.move(
+            uow,
+            actor=call.actor,
+            now=call.now,
+            at=call.at,
+            organization_id=call.caller.organization_id,
+            connection_id=connection_id,
+            project_id=adding.project_of(fields),
+        )
+        return f"/connections/{connection_id}?done=moved"
+
+    return await screens.attempt(call, act, functools.partial(_refused, call, connection_id, fields))
 
 
 @router.act("/connections/{connection_id}/key", _WRITE)
@@ -66,7 +65,7 @@ async def rekey(call: routing.CallDep, connection_id: UUID) -> exchange.Answer:
     try:
         await _rekey(call, connection_id, fields)
     except errors.Fault as fault:
-        return await _refused(call, connection_id, fault, fields)
+        return await _refused(call, connection_id, fields, fault)
     return screens.go(f"/connections/{connection_id}?done=rekeyed")
 
 
@@ -93,7 +92,7 @@ async def _rekey(call: routing.Call, connection_id: UUID, fields: forms.Fields) 
         )
 
 
-async def _refused(call: routing.Call, connection_id: UUID, fault: errors.Fault, fields: forms.Fields) -> exchange.Answer:
+async def _refused(call: routing.Call, connection_id: UUID, fields: forms.Fields, fault: errors.Fault) -> exchange.Answer:
     if not adding.is_shown(fault):
         raise fault
     return await one.show(call, connection_id, adding.refused(fault, fields), status=problems.status_of(fault))

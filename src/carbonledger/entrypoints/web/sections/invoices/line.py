@@ -13,6 +13,7 @@ from carbonledger.domains.catalog.types import Charge
 from carbonledger.domains.catalog.types.charges import Carbon, CostPlus
 from carbonledger.domains.invoices.service import explaining
 from carbonledger.domains.invoices.service.explaining import Explanation
+from carbonledger.domains.invoices.types import days
 from carbonledger.domains.telemetry.types.answers import Listed
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import exchange
@@ -26,6 +27,10 @@ from carbonledger.kernel.period import Period
 
 router = routes.Router()
 _EVENTS: Final = 50
+_LATE: Final = {
+    "Less what was billed of it before, or let go": "billed",
+    "Not given back, since it was off and never paid": "kept",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +140,20 @@ def _steps(found: Explanation) -> Iterable[tuple[str, str]]:
         yield "By its price", f"{shown.number(rated['priced'])} {currency.code}"
         if rated["bounded"]:
             yield f"Held at the {rated['bounded']}", f"{shown.number(rated['amount'])} {currency.code}"
-    said = wording.part(*kept["part"]) if "part" in kept else ""
-    if said:
-        yield "Part of the period", said
+    part = days.part(line)
+    if part is not None:
+        yield "Part of the period", wording.part(*part)
     for off in kept.get("discounts", ()):
         yield "Discount", f"{shown.number(off['percent'])} %" if "percent" in off else f"{shown.number(off['amount'])} {currency.code}"
+    yield from ((words, f"{shown.number(kept[name])} {currency.code}") for words, name in _LATE.items() if name in kept)
     yield "Unrounded", f"{shown.number(line.unrounded)} {currency.code}"
     yield "On the document, rounded half up once", f"{shown.money(line.amount, currency)} {currency.code}"
-    if line.discount:
-        yield "Its part of the discount on the document", f"{shown.money(line.discount, currency)} {currency.code}"
-    if line.tax:
-        yield "Its part of the tax", f"{shown.money(line.tax, currency)} {currency.code}"
-    if line.tax_included:
-        yield "Tax inside the amount", f"{shown.money(line.tax_included, currency)} {currency.code}"
+    beside = (
+        ("Its part of the discount on the document", line.discount),
+        ("Its part of the tax", line.tax),
+        ("Tax inside the amount", line.tax_included),
+    )
+    yield from ((words, f"{shown.money(amount, currency)} {currency.code}") for words, amount in beside if amount)
 
 
 def _days(found: Explanation) -> list[Day]:

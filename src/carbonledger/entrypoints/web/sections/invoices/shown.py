@@ -14,6 +14,7 @@ from uuid import UUID
 
 from carbonledger.domains.accounts.types import Address
 from carbonledger.domains.catalog.types.charges import Carbon, Usage
+from carbonledger.domains.invoices.types import days
 from carbonledger.domains.invoices.types.invoices import Invoice, Line, LineKind, Party
 from carbonledger.entrypoints.web.sections.invoices import wording
 from carbonledger.kernel import decimals, humane
@@ -22,7 +23,6 @@ from carbonledger.kernel import zone as zones
 from carbonledger.kernel.currency import Currency
 from carbonledger.kernel.humane import Shown
 from carbonledger.kernel.money import Money
-from carbonledger.kernel.period import Period
 
 UNITS: Final = {"cost_plus": "USD", "carbon": "kg CO2e"}
 """What a quantity is in, by the models whose quantity has a unit of its own."""
@@ -122,22 +122,20 @@ def _model(rated: Mapping[str, Any]) -> str:
 
 
 def _period(invoice: Invoice, line: Line) -> str:
-    if line.part_start is None or line.part_end is None:
-        return ""
-    return wording.days(Period(line.part_start, line.part_end), zones.named(invoice.zone))
+    found = days.of_part(line, zones.named(invoice.zone))
+    return "" if found is None else wording.between(*found)
 
 
 def service(invoice: Invoice, line: Line) -> str:
     """Return the days of the whole period that a line is a part of."""
-    if line.service_start is None or line.service_end is None:
-        return ""
-    return wording.days(Period(line.service_start, line.service_end), zones.named(invoice.zone))
+    found = days.of_service(line, zones.named(invoice.zone))
+    return "" if found is None else wording.between(*found)
 
 
 def notes(invoice: Invoice, line: Line) -> Iterable[str]:
     """Yield what a line's amount came from beside quantity times price."""
     kept = line.explained.rated
-    part, rated = kept.get("part"), kept.get("rated")
+    part, rated = days.part(line), kept.get("rated")
     said = "" if part is None else wording.part(*part)
     if said and line.kind is LineKind.CREDIT:
         yield f"gives back {said} of what was charged"

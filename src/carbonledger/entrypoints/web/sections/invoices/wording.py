@@ -171,9 +171,11 @@ def when(at: datetime, zone: ZoneInfo) -> str:
 def days(period: Period, zone: ZoneInfo) -> str:
     """Return the local days of a period, the last one inside; from when on, where it has no end."""
     first = zones.local_date(period.start, zone)
-    if period.end is None:
-        return f"from {day(first)}"
-    last = lookback.last_day(period, zone)
+    return f"from {day(first)}" if period.end is None else between(first, lookback.last_day(period, zone))
+
+
+def between(first: date, last: date) -> str:
+    """Return days, the last one inside."""
     if first >= last:
         return day(first)
     return f"{first.day} {first:%b} to {day(last)}" if first.year == last.year else f"{day(first)} to {day(last)}"

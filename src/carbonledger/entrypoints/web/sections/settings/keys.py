@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -11,10 +13,12 @@ from carbonledger.domains.identity.service import api_keys
 from carbonledger.entrypoints.rest import routing
 from carbonledger.entrypoints.shared import access, exchange
 from carbonledger.entrypoints.web import forms, routes, screens
+from carbonledger.infra import db
 from carbonledger.kernel import errors
 
 router = routes.Router()
 _PATH: Final = "/settings/keys"
+_MENDABLE: Final = frozenset({errors.Kind.INVALID, types.ScopesExceeded.kind})
 _DONE: Final = {"revoked": "The key is revoked. Programs that use it are refused from now on."}
 PURPOSES: Final = {
     "send": ("Send usage", "Report what your programs used, and nothing else.", ("telemetry:write",)),
@@ -39,21 +43,24 @@ async def make_key(call: routing.CallDep) -> exchange.Answer:
     """Make a key. Its secret is in this answer and in no other."""
     fields = screens.sent(call)
     lasts = _LASTS.get(fields.text("lasts"))
-    try:
-        async with screens.writing(call) as uow:
-            made = await api_keys.create(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                label=fields.text("label"),
-                granted=_granted(fields),
-                expires_at=None if lasts is None else call.at + lasts,
-            )
-    except (errors.Invalid, types.ScopesExceeded) as fault:
+
+    async def act(uow: db.UnitOfWork) -> Callable[[], Awaitable[exchange.Answer]]:
+        made = await api_keys.create(
+            uow,
+            actor=call.actor,
+            now=call.now,
+            at=call.at,
+            organization_id=call.caller.organization_id,
+            label=fields.text("label"),
+            granted=_granted(fields),
+            expires_at=None if lasts is None else call.at + lasts,
+        )
+        return functools.partial(_show, call, forms.Refused(), made=made, status=201)
+
+    async def refusal(fault: errors.Fault) -> exchange.Answer:
         return await _show(call, forms.refused(fault, fields), status=422)
-    return await _show(call, forms.Refused(), made=made, status=201)
+
+    return await screens.attempt(call, act, refusal, mendable=_MENDABLE)
 
 
 @router.act(_PATH + "/{key_id}/revoke", access.scope("api_keys:write"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
@@ -38,25 +39,24 @@ async def show_people(call: routing.CallDep) -> exchange.Answer:
 async def invite(call: routing.CallDep) -> exchange.Answer:
     """Invite somebody. Without a mail server the link is shown once, to be handed over."""
     fields = screens.sent(call)
-    try:
-        async with screens.writing(call) as uow:
-            made = await invitations.invite(
-                uow,
-                actor=call.actor,
-                now=call.now,
-                at=call.at,
-                organization_id=call.caller.organization_id,
-                email=fields.text("email"),
-                role=_role(fields),
-                by_mail=call.services.mailer is not None,
-            )
-    except errors.Fault as fault:
-        if fault.kind not in _MENDABLE:
-            raise
-        return await _refusal(call, fault, only="email")
-    if made.token is None:
-        return screens.go(f"{_PATH}?done=invited")
-    return await _show(call, forms.Refused(), link=links.invitation_url(call.services.settings.address, token=made.token))
+
+    async def act(uow: db.UnitOfWork) -> str | Callable[[], Awaitable[exchange.Answer]]:
+        made = await invitations.invite(
+            uow,
+            actor=call.actor,
+            now=call.now,
+            at=call.at,
+            organization_id=call.caller.organization_id,
+            email=fields.text("email"),
+            role=_role(fields),
+            by_mail=call.services.mailer is not None,
+        )
+        if made.token is None:
+            return f"{_PATH}?done=invited"
+        link = links.invitation_url(call.services.settings.address, token=made.token)
+        return functools.partial(_show, call, forms.Refused(), link=link)
+
+    return await screens.attempt(call, act, functools.partial(_refusal, call, only="email"), mendable=_MENDABLE)
 
 
 @router.act(_PATH + "/{user_id}/role", _WRITE)
