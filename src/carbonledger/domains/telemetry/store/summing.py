@@ -86,7 +86,7 @@ def _has(fact: int) -> str:
     return f"s.facts & {fact} <> 0"
 
 
-# ``bigint_sum`` is ours (migration 0027): PostgreSQL's sum of bigint is numeric and several times slower. 2^63 tokens are nobody's.
+# ``bigint_sum`` is ours (migration 0025): PostgreSQL's sum of bigint is numeric and several times slower. 2^63 tokens are nobody's.
 _TOLD: Final[dict[str, str]] = {
     **{name: _live(f"s.{name}") for name in _PLAIN[: _PLAIN.index("quantity")]},
     **{
