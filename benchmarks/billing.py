@@ -1,11 +1,11 @@
 """A bill run of so many invoices: ten lines each, five flat in advance and five of usage, of as many accounts.
 
-`dev.py bench billing [--invoices 5000,50000] [--workers 2]` makes an installation of its own and for each size an organization with a
-plan of ten charges, that many accounts with a subscription and five metered events each. It bills the end of a month as the worker's job
-does, by so many processes at once. What it takes is printed beside its limit: 120 seconds for 50,000 invoices on two cores, as a ratio,
-and for other sizes in proportion; with the processor's time for an invoice, which is fair on a busy machine too, and what an invoice costs
-beside one of the smallest size, so that a cost that is not linear shows. PDFs are made afterwards by jobs of their own and are not in it.
-Then previews of the subscriptions are timed beside their limit of 20 ms.
+`dev.py bench billing [--invoices 1000,10000,50000,100000] [--workers 2]` makes an installation of its own and for each size an organization
+with a plan of ten charges, that many accounts with a subscription and five metered events each. It bills the end of a month as the worker's
+job does, by so many processes at once. At the end there is a table of all sizes: what each took beside its limit, 120 seconds for 50,000
+invoices on two cores and for other sizes in proportion; the processor's time for an invoice, which is fair on a busy machine too; what an
+invoice costs beside one of the smallest size, so that a cost that is not linear shows; the most memory that a process that bills has had;
+and a preview of a subscription's next invoice beside its limit of 20 ms. PDFs are made afterwards by jobs of their own and are not in it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import resource
 import statistics
 import tempfile
 import time
@@ -51,9 +52,11 @@ KINDS = 5
 LINES = 10
 START = datetime(2026, 9, 1, tzinfo=UTC)
 END = datetime(2026, 10, 1, tzinfo=UTC)
+SIZES = (1_000, 10_000, 50_000, 100_000)
+# Made once a row, in FROM: in the list of columns it would be made once for each of them.
 _COPY = """
-INSERT INTO {table} SELECT (jsonb_populate_record(t, jsonb_build_object({changes}))).*
-FROM {table} t, generate_series(1, $2::integer) AS n WHERE t.organization_id = $1
+INSERT INTO {table} SELECT made.* FROM {table} t, generate_series(1, $2::integer) AS n,
+    LATERAL jsonb_populate_record(t, jsonb_build_object({changes})) AS made WHERE t.organization_id = $1
 """
 _ACCOUNTS = _COPY.format(table="accounts", changes="'id', md5('a' || t.organization_id || n)::uuid, 'external_id', 'customer-' || n")
 _SUBSCRIPTIONS = _COPY.format(
@@ -62,7 +65,16 @@ _SUBSCRIPTIONS = _COPY.format(
 _FACTS = _COPY.format(table="subscription_facts", changes="'subscription_id', md5('s' || t.organization_id || n)::uuid")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one process did: invoices issued, its seconds of the processor, and the most memory it ever had."""
+
+    issued: int
+    cpu_s: float
+    memory_mb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Took:
     """A bill run: its invoices, seconds by the clock, and of the processors for the processes that bill and for the database."""
 
@@ -70,6 +82,15 @@ class Took:
     seconds: float
     billing_s: float
     database_s: float
+    memory_mb: float
+    prepared_s: float
+    preview_ms: float
+    preview_cpu_ms: float
+
+    @property
+    def limit_s(self) -> float:
+        """What a run of this size may take."""
+        return LIMIT_S * self.invoices / LIMIT_INVOICES
 
     @property
     def each_us(self) -> float:
@@ -179,8 +200,8 @@ async def bill(database: db.Database, organization_id: UUID, now: datetime) -> b
     return await bill_runs.run(database, actor=by, now=now, at=clock.now(), organization_id=organization_id)
 
 
-async def worker(addresses: reach.Addresses, organization_id: UUID) -> tuple[int, float]:
-    """Work at the run of an organization; return the invoices issued here, and this process's seconds of the processor."""
+async def worker(addresses: reach.Addresses, organization_id: UUID) -> Part:
+    """Work at the run of an organization."""
     registry.load()
     database = await db.connect(addresses.app, size=3, application="bench", role=addresses.app_role)
     try:
@@ -188,18 +209,20 @@ async def worker(addresses: reach.Addresses, organization_id: UUID) -> tuple[int
         before = time.process_time()
         ran = await bill(database, organization_id, END)
         assert ran.lines == ran.issued * LINES, ran
-        return ran.issued, time.process_time() - before
+        memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kilobytes, on Linux
+        return Part(issued=ran.issued, cpu_s=time.process_time() - before, memory_mb=memory_mb)
     finally:
         await database.close()
 
 
-def work(addresses: reach.Addresses, organization_id: UUID) -> tuple[int, float]:
+def work(addresses: reach.Addresses, organization_id: UUID) -> Part:
     """Do the same in a process of its own."""
     return asyncio.run(worker(addresses, organization_id))
 
 
 async def measured(database: db.Database, addresses: reach.Addresses, invoices: int, workers: futures.Executor, count: int) -> Took:
     """Bill so many invoices in an organization of their own, by so many workers."""
+    began = time.perf_counter()
     organization_id = await prepare(database)
     await fill(database, addresses.owner, organization_id, invoices)
     async with database.transaction(organization_id) as uow:
@@ -207,17 +230,21 @@ async def measured(database: db.Database, addresses: reach.Addresses, invoices: 
     loop = asyncio.get_running_loop()
     started, before = time.perf_counter(), database_s(parent)
     parts = await asyncio.gather(*(loop.run_in_executor(workers, work, addresses, organization_id) for _ in range(count)))
-    seconds = time.perf_counter() - started
-    took = Took(invoices, seconds, sum(cpu for _, cpu in parts), database_s(parent) - before)
-    assert sum(issued for issued, _ in parts) == invoices, parts
+    seconds, database_cpu_s = time.perf_counter() - started, database_s(parent) - before
+    assert sum(part.issued for part in parts) == invoices, parts
     async with database.transaction(organization_id) as uow:
         assert not (await checking.check(uow, organization_id=organization_id)).is_wrong
-    preview_ms, cpu_ms = await previews(database, organization_id)
-    print(
-        f"preview of the next invoice: {preview_ms:.1f} ms, limit {PREVIEW_LIMIT_MS:.0f} ms: ratio {preview_ms / PREVIEW_LIMIT_MS:.2f}; "
-        f"{cpu_ms:.1f} ms of this process's CPU"
+    preview_ms, preview_cpu_ms = await previews(database, organization_id)
+    return Took(
+        invoices=invoices,
+        seconds=seconds,
+        billing_s=sum(part.cpu_s for part in parts),
+        database_s=database_cpu_s,
+        memory_mb=max(part.memory_mb for part in parts),
+        prepared_s=started - began,
+        preview_ms=preview_ms,
+        preview_cpu_ms=preview_cpu_ms,
     )
-    return took
 
 
 def database_s(parent: psutil.Process) -> float:
@@ -257,22 +284,49 @@ async def measure(reached: reach.Reached, sizes: list[int], count: int) -> None:
             list(workers.map(os.path.exists, ["/"] * count * 4))  # they are there, with what they import, before the clock runs
             for invoices in sizes:
                 found.append(await measured(database, reached.addresses, invoices, workers, count))
-                say(found[-1], found[0])
+                say(found[-1])
+            table(found)
     finally:
         await database.close()
 
 
-def say(took: Took, first: Took) -> None:
+def say(took: Took) -> None:
+    print(f"{took.invoices:,} invoices of {LINES} lines: prepared in {took.prepared_s:.0f} s, billed in {took.seconds:.1f} s", flush=True)
+
+
+def table(found: list[Took]) -> None:
+    """Print each size beside its limits, and beside the smallest."""
     cores = os.cpu_count() or 1
-    limit_s = LIMIT_S * took.invoices / LIMIT_INVOICES
-    print(
-        f"{took.invoices:,} invoices of {LINES} lines: {took.seconds:.1f} s, limit {limit_s:.1f} s: ratio {took.seconds / limit_s:.2f}; "
-        f"CPU {took.each_us:,.0f} us an invoice ({took.billing_s / took.invoices * 1e6:,.0f} to bill, "
-        f"{took.database_s / took.invoices * 1e6:,.0f} database), "
-        f"so on {cores} cores at best {took.each_us * took.invoices / cores / 1e6:.1f} s; "
-        f"{took.each_us / first.each_us:.2f} times one among {first.invoices:,}",
-        flush=True,
+    heads = (
+        "invoices",
+        "s",
+        "limit s",
+        "ratio",
+        "CPU us each",
+        "to bill",
+        "database",
+        f"s at best, {cores} cores",
+        "of first",
+        "MB",
+        "preview ms",
     )
+    print(*(f"{head:>{max(len(head), 7)}}" for head in heads), f"limit {PREVIEW_LIMIT_MS:.0f}, CPU ms", sep="  ")
+    for took in found:
+        cells = (
+            f"{took.invoices:,}",
+            f"{took.seconds:.1f}",
+            f"{took.limit_s:.1f}",
+            f"{took.seconds / took.limit_s:.2f}",
+            f"{took.each_us:,.0f}",
+            f"{took.billing_s / took.invoices * 1e6:,.0f}",
+            f"{took.database_s / took.invoices * 1e6:,.0f}",
+            f"{took.each_us * took.invoices / cores / 1e6:.1f}",
+            f"{took.each_us / found[0].each_us:.2f}",
+            f"{took.memory_mb:.0f}",
+            f"{took.preview_ms:.1f}",
+        )
+        widths = (max(len(head), 7) for head in heads)
+        print(*(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)), f"{took.preview_cpu_ms:.1f}", sep="  ", flush=True)
 
 
 def main(sizes: list[int], count: int) -> None:
@@ -286,7 +340,7 @@ def main(sizes: list[int], count: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--invoices", default=f"{LIMIT_INVOICES // 10},{LIMIT_INVOICES}", help="sizes, with commas between them")
+    parser.add_argument("--invoices", default=",".join(map(str, SIZES)), help="sizes, with commas between them")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that share a run (one a core)")
     chosen = parser.parse_args()
     main(sorted({int(size) for size in chosen.invoices.split(",")}), chosen.workers)

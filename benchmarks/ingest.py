@@ -1,9 +1,15 @@
 """Ingest over HTTP with everything on, against plain COPY of the same rows into a copy of the same table, on the same machine in one run.
 
-`dev.py bench ingest [--rows 1000000] [--processes 2]` prints events a second while the ledger grows, what COPY (as owner, the same rows
-as text over the socket, the same partitions and primary key) does with them, their ratio (the limit is 0.5) and the rate beside its limit
-of 40,000, and the memory of the API at the start and at the end. Everything runs in a folder of its own: database, API processes
-with a listener each, one loading process.
+`dev.py bench ingest [--rows 1000000] [--processes 2] [--order sent]` prints events a second while the ledger grows, what COPY (as owner,
+the same rows as text over the socket, the same partitions and primary key) does with them, their ratio (the limit is 0.5) and the rate
+beside its limit of 40,000, and the memory of the API at the start and at the end. Everything runs in a folder of its own: database, API
+processes with a listener each, one loading process.
+
+The first million events and COPY take turns, and the copy is kept: so both meet the same machine, and tables of the same size. Both write
+over files of the log that are there already, as on a server that has been running (``_RUN_BEFORE``): to make a new one costs as much as to
+write it, and who came second would be spared it by the checkpoint between. COPY is given the rows in the order in which they were sent, not
+in that in which the ledger laid them down (``--order ledger``): that is by partition and id, and to bring rows into it is work that COPY
+does not do.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ import os
 import re
 import secrets
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,7 +42,7 @@ from benchmarks.http import memory_mb, wait_until_it_answers
 from carbonledger.infra import reach, settings
 
 BATCH = 10_000
-CONNECTIONS = 4
+CONNECTIONS = 6
 RATE_LIMIT = 40_000
 RATIO_LIMIT = 0.5
 KEPT_LIMIT = 0.8
@@ -50,9 +57,17 @@ MODELS = (
 DAYS = 60
 _RUN, _HOUR = "~~~~~~~~", "2099-01-01T00"  # places that every body fills anew
 _ACCEPTED = re.compile(rb'\{"accepted":(\d+),')
+TURN, IN_TURNS = 50, 100  # batches
+ORDERS = {"sent": "ORDER BY idempotency_key", "ledger": ""}
 _COPIED = """
 CREATE TABLE copied (LIKE telemetry_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id)) PARTITION BY HASH (id);
 """
+# A gigabyte of log, which the checkpoint leaves to be written over.
+_RUN_BEFORE = (
+    "CREATE TABLE run_before AS SELECT repeat('-', 1000) FROM generate_series(1, 1000000)",
+    "DROP TABLE run_before",
+    "CHECKPOINT",
+)
 
 
 def template() -> bytes:
@@ -150,6 +165,14 @@ class Stretch:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What COPY of some rows took: how many a second, and the database's CPU for one."""
+
+    per_s: float
+    cpu_us: float
+
+
 def cpu_s(found: Iterable[psutil.Process]) -> float:
     """Return the CPU seconds of processes and of their children."""
     times = []
@@ -181,25 +204,33 @@ def loaded(ports: list[int], token: str, first: int, batches: int, *, apis: list
     )
 
 
-async def copied(dsn: str, rows: int, folder: Path) -> tuple[float, float]:
-    """Return rows a second of plain COPY of as many of the ledger's own rows, and the database's CPU for one in us.
-
-    Plain: COPY … FROM STDIN in PostgreSQL's default format, text, sent over the socket by a client process of its own, as the owner of
-    the tables, into a table of the same columns, partitions and primary key.
-    """
-    target = folder / "rows.copy"
+async def prepare(dsn: str) -> None:
+    """Make the table for COPY, and have the log files that all turns will need."""
     async with _superuser(dsn) as conn:
         await conn.execute(_COPIED)
         for number in range(8):
             await conn.execute(f"CREATE TABLE copied_p{number} PARTITION OF copied FOR VALUES WITH (MODULUS 8, REMAINDER {number})")
-        await conn.copy_from_query(f"SELECT * FROM telemetry_events LIMIT {rows}", output=target)
-        await conn.execute("CHECKPOINT")
-        command = [sys.executable, "-m", "benchmarks.ingest", "copy", "--rows-from", str(target)]
-        done = subprocess.run(command, input=dsn, capture_output=True, text=True, check=True)  # noqa: ASYNC221 - nothing else runs here
-        await conn.execute("DROP TABLE copied")
+        for statement in _RUN_BEFORE:
+            await conn.execute(statement)
+
+
+async def copied(dsn: str, first: int, batches: int, folder: Path, order: str) -> Copied:
+    """Return what plain COPY of the ledger's own rows of so many batches takes.
+
+    Plain: COPY … FROM STDIN in PostgreSQL's default format, text, sent over the socket by a client process of its own, as the owner of
+    the tables, into a table of the same columns, partitions and primary key.
+    """
+    target, rows = folder / "rows.copy", batches * BATCH
+    async with _superuser(dsn) as conn:
+        keys = f"idempotency_key >= 'bench-{first:08d}-' AND idempotency_key < 'bench-{first + batches:08d}-'"
+        told = await conn.copy_from_query(f"SELECT * FROM telemetry_events WHERE {keys} {ORDERS[order]}", output=target)
+    if told != f"COPY {rows}":
+        raise SystemExit(f"{told} of {rows}")
+    command = [sys.executable, "-m", "benchmarks.ingest", "copy", "--rows-from", str(target)]
+    done = subprocess.run(command, input=dsn, capture_output=True, text=True, check=True)  # noqa: ASYNC221 - nothing else runs here
     target.unlink()
     seconds, cpu = json.loads(done.stdout)
-    return rows / seconds, cpu / rows * 1e6
+    return Copied(rows / seconds, cpu / rows * 1e6)
 
 
 async def copy(dsn: str, rows_from: Path) -> tuple[float, float]:
@@ -236,7 +267,7 @@ def processes(command: list[str], listeners: list[socket.socket], log: Path, **o
                 child.terminate()
 
 
-def main(rows: int, count: int) -> None:
+def main(rows: int, count: int, order: str) -> None:
     token = "cl_live_" + secrets.token_hex(24)
     with tempfile.TemporaryDirectory(prefix="carbonledger-bench-") as name:
         os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
@@ -258,34 +289,50 @@ def main(rows: int, count: int) -> None:
             with processes([*command, "api"], listeners, log, env=environ) as apis:
                 for port, api in zip(ports, apis, strict=True):
                     wait_until_it_answers(port, api, log)
-                report(ports, token, rows=rows, apis=apis, dsn=lease.dsn(role="superuser", database="carbonledger"), folder=folder)
+                dsn = lease.dsn(role="superuser", database="carbonledger")
+                report(ports, token, rows=rows, apis=apis, dsn=dsn, folder=folder, order=order)
 
 
-def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path) -> None:
+def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path, order: str) -> None:
     print(f"{os.cpu_count()} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events", flush=True)
     database = psutil.Process(_postmaster(folder))
     loaded(ports, token, 10_000_000, 8, apis=apis, database=database)  # warm
     for api in apis:
         print(f"memory at the start {memory_mb(api)}")
-    stretch = min(rows // BATCH, 100)
+    asyncio.run(prepare(dsn))
     found: list[Stretch] = []
-    for first in range(0, rows // BATCH, stretch):
-        found.append(loaded(ports, token, first, min(stretch, rows // BATCH - first), apis=apis, database=database))
-        print(f"after {(first + stretch) * BATCH:12,} rows: {found[-1]}", flush=True)
+    plain: list[Copied] = []
+    for first, count in stretches(rows // BATCH):
+        found.append(loaded(ports, token, first, count, apis=apis, database=database))
+        print(f"after {(first + count) * BATCH:12,} rows: {found[-1]}", flush=True)
+        if first < IN_TURNS:
+            plain.append(asyncio.run(copied(dsn, first, count, folder, order)))
+            print(f"{'plain COPY':>24}: {plain[-1].per_s:8,.0f} rows/s     CPU for one: {plain[-1].cpu_us:.1f} us", flush=True)
     for api in apis:
         print(f"memory at the end   {memory_mb(api)}")
-    plain, plain_us = asyncio.run(copied(dsn, min(rows, 1_000_000), folder))
+    conclude(found, plain)
+
+
+def stretches(batches: int) -> Iterator[tuple[int, int]]:
+    """Yield the first batch and the number of those that are sent at a time: by turns with COPY, then as many as all of these."""
+    first = 0
+    while first < batches:
+        count = min(TURN if first < IN_TURNS else IN_TURNS, batches - first)
+        yield first, count
+        first += count
+
+
+def conclude(found: list[Stretch], plain: list[Copied]) -> None:
+    """Print rates beside their limits. The rate of stretches of the same size is the harmonic mean of theirs."""
+    ours, copy_ = (statistics.harmonic_mean([one.per_s for one in some]) for some in (found[: len(plain)], plain))
+    each = ", ".join(f"{mine.per_s / its.per_s:.2f}" for mine, its in zip(found, plain, strict=False))
+    print(f"plain COPY (FROM STDIN, text, from a client on the socket, as owner, same partitions and primary key): {copy_:,.0f} rows/s")
     print(
-        f"plain COPY (FROM STDIN, text, from a client on the socket, as owner, same partitions and primary key): {plain:,.0f} rows/s, "
-        f"CPU of the database for one {plain_us:.1f} us"
+        f"ingest {ours:,.0f} events/s: {ours / RATE_LIMIT:.2f} of {RATE_LIMIT:,} (limit 1.0), "
+        f"{ours / copy_:.2f} of COPY (limit {RATIO_LIMIT}; by turns {each})"
     )
-    first_, last = found[0], found[-1]
-    print(
-        f"ingest {first_.per_s:,.0f} events/s: {first_.per_s / RATE_LIMIT:.2f} of {RATE_LIMIT:,} (limit 1.0), "
-        f"{first_.per_s / plain:.2f} of COPY (limit {RATIO_LIMIT})"
-    )
-    if len(found) > 1:
-        print(f"the last stretch is {last.per_s / first_.per_s:.2f} of the first (limit {KEPT_LIMIT})")
+    if len(found) > len(plain):
+        print(f"the last stretch is {found[-1].per_s / ours:.2f} of the first {IN_TURNS * BATCH:,} (limit {KEPT_LIMIT})")
 
 
 def _postmaster(folder: Path) -> int:
@@ -298,6 +345,9 @@ if __name__ == "__main__":
     parser.add_argument("part", nargs="?", default="run", choices=["run", "load", "copy"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--order", choices=[*ORDERS], default="sent", help="rows for COPY as they were sent, or as the ledger's files have them"
+    )
     parser.add_argument("--port", type=int, action="append")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--batches", type=int, default=1)
@@ -308,4 +358,4 @@ if __name__ == "__main__":
     elif given.part == "copy":
         print(json.dumps(asyncio.run(copy(sys.stdin.read().strip(), given.rows_from))))
     else:
-        main(given.rows, given.processes)
+        main(given.rows, given.processes, given.order)

@@ -82,14 +82,35 @@ def pytest_collection() -> Iterator[None]:
 LONG = tuple(ROOT / "tests" / name for name in ("journeys", "browser"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--one-case", action="append", default=[], metavar="FOLDER", help="of each test in this folder run one case alone")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Mark what the choice of the server matters to before ``-m`` selects; once all are shuffled, put what takes long first."""
+    _keep_one_case(config, items)
     for item in items:
         if isinstance(item, pytest.Function) and "server" in item.fixturenames:
             item.add_marker("database")
     yield
     items.sort(key=lambda item: not any(item.path.is_relative_to(place) for place in LONG))  # lest one core wait for the last of it
+
+
+def _keep_one_case(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave of each test in the folders of ``--one-case`` its first case as written, the same one each time."""
+    folders = [config.rootpath / folder for folder in config.getoption("one_case")]
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    seen: set[tuple[Path, str]] = set()
+    for item in items:
+        test = (item.path, item.originalname if isinstance(item, pytest.Function) else item.name)
+        is_other = test in seen and any(item.path.is_relative_to(folder) for folder in folders)
+        (others if is_other else kept).append(item)
+        seen.add(test)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = kept
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

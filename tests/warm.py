@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import gc
 import importlib
 import json
 import os
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from carbonledger.entrypoints import cli
+from carbonledger.entrypoints.shared import collector
 
 MODULE = "carbonledger.entrypoints.cli.main"
 ROOT = Path(__file__).parents[1]
@@ -71,10 +71,11 @@ def loaded() -> Loaded:
 
 
 def _load() -> None:
+    collector.calm()
     for found in pkgutil.iter_modules(cli.__path__, f"{cli.__name__}."):
         if found.name != MODULE:
             importlib.import_module(found.name)
-    gc.freeze()
+    collector.settle()
 
 
 def _serve() -> None:

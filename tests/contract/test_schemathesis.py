@@ -15,6 +15,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import requests
 import schemathesis
 import uvicorn
 from schemathesis.checks import CheckFunction, not_a_server_error
@@ -24,6 +25,7 @@ from schemathesis.pytest import _test_builder
 from schemathesis.python._constants.orchestrator import make_constants_value_source
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi import checks
+from schemathesis.transport.requests import ManagedCookiesSession
 
 from carbonledger.entrypoints.asgi import server as servers
 from tests import conftest, described, until
@@ -100,6 +102,15 @@ def address(server: conftest.Server, template: str, tmp_path_factory: pytest.Tem
             thread.join(until.DEADLINE_S)
 
 
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """Keep the connection from call to call, of which there are twenty thousand; neither cookies nor the caller's settings."""
+    with ManagedCookiesSession() as opened:
+        opened.headers.clear()
+        opened.trust_env = False
+        yield opened
+
+
 def operations() -> Iterator[APIOperation[Any, Any, Any, Any]]:
     """Yield what the document describes. Raises ``InvalidSchema`` where it can't be read."""
     for found in SCHEMA.get_all_operations():
@@ -118,17 +129,18 @@ OPERATIONS = {operation.label: operation for operation in operations()}
     deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
-def judged(case: schemathesis.Case[Any], address: str) -> None:
-    case.call_and_validate(base_url=address, checks=CHECKS, excluded_checks=EXCLUDED.get(case.operation.definition.raw["operationId"], []))
+def judged(case: schemathesis.Case[Any], address: str, session: requests.Session) -> None:
+    excluded = EXCLUDED.get(case.operation.definition.raw["operationId"], [])
+    case.call_and_validate(base_url=address, session=session, checks=CHECKS, excluded_checks=excluded)
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_no_generated_call_finds_a_5xx_or_an_undocumented_answer(  # house: allow checks-nothing - ``judged`` does, for each call
-    label: str, address: str
+    label: str, address: str, session: requests.Session
 ) -> None:
     """What ``SCHEMA.parametrize()`` does, but not before this test runs: for all operations it takes eight seconds in every process."""
     feedback = FeedbackSources(constants_value_source=make_constants_value_source(SCHEMA))
     test = _test_builder.build_operation_test(
         config=SCHEMA.config, operation=OPERATIONS[label], test_func=judged, given_kwargs={}, feedback=feedback
     )
-    test(address=address)
+    test(address=address, session=session)

@@ -81,7 +81,8 @@ class _Writer:
         self._schema = pa.schema([pa.field(column.name, kinds[column.kind]) for column in columns])
         self._sink = _Sink()
         self._writer = parquet.ParquetWriter(self._sink, self._schema, compression="zstd")
-        self._waiting: list[Row] = []
+        self._waiting: list[Any] = []  # batches of a row group: as columns they take half of what they take as rows of objects
+        self._rows = 0
 
     def begin(self) -> bytes:
         """Return the format's mark."""
@@ -89,8 +90,12 @@ class _Writer:
 
     def rows(self, rows: Sequence[Row]) -> bytes:
         """Take rows, and return the row group that they complete, if any."""
-        self._waiting.extend(rows)
-        if len(self._waiting) >= GROUP_ROWS:
+        if rows:
+            columns = zip(*rows, strict=True)
+            arrays = [self._array(list(values), field.type) for values, field in zip(columns, self._schema, strict=True)]
+            self._waiting.append(self._pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            self._rows += len(rows)
+        if self._rows >= GROUP_ROWS:
             self._write()
         return self._sink.taken()
 
@@ -102,10 +107,8 @@ class _Writer:
         return self._sink.taken()
 
     def _write(self) -> None:
-        columns = zip(*self._waiting, strict=True)
-        arrays = [self._array(list(values), field.type) for values, field in zip(columns, self._schema, strict=True)]
-        self._waiting = []
-        self._writer.write_table(self._pa.Table.from_arrays(arrays, schema=self._schema))
+        self._writer.write_table(self._pa.Table.from_batches(self._waiting, schema=self._schema))
+        self._waiting, self._rows = [], 0
 
     def _array(self, values: list[Any], kind: Any) -> Any:  # noqa: ANN401 - pyarrow's own
         if self._pa.types.is_decimal(kind):  # from their texts, exactly: a cast that would round raises

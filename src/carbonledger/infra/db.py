@@ -11,14 +11,13 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from carbonledger.infra import connections, ddl
+from carbonledger.infra import connections, ddl, statements
 from carbonledger.kernel import errors
 
 if TYPE_CHECKING:
@@ -30,10 +29,13 @@ if TYPE_CHECKING:
 Observer = Callable[[str, float], None]
 """Told of each statement: its operation (select, insert, …) and its seconds."""
 
-_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves the constructor untyped
 STATEMENT_TIMEOUT_MS = 30_000  # longer work belongs in a job that raises it for itself
+PATIENCE_S = 600.0
+"""What a statement of a job may take that waits for others who do the same work, such as batches of one bill run."""
+_PATIENT = "SET LOCAL statement_timeout = '600s'"
 IDLE_TIMEOUT_MS = 60_000  # a transaction that waits for something else holds locks for nothing
 ACQUIRE_TIMEOUT_S = 10.0  # a full pool answers 503 while the caller still listens
+STATEMENT_CHARS_MAX = 65_536  # asyncpg by itself has statements over 15 KiB read anew each time; sums of the ledger are longer
 RETRY_AFTER_S = 2  # crash recovery of a small database takes about as long
 # A server may also go, or be going, while a connection to it is being made: it hangs up (class 08), or says that it ends (class 57).
 _NO_CONNECTION = (
@@ -54,23 +56,6 @@ class DatabaseUnavailable(errors.Unavailable):
     code = "database_unavailable"
 
 
-class Compilable(Protocol):
-    """A SQLAlchemy Core statement: what this module uses of it."""
-
-    def compile(self, *, dialect: Any, compile_kwargs: dict[str, Any]) -> Any: ...  # noqa: ANN401 - SQLAlchemy's own types
-
-
-def compile_statement(statement: Executable) -> tuple[str, list[Any]]:
-    """Return the SQL text with ``$n`` places and the arguments in their order.
-
-    Lists in ``IN`` are written out. Values go to asyncpg as they are: its codecs turn Python objects into PostgreSQL's.
-    """
-    compilable: Compilable = statement  # type: ignore[assignment]  # Executable declares no compile(); every Core statement has it
-    compiled = compilable.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    params = compiled.construct_params(escape_names=False)
-    return compiled.string, [params[name] for name in compiled.positiontup or ()]
-
-
 class UnitOfWork:
     """One open transaction of one organization. Made by ``Database.transaction`` only; never commits itself."""
 
@@ -84,30 +69,30 @@ class UnitOfWork:
         self._observe = observe
         self._after_commit: list[Callable[[], None]] = []
 
-    async def fetch(self, statement: Executable) -> list[asyncpg.Record]:
+    async def fetch(self, statement: Executable | statements.Bound) -> list[asyncpg.Record]:
         """Run a statement and return its rows, in the statement's order."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         rows = await self.conn.fetch(sql, *args)
         self._seen(sql, started)
         return rows
 
-    async def fetch_one(self, statement: Executable) -> asyncpg.Record | None:
+    async def fetch_one(self, statement: Executable | statements.Bound) -> asyncpg.Record | None:
         """Run a statement and return its first row, or None."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         row = await self.conn.fetchrow(sql, *args)
         self._seen(sql, started)
         return row
 
-    async def fetch_value(self, statement: Executable) -> Any:  # noqa: ANN401 - the statement decides the type
+    async def fetch_value(self, statement: Executable | statements.Bound) -> Any:  # noqa: ANN401 - the statement decides the type
         """Run a statement and return the first column of its first row, or None."""
         row = await self.fetch_one(statement)
         return None if row is None else row[0]
 
-    async def execute(self, statement: Executable) -> int:
+    async def execute(self, statement: Executable | statements.Bound) -> int:
         """Run a statement and return how many rows it touched."""
-        sql, args = compile_statement(statement)
+        sql, args = statements.compiled(statement)
         started = time.perf_counter()
         status = await self.conn.execute(sql, *args)
         self._seen(sql, started)
@@ -117,12 +102,10 @@ class UnitOfWork:
         """Run one INSERT for many rows of the same columns, in one round trip."""
         if not rows:
             return
-        compilable: Compilable = statement  # type: ignore[assignment]  # as in compile_statement
-        compiled = compilable.compile(dialect=_DIALECT, compile_kwargs={})
-        places = compiled.positiontup or ()
+        sql, places = statements.compiled_for_many(statement)
         started = time.perf_counter()
-        await self.conn.executemany(compiled.string, [[row[name] for name in places] for row in rows])
-        self._seen(compiled.string, started)
+        await self.conn.executemany(sql, [[row[name] for name in places] for row in rows])
+        self._seen(sql, started)
 
     @contextlib.asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -137,6 +120,10 @@ class UnitOfWork:
             await self.conn.execute("ROLLBACK TO SAVEPOINT inner_work; RELEASE SAVEPOINT inner_work")
             raise
         await self.conn.execute("RELEASE SAVEPOINT inner_work")
+
+    async def be_patient(self) -> None:
+        """Let the statements of this transaction take ``PATIENCE_S``. Whoever waits with one gives asyncpg the same as its ``timeout``."""
+        await self.conn.execute(_PATIENT)
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call ``action`` once the transaction is committed; for caches and wake-ups, never for facts."""
@@ -327,6 +314,7 @@ async def connect(dsn: str, *, size: int, application: str, role: str | None = N
         "statement_timeout": str(STATEMENT_TIMEOUT_MS),
         "idle_in_transaction_session_timeout": str(IDLE_TIMEOUT_MS),
         "search_path": "public",
+        "jit": "off",  # compiling the many expressions of an answer takes many times longer than running them
     }
     if role is not None:
         session["role"] = role
@@ -338,6 +326,7 @@ async def connect(dsn: str, *, size: int, application: str, role: str | None = N
             init=prepare_connection,
             reset=_keep_session,
             server_settings=session,
+            max_cacheable_statement_size=STATEMENT_CHARS_MAX,
             timeout=10,
             command_timeout=60,
         )

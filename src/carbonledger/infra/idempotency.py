@@ -15,22 +15,35 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from carbonledger.infra import crypto, tables
+from carbonledger.infra import crypto, db, statements, tables
 from carbonledger.kernel import errors
-
-if TYPE_CHECKING:
-    from carbonledger.infra import db
 
 KEPT_FOR: Final = timedelta(hours=24)
 PURPOSE: Final = "idempotent_answer"
 PURGE_BATCH = 1_000  # organizations in one run of the purge; the next run takes the rest
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_answers = tables.idempotent_answers
+_FIND = statements.Prepared(
+    select(_answers).where(
+        _answers.c.organization_id == bindparam("organization_id"),
+        _answers.c.place == bindparam("place"),
+        _answers.c.expires_at > bindparam("at"),
+    )
+)
+_INSERT = insert(_answers).values({column.name: bindparam(column.name) for column in _answers.c})
+# A row can only be there if it has expired: begin() would have given it otherwise.
+_KEEP = statements.Prepared(
+    _INSERT.on_conflict_do_update(
+        index_elements=["organization_id", "place"],
+        set_={column.name: _INSERT.excluded[column.name] for column in _answers.c if not column.primary_key},
+    )
+)
 
 
 class IdempotencyFault(errors.Fault):
@@ -104,10 +117,7 @@ async def begin(uow: db.UnitOfWork, *, asked: Request, at: datetime, sealer: cry
     # In a statement of its own: only the next one's snapshot is sure to see what a former holder of the lock has committed.
     if not await uow.conn.fetchval("SELECT pg_try_advisory_xact_lock($1)", _lock_number(asked)):
         raise InProgress("Ask again in a moment with the same key; the answer will be the first request's.", retry_after_s=1)
-    answers = tables.idempotent_answers
-    row = await uow.fetch_one(
-        select(answers).where(answers.c.organization_id == asked.organization_id, answers.c.place == asked.place, answers.c.expires_at > at)
-    )
+    row = await uow.fetch_one(_FIND(organization_id=asked.organization_id, place=asked.place, at=at))
     if row is None:
         return None
     if row["digest"] != asked.digest:
@@ -123,30 +133,30 @@ async def keep(uow: db.UnitOfWork, *, asked: Request, answer: Kept, at: datetime
     sealed = None
     if sealer is not None:
         sealed = sealer.seal_bytes(answer.body, organization_id=asked.organization_id, secret_id=asked.place.hex(), purpose=PURPOSE)
-    content = {
-        "digest": asked.digest,
-        "status": answer.status,
-        "headers": [list(header) for header in answer.headers],
-        "body": None if sealed is not None else answer.body,
-        "sealed_body": sealed,
-        "created_at": at,
-        "expires_at": at + KEPT_FOR,
-    }
-    statement = insert(tables.idempotent_answers).values(organization_id=asked.organization_id, place=asked.place, **content)
-    # A row can only be there if it has expired: begin() would have given it otherwise.
-    await uow.execute(statement.on_conflict_do_update(index_elements=["organization_id", "place"], set_=content))
+    await uow.execute(
+        _KEEP(
+            organization_id=asked.organization_id,
+            place=asked.place,
+            digest=asked.digest,
+            status=answer.status,
+            headers=[list(header) for header in answer.headers],
+            body=None if sealed is not None else answer.body,
+            sealed_body=sealed,
+            created_at=at,
+            expires_at=at + KEPT_FOR,
+        )
+    )
 
 
 async def purge(database: db.Database, *, at: datetime) -> int:
     """Delete what has expired, organization by organization, and return how many answers that was."""
     async with database.transaction(None, read_only=True) as uow:
         rows = await uow.conn.fetch("SELECT organization_id FROM organizations_with_expired_answers($1, $2)", at, PURGE_BATCH)
-    answers = tables.idempotent_answers
     gone = 0
     for row in rows:
         async with database.transaction(row["organization_id"]) as uow:
             gone += await uow.execute(
-                delete(answers).where(answers.c.organization_id == row["organization_id"], answers.c.expires_at <= at)
+                delete(_answers).where(_answers.c.organization_id == row["organization_id"], _answers.c.expires_at <= at)
             )
     return gone
 

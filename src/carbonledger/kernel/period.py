@@ -14,6 +14,9 @@ from __future__ import annotations
 import bisect
 import calendar
 import enum
+import functools
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -100,11 +103,33 @@ def calendar_period(at: datetime, unit: CalendarUnit, zone: ZoneInfo) -> Period:
     """Return the calendar's ``unit`` in ``zone`` that holds the instant ``at``."""
     at = instant.utc(at)  # elsewhere adding an hour would move the clock's hands, not time
     if unit is CalendarUnit.HOUR:
-        return _hour(at, zone)
-    first = _first_day(zones.local_date(at, zone), unit)
-    bounds = sorted({zones.midnight(_advanced(first, unit, count), zone) for count in _AROUND})
+        return Period(*_hour(at, zone))
+    bounds = _bounds(_first_day(zones.local_date(at, zone), unit), unit, zone)
     position = bisect.bisect_right(bounds, at)
     return Period(bounds[position - 1], bounds[position])
+
+
+def calendar_ends(at: datetime, unit: CalendarUnit, zone: ZoneInfo) -> Iterator[datetime]:
+    """Yield where the calendar's ``unit`` in ``zone`` that holds ``at`` ends, and then each that follows, as long as is asked for.
+
+    The same as ``calendar_period`` of each end, but every midnight is looked for once.
+    """
+    at = instant.utc(at)
+    if unit is CalendarUnit.HOUR:
+        while True:
+            _, at = _hour(at, zone)
+            yield at
+    first = _first_day(zones.local_date(at, zone), unit)
+    for count in itertools.count(_AROUND.start):
+        end = zones.midnight(_advanced(first, unit, count), zone)
+        if end > at:
+            yield (at := end)
+
+
+@functools.lru_cache(maxsize=4096)  # many customers ask about the same days
+def _bounds(first: date, unit: CalendarUnit, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """Return the midnights at which the units around the one of ``first`` begin, in order."""
+    return tuple(sorted({zones.midnight(_advanced(first, unit, count), zone) for count in _AROUND}))
 
 
 def _first_day(day: date, unit: CalendarUnit) -> date:
@@ -117,8 +142,8 @@ def _first_day(day: date, unit: CalendarUnit) -> date:
     return date(day.year, (day.month - 1) // months * months + 1, 1)
 
 
-def _hour(at: datetime, zone: ZoneInfo) -> Period:
-    """Return the hour around ``at``: the full one of its own offset, shortened where an offset that cuts elsewhere applies."""
+def _hour(at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the bounds of the hour around ``at``: the full one of its own offset, shorter where an offset that cuts elsewhere applies."""
     cut = _cut(at, zone)
     full = at - (at - _EPOCH + cut) % _HOUR
     start, end = full, full + _HOUR
@@ -126,7 +151,7 @@ def _hour(at: datetime, zone: ZoneInfo) -> Period:
         start = _change(full, at, zone)
     if _cut(end, zone) != cut:
         end = _change(full, end, zone)
-    return Period(start, end)
+    return start, end
 
 
 def _cut(at: datetime, zone: ZoneInfo) -> timedelta:

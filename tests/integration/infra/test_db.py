@@ -46,6 +46,19 @@ async def test_a_statement_and_a_raw_query_share_the_transaction(database: db.Da
         assert await uow.fetch_value(select(organizations.c.name)) == "Test"
 
 
+async def test_patience_is_of_one_transaction(worker_database: conftest.TestDatabase) -> None:
+    single = await db.connect(worker_database.app, size=1, application="test")
+    try:
+        async with single.transaction() as uow:
+            usual = await uow.conn.fetchval("SHOW statement_timeout")
+            await uow.be_patient()
+            assert await uow.conn.fetchval("SHOW statement_timeout") == "10min" != usual
+        async with single.transaction() as uow:  # the same connection, since the pool has one
+            assert await uow.conn.fetchval("SHOW statement_timeout") == usual
+    finally:
+        await single.close()
+
+
 async def test_the_tenant_does_not_outlive_its_transaction(worker_database: conftest.TestDatabase) -> None:
     single = await db.connect(worker_database.app, size=1, application="test")
     try:

@@ -182,6 +182,8 @@ def checked(seller: Seller, customer: str, invoice: dict[str, Any], month: str, 
     assert Decimal(invoice["total"]) == sum(amounts) == FEE + Decimal(ai["amount"]) + Decimal(carbon["amount"]) + late
     seen = seller.send("GET", f"/v1/invoices/{invoice['id']}/lines/{ai['id']}/explain")
     assert seen["usage"]["is_unchanged"] is True
+    assert seen["usage"]["prices"] == seen["usage"]["prices_now"]
+    assert len(seen["usage"]["prices"]) == 1
     assert sum(Decimal(day["quantity"]) for day in seen["usage"]["days"]) == Decimal(ai["quantity"])
     assert sum(day["events"] for day in seen["usage"]["days"]) == ai["events"]
     assert {day["date"][:7] for day in seen["usage"]["days"]} == {month}

@@ -23,7 +23,7 @@ from carbonledger.domains.invoices.service import billing, collecting, late, run
 from carbonledger.domains.invoices.store import numbers, writing
 from carbonledger.domains.subscriptions.service import advancing
 from carbonledger.domains.subscriptions.service import billing as due_charges
-from carbonledger.entrypoints.shared import bill_runs
+from carbonledger.entrypoints.shared import bill_runs, collector
 from carbonledger.entrypoints.worker import registry
 from carbonledger.infra import clock, db
 from carbonledger.kernel import actor as actors
@@ -110,6 +110,7 @@ async def _serving(wire: Connection, address: str, role: str | None, organizatio
     counted = steps.Steps(lambda: True)
     steps.watch(counted)
     database = await db.connect(address, size=2, application="clerk", role=role)
+    collector.calm()  # as a worker does
     try:
         while True:
             night: Night = await asyncio.to_thread(wire.recv)

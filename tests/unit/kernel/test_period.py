@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -178,6 +179,17 @@ def test_the_calendar_partitions_time(moment: datetime, unit: CalendarUnit, name
     assert period.calendar_period(found.end, unit, there).start == found.end
 
 
+@given(INSTANTS, st.sampled_from(CalendarUnit), st.sampled_from(ZONES))
+def test_ends_follow_each_other_as_periods_do(moment: datetime, unit: CalendarUnit, name: str) -> None:
+    there = zone.named(name)
+    expected, at_ = [], moment
+    for _ in range(5):
+        found = period.calendar_period(at_, unit, there)
+        assert found.end is not None
+        expected.append(at_ := found.end)
+    assert list(itertools.islice(period.calendar_ends(moment, unit, there), 5)) == expected
+
+
 CHANGES = [
     # zone, when its clocks were set
     ("Europe/Berlin", "2026-03-29T01:00:00Z"),
@@ -206,6 +218,7 @@ def test_periods_meet_around_every_change_of_a_clock(unit: CalendarUnit, name: s
             assert found.merge(following).contains(moment)
             found = following
         assert period.calendar_period(moment, unit, there) == found
+        assert next(period.calendar_ends(moment, unit, there)) == found.end
         moment += timedelta(minutes=15)
 
 

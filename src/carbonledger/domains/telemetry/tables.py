@@ -7,7 +7,10 @@ cost more than storing it. A nightly check looks for what those would have refus
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -20,6 +23,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
+    Text,
     UniqueConstraint,
     Uuid,
     text,
@@ -161,7 +165,7 @@ revisions = columns.tenant_table(
 )
 
 
-def _rollup(name: str, *slot: Column[object]) -> Table:
+def _rollup(name: str, *slot: Column[object], more: Sequence[Column[object]] = ()) -> Table:
     return _bare_tenant_table(
         name,
         *slot,
@@ -173,14 +177,57 @@ def _rollup(name: str, *slot: Column[object]) -> Table:
         Column("quantity", Numeric, nullable=False),
         _money("cost_amount", nullable=False),
         _money("reported_usd", nullable=False),
+        *more,
         PrimaryKeyConstraint("organization_id", *(part.name for part in slot), "series_id", "facts", "emission_rate_id"),
     )
 
 
-hourly = _rollup("telemetry_hourly", columns.instant("hour"))
-daily = _rollup("telemetry_daily", Column("day", Date, nullable=False))
+# How often a row was added to: what was made of its events stands as long as that does (``core.tallying``).
+hourly = _rollup("telemetry_hourly", columns.instant("hour"), more=[columns.integer("changes", default="1")])
+daily = _rollup(
+    "telemetry_daily",
+    Column("day", Date, nullable=False),
+    more=[
+        columns.integer("changes", default="1"),
+        # By which its events were priced, once at least: what was priced anew leaves both.
+        Column("price_books", ARRAY(SmallInteger), nullable=False, server_default=text("'{}'")),
+    ],
+)
 Index("telemetry_daily_organization_id_series_id_day_idx", daily.c.organization_id, daily.c.series_id, daily.c.day)
 broad = _rollup("telemetry_broad", Column("grain", SmallInteger, nullable=False), columns.instant("starts"))
+
+tallies = _bare_tenant_table(
+    "telemetry_tallies",
+    Column("query", Uuid, nullable=False),
+    Column("series_id", BigInteger, nullable=False),
+    Column("grain", SmallInteger, nullable=False),
+    columns.instant("starts"),
+    Column("place", Integer, nullable=False),
+    columns.integer("changes"),
+    Column("labels", ARRAY(Text), nullable=False),
+    columns.integer("events"),
+    columns.integer("skipped"),
+    columns.decimal("value", nullable=True),
+    columns.decimal("area", nullable=True),
+    columns.instant("last_at", nullable=True),
+    Column("last_id", Uuid),
+    Column("members", ARRAY(Text)),
+    columns.decimal("cost"),
+    columns.integer("without_cost"),
+    columns.integer("without_co2e"),
+    Column("co2e", ARRAY(Numeric)),
+    Column("factors", ARRAY(Text)),
+    CheckConstraint("grain IN (1, 2)", name="grain"),
+    CheckConstraint("place >= 0", name="place"),
+    PrimaryKeyConstraint("organization_id", "series_id", "query", "grain", "starts", "place"),
+)
+
+tallied = columns.tenant_table(
+    "telemetry_tallied",
+    Column("query", Uuid, nullable=False),
+    Column("through", Date),
+    PrimaryKeyConstraint("organization_id", "query"),
+)
 
 authorities = columns.tenant_table(
     "telemetry_authorities",

@@ -34,6 +34,7 @@ from carbonledger.entrypoints.cli import (
     up,
     vault,
 )
+from carbonledger.entrypoints.shared import collector
 
 app = typer.Typer(
     name="carbonledger",
@@ -70,6 +71,7 @@ app.command("version", rich_help_panel=_ABOUT)(about.version)
 
 def run(arguments: list[str] | None = None) -> None:
     """Run a command; ends with ``SystemExit``. ``arguments`` default to the process's own."""
+    collector.calm()
     try:
         typer.main.get_command(app)(args=arguments, prog_name="carbonledger")
     except Exception as error:  # the edge: whatever it is, a person reads one sentence and a script an exit code

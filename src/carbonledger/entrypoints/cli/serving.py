@@ -45,7 +45,7 @@ async def _serve(configuration: settings.Settings, addresses: reach.Addresses, s
     await foreground.require_ready(addresses)
     registry.load()
     async with bootstrap.build(configuration, addresses, application="carbonledger-api") as services:
-        collector.calm()
+        collector.settle()
         await _Server(asgi_server.config(asgi.create_app(services))).serve(sockets=[sock])
 
 

@@ -94,7 +94,8 @@ class UsageOut(shapes.Out):
     metered_at: dt.datetime | None = Field(description="When it was counted for the invoice.")
     events_sha256_now: str | None = Field(description="What the ledger says now has this SHA-256; the line has its own.")
     is_unchanged: bool = Field(description="Whether the ledger still says what was billed.")
-    prices: list[str] = Field(description="Versions of the price book by which its events are priced, where it rests on providers' prices.")
+    prices: list[str] = Field(description="Versions of the price book by which it was priced, where it rests on providers' prices.")
+    prices_now: list[str] = Field(description="Those by which its events are priced now, if they were priced anew since.")
     days: list[DayOut] = Field(description="Each day on which something was used.")
 
 
@@ -152,6 +153,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
         "events_sha256_now": "0f" * 32,
         "is_unchanged": True,
         "prices": [],
+        "prices_now": [],
         "days": [{"date": "2026-03-02", "quantity": "2500", "events": 2500}],
     },
 }
@@ -267,7 +269,8 @@ def _usage(usage: explaining.Usage, line: types.Line) -> UsageOut:
         metered_at=line.explained.metered_at,
         events_sha256_now=usage.digest,
         is_unchanged=usage.digest == line.explained.digest,
-        prices=list(usage.prices),
+        prices=list(line.explained.prices),
+        prices_now=list(usage.prices),
         days=[DayOut(date=one.date, quantity=decimals.to_api_decimal(one.quantity), events=one.events) for one in usage.days],
     )
 

@@ -63,7 +63,7 @@ async def serve(services: bootstrap.Services, *, options: Options | None = None)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    collector.calm()
+    collector.settle()
     try:
         await bootstrap.publish(services.database, at=clock.now())
         await work(services, options=chosen, stopping=stopping)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from carbonledger.entrypoints.worker import (
     activity,
     alerts,
+    catalog,
     connections,
     idempotency,
     identity,
@@ -26,6 +27,7 @@ from carbonledger.infra.queue import registry
 MODULES = (
     activity,
     alerts,
+    catalog,
     connections,
     idempotency,
     identity,

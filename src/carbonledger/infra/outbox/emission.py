@@ -10,11 +10,14 @@ from uuid import UUID
 import structlog
 from sqlalchemy import bindparam, insert
 
-from carbonledger.infra import clock, db, queue, tables
+from carbonledger.infra import clock, db, queue, statements, tables
 from carbonledger.infra.outbox import contents, types
 from carbonledger.infra.queue import registry
 from carbonledger.kernel import actor as actors
 from carbonledger.kernel import ids
+
+_INSERT = insert(tables.events).values({column.name: bindparam(column.name) for column in tables.events.c})
+_ONE = statements.Prepared(_INSERT)
 
 
 async def emit(
@@ -59,7 +62,7 @@ async def emit(
         "recorded_at": at,
     }
     jobs = registry.declared.jobs_for(action, is_alert=severity is not None)
-    await uow.execute(insert(tables.events).values(row))
+    await uow.execute(_ONE(**row))
     if deliver:
         for name in jobs:
             await queue.enqueue(uow, name=name, args={"event_id": str(event_id)}, now=now, actor=actor)
@@ -104,7 +107,7 @@ async def emit_many(
         for target, after in changes
     ]
     jobs = registry.declared.jobs_for(action, is_alert=False)
-    await uow.execute_many(insert(tables.events).values({name: bindparam(name) for name in rows[0]}), rows)
+    await uow.execute_many(_INSERT, rows)
     for name in jobs:
         for row in rows:
             await queue.enqueue(uow, name=name, args={"event_id": str(row["id"])}, now=now, actor=actor)

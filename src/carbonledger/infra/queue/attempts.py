@@ -7,20 +7,37 @@ back or waits in the same transaction, so a live job always has exactly one.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pgqueuer.domain import models
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import bindparam, exists, insert, or_, select, update
 
-from carbonledger.infra import db, tables
+from carbonledger.infra import db, statements, tables
 from carbonledger.infra.queue import failures, jobs, pgq, types
 from carbonledger.infra.queue.types import Outcome, Step
 from carbonledger.kernel import ids
 
 _jobs, _attempts = tables.jobs, tables.job_attempts
+# Run for every job, and so compiled once. The ticket's ids have names that no column has, since these statements set columns, too.
+_THIS = (_jobs.c.organization_id == bindparam("of_organization"), _jobs.c.id == bindparam("of_job"))
+_LOCK = statements.Prepared(select(_jobs).where(*_THIS).with_for_update())
+_LOCK_IF_FREE = statements.Prepared(select(_jobs).where(*_THIS).with_for_update(skip_locked=True))
+_BEGUN = ("organization_id", "id", "job_id", "number", "worker", "started_at")
+_BEGIN = statements.Prepared(insert(_attempts).values({name: bindparam(name) for name in _BEGUN}))
+_SAID = ("classification", "error_type", "error_text")  # of a failure; NULL until an attempt ends
+_CLOSE = statements.Prepared(
+    update(_attempts)
+    .where(
+        _attempts.c.organization_id == bindparam("of_organization"),
+        _attempts.c.job_id == bindparam("of_job"),
+        _attempts.c.number == bindparam("of_number"),
+    )
+    .values({name: bindparam(name) for name in ("finished_at", "outcome", *_SAID)})
+)
 QUIET_FOR = timedelta(days=1)  # a schedule that fails for good tells its operators once a day, not once a minute
 
 
@@ -56,7 +73,7 @@ async def begin(uow: db.UnitOfWork, *, ticket: Ticket, worker: str, at: datetime
 
     A job that somebody holds locked is being worked on by a worker whose heartbeat came late: we look again later.
     """
-    locked = await uow.fetch_one(select(_jobs).where(*_this(ticket)).with_for_update(skip_locked=True))
+    locked = await uow.fetch_one(_LOCK_IF_FREE(of_organization=ticket.organization_id, of_job=ticket.job_id))
     if locked is None:
         if await uow.fetch_one(select(_jobs.c.id).where(*_this(ticket))) is None:
             await _leave_queue(uow, ticket, "deleted")
@@ -72,9 +89,7 @@ async def begin(uow: db.UnitOfWork, *, ticket: Ticket, worker: str, at: datetime
     number = job.attempts + 1
     begun = await _move(uow, ticket, Step.START, attempts=number, failures=job.failures + lost, started_at=job.started_at or at)
     await uow.execute(
-        insert(_attempts).values(
-            organization_id=ticket.organization_id, id=ids.new_id(at), job_id=job.id, number=number, worker=worker, started_at=at
-        )
+        _BEGIN(organization_id=ticket.organization_id, id=ids.new_id(at), job_id=job.id, number=number, worker=worker, started_at=at)
     )
     return Attempt(ticket=ticket, job=begun, number=number)
 
@@ -96,7 +111,7 @@ async def _close_lost(uow: db.UnitOfWork, ticket: Ticket, *, at: datetime) -> in
 
 async def fence(uow: db.UnitOfWork, *, attempt: Attempt) -> types.Job:
     """Lock the job's row and return it if it still runs under this attempt. Raises ``Superseded``."""
-    row = await uow.fetch_one(select(_jobs).where(*_this(attempt.ticket)).with_for_update())
+    row = await uow.fetch_one(_LOCK(of_organization=attempt.ticket.organization_id, of_job=attempt.ticket.job_id))
     if row is None or row["state"] != types.JobState.RUNNING.value or row["attempts"] != attempt.number:
         raise Superseded(f"{attempt.ticket.name} {attempt.ticket.job_id} no longer runs as attempt {attempt.number}.")
     return jobs.to_job(row)
@@ -111,14 +126,14 @@ async def succeed(uow: db.UnitOfWork, *, attempt: Attempt, result: Any, at: date
 
 async def retry(uow: db.UnitOfWork, *, attempt: Attempt, failure: failures.Failure, delay_s: float, at: datetime) -> None:
     """End the attempt; the job is tried again after ``delay_s``. In a fenced transaction."""
-    await _move(uow, attempt.ticket, Step.RETRY, failures=_jobs.c.failures + 1, error=failure.words)
+    await _move(uow, attempt.ticket, Step.RETRY, fails=True, error=failure.words)
     await _close(uow, attempt, Outcome.RETRIED, at=at, failure=failure)
     await _wait_in_queue(uow, attempt.ticket, delay_s)
 
 
 async def park(uow: db.UnitOfWork, *, attempt: Attempt, failure: failures.Failure, at: datetime) -> None:
     """End the attempt and set the job aside for an operator. In a fenced transaction."""
-    await _move(uow, attempt.ticket, Step.PARK, failures=_jobs.c.failures + 1, error=failure.words, finished_at=at)
+    await _move(uow, attempt.ticket, Step.PARK, fails=True, error=failure.words, finished_at=at)
     await _close(uow, attempt, Outcome.PARKED, at=at, failure=failure)
     await _leave_queue(uow, attempt.ticket, "exception")
 
@@ -143,23 +158,38 @@ def _this(ticket: Ticket) -> tuple[Any, Any]:
     return _jobs.c.organization_id == ticket.organization_id, _jobs.c.id == ticket.job_id
 
 
-async def _move(uow: db.UnitOfWork, ticket: Ticket, step: Step, **values: object) -> types.Job:
+async def _move(uow: db.UnitOfWork, ticket: Ticket, step: Step, *, fails: bool = False, **values: object) -> types.Job:
     """Write a transition and return the job. The row is locked; a state that does not allow the step must not pass unseen."""
-    before, after = types.TRANSITIONS[step]
-    allowed = _jobs.c.state.in_([state.value for state in before])
-    row = await uow.fetch_one(update(_jobs).where(*_this(ticket), allowed).values(state=after.value, **values).returning(_jobs))
+    statement = _moved(step, frozenset(values), fails=fails)
+    row = await uow.fetch_one(statement(of_organization=ticket.organization_id, of_job=ticket.job_id, **values))
     if row is None:
         raise Superseded(f"{ticket.name} {ticket.job_id} can't {step.value} any more.")
     return jobs.to_job(row)
 
 
+@functools.cache
+def _moved(step: Step, names: frozenset[str], *, fails: bool) -> statements.Prepared:
+    """Return the statement of a step that sets these columns, and counts another failure if ``fails``."""
+    before, after = types.TRANSITIONS[step]
+    allowed = or_(*(_jobs.c.state == state.value for state in before))
+    values: dict[str, Any] = {"state": after.value, **{name: bindparam(name) for name in sorted(names)}}
+    if fails:
+        values["failures"] = _jobs.c.failures + 1
+    return statements.Prepared(update(_jobs).where(*_THIS, allowed).values(values).returning(_jobs))
+
+
 async def _close(uow: db.UnitOfWork, attempt: Attempt, outcome: Outcome, *, at: datetime, failure: failures.Failure | None = None) -> None:
-    said = {}
-    if failure is not None:
-        said = {"classification": failure.outcome.value, "error_type": failure.error_type, "error_text": failure.text}
-    job = attempt.ticket
-    where = (_attempts.c.organization_id == job.organization_id, _attempts.c.job_id == job.job_id, _attempts.c.number == attempt.number)
-    await uow.execute(update(_attempts).where(*where).values(finished_at=at, outcome=outcome.value, **said))
+    said = (None,) * 3 if failure is None else (failure.outcome.value, failure.error_type, failure.text)
+    await uow.execute(
+        _CLOSE(
+            of_organization=attempt.ticket.organization_id,
+            of_job=attempt.ticket.job_id,
+            of_number=attempt.number,
+            finished_at=at,
+            outcome=outcome.value,
+            **dict(zip(_SAID, said, strict=True)),
+        )
+    )
 
 
 async def _leave_queue(uow: db.UnitOfWork, ticket: Ticket, status: pgq.Status) -> None:

@@ -12,10 +12,10 @@ from uuid import UUID
 
 import orjson
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.dialects import postgresql
 
-from carbonledger.infra import clock, db, tables
+from carbonledger.infra import clock, db, statements, tables
 from carbonledger.infra.queue import pgq, registry, types, wire
 from carbonledger.kernel import actor as actors
 from carbonledger.kernel import ids
@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 
 _jobs = tables.jobs
 _LIVE = text("dedupe_key IS NOT NULL AND state IN ('queued', 'running')")
+_WANTED = ("organization_id", "id", "name", "args", "dedupe_key", "request_id", "traceparent", "occurred_at", "created_at")
+_INSERT = statements.Prepared(
+    postgresql.insert(_jobs)
+    .values({name: bindparam(name) for name in _WANTED})
+    .on_conflict_do_nothing(index_elements=["organization_id", "name", "dedupe_key"], index_where=_LIVE)
+    .returning(_jobs.c.id)
+)
+_TWIN = statements.Prepared(
+    select(_jobs.c.id).where(
+        _jobs.c.organization_id == bindparam("organization_id"),
+        _jobs.c.name == bindparam("name"),
+        _jobs.c.dedupe_key == bindparam("dedupe_key"),
+        _LIVE,
+    )
+)
 _TWIN_TRIES = 5  # a live twin that ends between our INSERT and our look costs one more try; five in a row is a defect
 _LEAVE_QUEUE = "DELETE FROM pgqueuer WHERE dedupe_key = $1"
 _DEPTH = """
@@ -86,22 +101,11 @@ async def enqueue(
 
 async def _insert(uow: db.UnitOfWork, row: dict[str, Any]) -> UUID | None:
     """Insert the job, or return the id of its live twin."""
-    statement = (
-        postgresql.insert(_jobs)
-        .values(row)
-        .on_conflict_do_nothing(index_elements=["organization_id", "name", "dedupe_key"], index_where=_LIVE)
-        .returning(_jobs.c.id)
-    )
     for _ in range(_TWIN_TRIES):
-        if await uow.fetch_one(statement) is not None:
+        if await uow.fetch_one(_INSERT(**row)) is not None:
             return None
         twin: UUID | None = await uow.fetch_value(
-            select(_jobs.c.id).where(
-                _jobs.c.organization_id == row["organization_id"],
-                _jobs.c.name == row["name"],
-                _jobs.c.dedupe_key == row["dedupe_key"],
-                _LIVE,
-            )
+            _TWIN(organization_id=row["organization_id"], name=row["name"], dedupe_key=row["dedupe_key"])
         )
         if twin is not None:
             return twin

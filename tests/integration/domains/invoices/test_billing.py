@@ -61,6 +61,15 @@ async def whole(shop: Shop) -> None:
         assert not (await checking.check(uow, organization_id=shop.organization_id)).is_wrong
 
 
+async def test_a_batch_waits_for_another_longer_than_a_request_would(shop: Shop) -> None:
+    account_id = await shop.account(time_zone="UTC")
+    await shop.subscribe(account_id, await shop.plan())
+    async with shop.database.transaction(shop.organization_id) as uow:
+        held = await billing.hold(uow, now=START, organization_id=shop.organization_id, account_ids=[account_id])
+        assert held == (account_id,)
+        assert await uow.conn.fetchval("SHOW statement_timeout") == "10min"
+
+
 async def test_a_subscription_is_billed_in_advance_and_in_arrears(shop: Shop) -> None:
     account_id = await shop.account(time_zone="UTC")
     await shop.subscribe(account_id, await shop.plan("pro", PLATFORM, SUPPORT))

@@ -10,8 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from carbonledger.domains.invoices.service import sellers, standing
-from carbonledger.domains.invoices.store import numbers, reading, writing
+from carbonledger.domains.invoices.service import checking, sellers, standing
+from carbonledger.domains.invoices.store import numbers, writing
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types import sellers as seller_types
 from carbonledger.domains.invoices.types.invoices import TRANSITIONS, Move, Payment, State
@@ -58,7 +58,21 @@ async def test_numbers_follow_each_other_in_a_batch_and_a_rolled_back_one_is_giv
     assert third.issued.sequence == 3
     async with office.database.transaction(office.organization_id) as uow:
         assert await numbers.broken(uow, organization_id=office.organization_id) == []
-        assert await reading.wrong_sums(uow, organization_id=office.organization_id) == []
+        assert not (await checking.check(uow, organization_id=office.organization_id)).is_wrong
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 5, 100])
+async def test_the_nightly_check_finds_every_invoice_that_is_not_its_lines_however_few_it_looks_at_in_one_go(
+    office: Office, monkeypatch: pytest.MonkeyPatch, at_a_time: int
+) -> None:
+    monkeypatch.setattr(checking, "BATCH", at_a_time)
+    account_id = await office.account()
+    drafts = [await office.draft(account_id, "1.00", "2.00") for _ in range(5)]
+    broken = sorted(draft.id for draft in (drafts[0], drafts[2], drafts[4]))
+    async with office.database.transaction(office.organization_id) as uow:
+        await writing.drop_lines(uow, organization_id=office.organization_id, invoice_ids=broken)
+        found = await checking.check(uow, organization_id=office.organization_id)
+    assert found == checking.Found(tuple(broken), ())
 
 
 async def test_many_at_once_leave_no_gap_and_no_double(office: Office) -> None:

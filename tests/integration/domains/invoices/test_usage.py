@@ -293,7 +293,8 @@ async def test_the_days_of_a_line_add_up_to_what_its_price_is_for(database: db.D
             found = await explaining.explain(uow, now=END, **names)
         assert found.usage is not None
         assert [day.events for day in found.usage.days] == [1, 1, 1]
-        assert found.usage.prices == ((priced["version"],) if line.charge_code == "ai" else ())
+        by = (priced["version"],) if line.charge_code == "ai" else ()
+        assert (line.explained.prices, found.usage.prices) == (by, by)
         assert sum(day.quantity for day in found.usage.days) == line.quantity
 
 

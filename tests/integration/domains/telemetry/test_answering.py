@@ -14,7 +14,8 @@ import pytest
 
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.service import accepting, answering, upkeep
+from carbonledger.domains.telemetry.service import accepting, answering, caching, upkeep
+from carbonledger.domains.telemetry.store import planning
 from carbonledger.domains.telemetry.types import answers
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters
 from carbonledger.infra import db
@@ -171,6 +172,24 @@ async def test_a_series_over_time_equals_the_events_of_each_stretch(
         books.check(series.totals, mine)
         for slot in series.slots:
             books.check(slot.measures, of(mine, slot.period))
+
+
+async def test_a_plan_that_is_kept_answers_as_one_made_anew_does(
+    database: db.Database, organization_id: UUID, ledger: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ledger
+    over, earlier = whole("Asia/Kolkata"), asked(START - timedelta(days=1), START + timedelta(days=3, minutes=7))
+    kept = [await summary(database, organization_id, one) for one in (over, earlier, over)]
+    monkeypatch.setattr(planning, "STEPS_MAX", 0)
+    assert [await summary(database, organization_id, one) for one in (over, earlier, over)] == kept
+
+
+async def test_after_an_answer_the_transaction_is_planned_as_before(database: db.Database, organization_id: UUID) -> None:
+    async with database.transaction(organization_id, read_only=True) as uow:
+        before = await uow.conn.fetch("SHOW ALL")
+        await answering.summary(uow, organization_id=organization_id, asked=whole(), filters=ALL)
+        await caching.saving(uow, organization_id=organization_id, asked=whole(), filters=Filters(account="acme"))
+        assert await uow.conn.fetch("SHOW ALL") == before
 
 
 async def test_a_plot_names_the_largest_groups_and_adds_the_others_up(database: db.Database, organization_id: UUID) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 import httpx2
 import pytest
 
+from carbonledger.domains.catalog.types import Charge
+from carbonledger.domains.catalog.types.charges import CostPlus
 from carbonledger.domains.invoices.service import failing
 from carbonledger.domains.invoices.types.failures import Step
 from carbonledger.domains.invoices.types.invoices import Origin, TaxUnknown
 from carbonledger.infra import clock
 from carbonledger.kernel import currency, humane
+from tests.integration.domains.telemetry import kit as ledger
 from tests.integration.entrypoints.rest.identity import conftest as kit
 from tests.integration.entrypoints.web import selling, usage
 from tests.integration.entrypoints.web.conftest import Person
@@ -60,6 +63,24 @@ async def test_a_document_says_the_apis_numbers_and_each_line_what_it_was_made_o
     for tier in explained["tiers"]:
         assert f'<td class="num">{tier["quantity"]}</td>' in line
     assert "Production" in (await owner.read(f"/invoices/{first['id']}"))
+
+
+async def test_a_line_of_providers_costs_names_the_price_book_that_they_come_from(owner: Person) -> None:
+    shop = await selling.opened(owner)
+    usd = currency.by_code("USD")
+    charge = Charge(code="ai", name="AI", model=CostPlus(markup_percent=Decimal(20)))
+    account_id = await shop.account(name="Acme Robotics", external_id="acme", currency="USD")
+    await shop.subscribe(account_id, await shop.plan("ai", charge, currency=usd, now=selling.START), now=selling.START)
+    call = selling.START.replace(day=3, hour=9)
+    await shop.send(ledger.draft("call", at=call, counts=ledger.tokens(uncached=10**6), account="acme"), at=call)
+    await shop.pass_time(selling.START.replace(month=10, hour=12))
+    [invoice] = await invoices(owner)
+    [billed] = (await owner.key.get(f"/v1/invoices/{invoice['id']}/lines")).json()["data"]
+    explained = (await owner.key.get(f"/v1/invoices/{invoice['id']}/lines/{billed['id']}/explain")).json()["usage"]
+    [event] = (await owner.key.get(f"/v1/invoices/{invoice['id']}/lines/{billed['id']}/events")).json()["data"]
+    assert explained["prices"] == explained["prices_now"] == [event["price_version"]]
+    line = await owner.read(f"/invoices/{invoice['id']}/lines/{billed['id']}")
+    assert f"<dt>Price book</dt><dd>{event['price_version']}</dd>" in line
 
 
 async def test_what_comes_later_than_its_line_is_said_there(owner: Person) -> None:

@@ -155,6 +155,19 @@ def test_broad_days_of_a_zone_read_three_hours_at_most_and_no_event(zone: str, m
     assert read(parts, Grain.EVENT) == timedelta()
 
 
+@pytest.mark.parametrize(
+    "zone, is_broad, steps",
+    [
+        ("UTC", True, 10),  # ten days
+        ("Europe/Berlin", True, 10 + 11),  # an hour for each of eleven midnights of winter
+        ("Asia/Kathmandu", True, 10 + 11),  # a quarter for each
+        ("Asia/Kolkata", False, 10 + 11 * 6),  # six hours for each; half an hour of events counts for nothing
+    ],
+)
+def test_steps_are_the_days_hours_and_quarters_of_all_parts(zone: str, is_broad: bool, steps: int) -> None:
+    assert slots.steps(plan_of_days(zone, 11, is_broad=is_broad)) == steps
+
+
 def test_a_short_period_reads_no_whole_day() -> None:
     parts = slots.plan([BASE + timedelta(hours=9), BASE + timedelta(hours=11)])
     assert parts == [Part(Grain.HOUR, BASE + timedelta(hours=9), BASE + timedelta(hours=11), 0, None)]

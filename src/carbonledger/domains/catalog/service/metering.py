@@ -12,14 +12,14 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
+from carbonledger.domains.catalog.store import entries
 from carbonledger.domains.catalog.types import Charge, Meter, Quantity, Request, details_of
 from carbonledger.domains.catalog.types.charges import QUANTITY_PLACES, TokenKind, Usage
-from carbonledger.domains.telemetry.service import metering
-from carbonledger.domains.telemetry.types.metering import Answer, Asked, Detail, Group, Measure
+from carbonledger.domains.telemetry.service import metering, priced
+from carbonledger.domains.telemetry.types.metering import Answer, Asked, Detail, Group, Measure, Query
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 from carbonledger.kernel.decimals import Rounding
-from carbonledger.kernel.period import Period
 
 _NOTHING: Final = Decimal(0)
 
@@ -40,17 +40,29 @@ async def quantities(uow: db.UnitOfWork, *, organization_id: UUID, requests: Seq
     return tuple(_quantity(answer) for answer in await metering.answer(uow, organization_id=organization_id, asked=asked))
 
 
-async def price_versions(
-    uow: db.UnitOfWork, *, organization_id: UUID, charge: Charge, meter: Meter, account: str, times: Sequence[Period]
-) -> tuple[str, ...]:
-    """Return the versions of the price book by which what a charge is for was priced; none where it doesn't rest on providers' prices.
+async def price_versions(uow: db.UnitOfWork, *, organization_id: UUID, requests: Sequence[Request]) -> tuple[tuple[str, ...], ...]:
+    """Return the versions of the price book by which what each request counts was priced, in the order asked.
 
-    For explaining one line: it reads the events of these times.
+    None for what doesn't rest on providers' prices.
     """
-    if Detail.COST not in details_of(charge.model) and meter.measure is not Measure.COST:
-        return ()
-    bounds = [(one.start, one.end) for one in times if one.end is not None]
-    return await metering.price_versions(uow, organization_id=organization_id, query=meter.query, account=account, times=bounds)
+    resting = [place for place, one in enumerate(requests) if _rests_on_prices(one)]
+    found: list[tuple[str, ...]] = [()] * len(requests)
+    if resting:
+        queries = {id(one.meter): one.meter.query for one in requests}
+        asked = [Asked(queries[id(one.meter)], one.account, one.start, one.end) for one in (requests[place] for place in resting)]
+        for place, versions in zip(resting, await priced.versions(uow, organization_id=organization_id, asked=asked), strict=True):
+            found[place] = versions
+    return tuple(found)
+
+
+def _rests_on_prices(request: Request) -> bool:
+    return Detail.COST in request.details or request.meter.measure is Measure.COST
+
+
+async def tallied(uow: db.UnitOfWork, *, organization_id: UUID) -> tuple[Query, ...]:
+    """Return what the meters in use ask that no roll-up answers, each once."""
+    found = await entries.meters.in_use(uow, organization_id=organization_id)
+    return tuple(dict.fromkeys(meter.query for meter in found if metering.is_single(meter.query)))
 
 
 def _quantity(answer: Answer) -> Quantity:

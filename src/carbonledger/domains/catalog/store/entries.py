@@ -48,6 +48,12 @@ class Entries(Generic[E]):
             statement = statement.order_by(columns.id).with_for_update(read=True, key_share=True)
         return {row["code"]: self._from_row(row) for row in await uow.fetch(statement)}
 
+    async def in_use(self, uow: db.UnitOfWork, *, organization_id: UUID) -> tuple[E, ...]:
+        """Return all entries in use, the oldest first."""
+        columns = self._table.c
+        statement = select(self._table).where(columns.organization_id == organization_id, columns.archived_at.is_(None))
+        return tuple(self._from_row(row) for row in await uow.fetch(statement.order_by(columns.id)))
+
     async def some(
         self, uow: db.UnitOfWork, *, organization_id: UUID, archived: bool, search: str | None, before: UUID | None, limit: int
     ) -> tuple[E, ...]:

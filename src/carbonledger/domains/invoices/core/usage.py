@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -26,11 +26,12 @@ NOTHING: Final = Usage(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a meter said of one stretch. ``factors``: versions of the factor sets that its CO2e rests on."""
+    """What a meter said of one stretch. ``factors``: versions of the factor sets that its CO2e rests on; ``prices``: of the price book."""
 
     stretch: Period
     usage: Usage
     factors: tuple[str, ...] = ()
+    prices: tuple[str, ...] = ()
 
 
 def together(aggregation: Aggregation, said: Sequence[Said]) -> Usage:
@@ -101,9 +102,9 @@ def _sum(values: Sequence[Decimal]) -> Decimal:
     return total
 
 
-def factors(said: Sequence[Said]) -> tuple[str, ...]:
-    """Return the versions of all factor sets that were used, in their order."""
-    return tuple(sorted({version for one in said for version in one.factors}))
+def versions(found: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return all versions that stretches name, each once, in their order."""
+    return tuple(sorted({version for one in found for version in one}))
 
 
 def digest(meter: Meter, account: str | None, said: Sequence[Said]) -> str:

@@ -74,7 +74,10 @@ async def hold(
 ) -> tuple[UUID, ...]:
     """Return those of a batch that are this transaction's to bill at ``now``, held: the others are in the hands of another one, are billed,
     or could not be at this very ``now``, which is the whole run's. ``wait``: until the others are out of their hands.
+
+    On a busy machine that, or the turn for numbers, may take longer than a request would wait, so this transaction is patient.
     """
+    await uow.be_patient()
     held = await subscriptions.hold(uow, organization_id=organization_id, account_ids=account_ids, until=now, wait=wait)
     failed = await upkeep.failed_at(uow, organization_id=organization_id, step=Step.RATE, account_ids=held, at=now) if held else set()
     return tuple(one for one in held if one not in failed)

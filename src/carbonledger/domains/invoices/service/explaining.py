@@ -45,9 +45,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What a line of usage rests on. ``digest`` and ``counted`` are what the ledger says now; the line has its own.
+    """What a line of usage rests on. ``digest``, ``counted`` and ``prices`` are what the ledger says now; the line has its own.
 
-    ``prices``: the versions of the price book by which its events are priced now, where it rests on providers' prices.
+    ``prices``: the versions of the price book by which its events are priced, where it rests on providers' prices.
     """
 
     meter: Meter
@@ -151,16 +151,8 @@ async def _usage(
         stretches=stretches,
         digest=measured[line.cause].digest,
         counted=measured[line.cause].usage,
-        prices=await _prices(uow, organization_id=organization_id, wanted=wanted, meter=meter),
+        prices=measured[line.cause].prices,
         days=await _days(uow, organization_id=organization_id, wanted=wanted, meter=meter, zone=invoice.zone),
-    )
-
-
-async def _prices(uow: db.UnitOfWork, *, organization_id: UUID, wanted: Wanted, meter: Meter) -> tuple[str, ...]:
-    if wanted.account is None:
-        return ()
-    return await metering.price_versions(
-        uow, organization_id=organization_id, charge=wanted.charge, meter=meter, account=wanted.account, times=wanted.stretches
     )
 
 

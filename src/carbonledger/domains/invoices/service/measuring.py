@@ -53,10 +53,12 @@ async def measure(uow: db.UnitOfWork, *, now: datetime, organization_id: UUID, w
                 meter = _meter(meters, one.charge)
                 request = metering.request_of(one.charge, meter, account=one.account, start=stretch.start, end=stretch.end)
                 asked.append((one.cause, stretch, request))
-    answers = await metering.quantities(uow, organization_id=organization_id, requests=[request for _, _, request in asked])
+    requests = [request for _, _, request in asked]
+    answers = await metering.quantities(uow, organization_id=organization_id, requests=requests)
+    prices = await metering.price_versions(uow, organization_id=organization_id, requests=requests)
     said: dict[str, list[Said]] = {one.cause: [] for one in wanted}
-    for (cause, stretch, _), answer in zip(asked, answers, strict=True):
-        said[cause].append(Said(stretch, answer.usage, answer.factors))
+    for (cause, stretch, _), answer, versions in zip(asked, answers, prices, strict=True):
+        said[cause].append(Said(stretch, answer.usage, answer.factors, versions))
     return {one.cause: _measured(_meter(meters, one.charge), one.account, said[one.cause], now=now) for one in wanted}
 
 
@@ -86,7 +88,8 @@ def _measured(meter: Meter, account: str | None, said: Sequence[Said], *, now: d
         meter_code=meter.code,
         events=found.event_count,
         digest=usage.digest(meter, account, said),
-        factors=usage.factors(said),
+        factors=usage.versions(one.factors for one in said),
+        prices=usage.versions(one.prices for one in said),
         at=now,
         account=account,
     )

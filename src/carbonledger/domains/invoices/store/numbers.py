@@ -53,7 +53,7 @@ async def take(uow: db.UnitOfWork, *, organization_id: UUID, code: str, count: i
 
     What is rolled back is given again, so there are no gaps.
     """
-    row = await uow.conn.fetchrow(_TAKE, organization_id, code, count)
+    row = await uow.conn.fetchrow(_TAKE, organization_id, code, count, timeout=db.PATIENCE_S)  # how long it may be is the transaction's
     return None if row is None else (_from_row(row), row["issued"] - count + 1)
 
 

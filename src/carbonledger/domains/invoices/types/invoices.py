@@ -132,8 +132,8 @@ class Explained:
 
     ``rated``: the charge as it stood, tiers, prorations and bounds as ``core`` wrote them (JSON, decimals as text).
     ``events`` and ``digest``: how many events were counted and the SHA-256 over their ids and amounts, which changes when any of them does.
-    ``factors``: versions of the factor sets that its CO2e rests on. ``prices``: versions of the price book, where they are known when it is
-    rated; roll-ups don't tell them, so they are read of the events when a line is explained.
+    ``factors``: versions of the factor sets that its CO2e rests on. ``prices``: versions of the price book that
+    providers' prices it rests on come from, as it was counted.
     """
 
     rated: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

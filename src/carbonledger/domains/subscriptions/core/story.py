@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from carbonledger.domains.catalog.types import Charge
@@ -96,9 +97,10 @@ def tell(facts: Sequence[Fact], *, until: datetime | None = None) -> tuple[Turn,
     for fact in ordered(facts):
         if until is not None and fact.effective_at > until:
             break
-        after = turned(state, fact)
+        move = _move(state, fact)
+        after = _after(state, fact, move)
         if after is not None:
-            turns.append(Turn(fact=fact, move=_move(state, fact), before=state, after=after))
+            turns.append(Turn(fact=fact, move=move, before=state, after=after))
             state = after
     return tuple(turns)
 
@@ -110,12 +112,14 @@ def allows(state: State, move: Move) -> bool:
 
 def turned(state: State, fact: Fact) -> State | None:
     """Return what stands after ``fact``, or None if it can't happen in ``state``."""
+    return _after(state, fact, _move(state, fact))
+
+
+def _after(state: State, fact: Fact, move: Move) -> State | None:
     if fact.kind is FactKind.TRIAL_ENDED and state.status is not Status.TRIALING:
         return None  # the table lets a scheduled one become active, but by its start alone
-    status = types.TRANSITIONS[_move(state, fact)].get(state.status)
-    if status is None:
-        return None
-    return replace(_effects(state, fact), status=status)
+    status = types.TRANSITIONS[move].get(state.status)
+    return None if status is None else replace(state, status=status, **_effects(state, fact))
 
 
 def _move(state: State, fact: Fact) -> Move:
@@ -130,23 +134,23 @@ def _move(state: State, fact: Fact) -> Move:
     return _PLAIN_MOVES[fact.kind]
 
 
-def _effects(state: State, fact: Fact) -> State:
-    """Return the state with what the fact says, but for the status."""
-    if fact.kind is FactKind.PLAN_CHANGED and fact.plan_version_id is not None:
-        quantity = state.quantity if fact.quantity is None else fact.quantity
-        return replace(state, plan_version_id=fact.plan_version_id, overrides=fact.overrides, quantity=quantity)
-    if fact.kind is FactKind.QUANTITY_CHANGED and fact.quantity is not None:
-        return replace(state, quantity=fact.quantity)
-    if fact.kind is FactKind.ZONE_CHANGED and fact.zone is not None:
-        return replace(state, zone=fact.zone)
-    return _other_effects(state, fact)
-
-
-def _other_effects(state: State, fact: Fact) -> State:
-    if fact.kind is FactKind.TRIAL_ENDED:
-        return replace(state, trial=False)
-    if fact.kind is FactKind.REACTIVATED:
-        return replace(state, trial=False, owing=False, payment_first=False, zone=fact.zone or state.zone)
-    if fact.kind in (FactKind.PAST_DUE, FactKind.SETTLED):
-        return replace(state, owing=fact.kind is FactKind.PAST_DUE)
-    return state
+def _effects(state: State, fact: Fact) -> dict[str, Any]:
+    """Return what the fact says of a state's fields, but for the status."""
+    said: dict[str, Any] = {}
+    match fact.kind:
+        case FactKind.PLAN_CHANGED if fact.plan_version_id is not None:
+            quantity = state.quantity if fact.quantity is None else fact.quantity
+            said = {"plan_version_id": fact.plan_version_id, "overrides": fact.overrides, "quantity": quantity}
+        case FactKind.QUANTITY_CHANGED if fact.quantity is not None:
+            said = {"quantity": fact.quantity}
+        case FactKind.ZONE_CHANGED if fact.zone is not None:
+            said = {"zone": fact.zone}
+        case FactKind.TRIAL_ENDED:
+            said = {"trial": False}
+        case FactKind.REACTIVATED:
+            said = {"trial": False, "owing": False, "payment_first": False, "zone": fact.zone or state.zone}
+        case FactKind.PAST_DUE | FactKind.SETTLED:
+            said = {"owing": fact.kind is FactKind.PAST_DUE}
+        case _:
+            pass
+    return said

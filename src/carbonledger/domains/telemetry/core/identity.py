@@ -19,6 +19,7 @@ _STRIDE: Final = 32  # bytes of a SHA-256
 _VERSION: Final = bytes((byte & 0x0F) | 0x80 for byte in range(256))
 _VARIANT: Final = bytes((byte & 0x3F) | 0x80 for byte in range(256))
 _SERIES_DOMAIN: Final = b"carbonledger/series\x00"
+_QUERY_DOMAIN: Final = b"carbonledger/query\x00"
 
 
 def event_bytes(prefix: bytes, key: str) -> bytes:
@@ -58,6 +59,11 @@ def series_digest(key: SeriesKey) -> UUID:
         digest.update(b"-" if member is None else b"%d:" % len(text))
         digest.update(text)
     return UUID(bytes=_uuid8(digest.digest()))
+
+
+def query_digest(told: bytes) -> UUID:
+    """Return what a query is kept under, made of everything that it counts."""
+    return UUID(bytes=_uuid8(hashlib.sha256(_QUERY_DOMAIN + told).digest()))
 
 
 def _uuid8(digest: bytes) -> bytes:

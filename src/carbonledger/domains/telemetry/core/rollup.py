@@ -27,6 +27,7 @@ class SlotKey(NamedTuple):
     series_id: int
     facts: int
     emission_rate_id: int  # 0: not covered
+    price_book_id: int = 0  # what it was priced by; 0: by none. Days note it, and no roll-up is apart by it
 
 
 class Sums(NamedTuple):
@@ -62,12 +63,15 @@ def minus(sums: Sums) -> Sums:
 
 
 def merged(parts: Iterable[tuple[SlotKey, Sums]]) -> dict[SlotKey, Sums]:
-    """Return one change for each row, without those that change nothing, in the order in which rows are locked."""
+    """Return one change for each row, in the order in which rows are locked.
+
+    Those that come to nothing stay: events whose changes cancel out changed all the same, and the row counts that.
+    """
     changes: dict[SlotKey, Sums] = {}
     for key, sums in parts:
         before = changes.get(key)
         changes[key] = sums if before is None else plus(before, sums)
-    return {key: changes[key] for key in sorted(changes) if any(changes[key])}
+    return {key: changes[key] for key in sorted(changes)}
 
 
 def quarter_of(instant: datetime) -> datetime:

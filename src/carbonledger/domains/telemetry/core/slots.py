@@ -75,6 +75,11 @@ def plan(bounds: Sequence[datetime], *, coarsest: Grain = Grain.DAY, is_broad: b
     return parts
 
 
+def steps(parts: Sequence[Part]) -> int:
+    """Return how many days, hours and quarters of an hour the parts are; single events count for nothing."""
+    return sum((part.end - part.start) // _STEPS[part.grain] for part in parts if part.grain in _STEPS)
+
+
 def _days(hours: Sequence[datetime], grains: Sequence[Grain]) -> tuple[Grain, list[datetime]]:
     """Return bounds moved to midnights, or to whichever of the hours is nearest to most."""
     places = {grain: _moved_to(grain, hours) for grain in grains}
@@ -113,12 +118,11 @@ def cut(period: Period, unit: CalendarUnit, zone: ZoneInfo, *, at_most: int) -> 
     if period.end is None:
         raise ValueError(_ENDLESS)
     stretches: list[Period] = []
-    start = period.start
+    start, ends = period.start, periods.calendar_ends(period.start, unit, zone)
     while start < period.end:
         if len(stretches) == at_most:
             return None
-        whole = periods.calendar_period(start, unit, zone)
-        end = period.end if whole.end is None else min(whole.end, period.end)
+        end = min(next(ends), period.end)
         stretches.append(Period(start, end))
         start = end
     return stretches

@@ -23,6 +23,7 @@ from asyncpg.pgproto import pgproto
 from carbonledger.domains.projects import service as projects
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import checks, columns, identity, rollup
+from carbonledger.domains.telemetry.core.rollup import SlotKey, Sums
 from carbonledger.domains.telemetry.service import alike, authority, comparing, judging, serials
 from carbonledger.domains.telemetry.store import writing
 from carbonledger.domains.telemetry.types import Rejection, Result, Status
@@ -73,12 +74,13 @@ async def accept(
     for start in range(0, len(items), judging.SLICE):
         _take(batch, sent, range(start, min(start + judging.SLICE, len(items))), last=last, prefix=prefix)
         await asyncio.sleep(0)  # other requests have their turn
-    if batch.first:
-        await _write(uow, batch, sent, organization_id=organization_id, at=at, since=since)
+    changes = await _written(uow, batch, sent, organization_id=organization_id, at=at, since=since) if batch.first else []
     done = _counted(batch)
     if done.accepted or done.revised:
         after = {"source": booking.source.value, "accepted": done.accepted, "revised": done.revised}
         await outbox.emit(uow, actor=actor, now=now, action=ACCEPTED, target_type="organization", target_id=organization_id, after=after)
+    # Last: until it is committed, other batches wait for the rows of roll-ups that this one adds to.
+    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
     return done
 
 
@@ -117,9 +119,7 @@ def _take(batch: _Batch, sent: judging.Sent, indices: range, *, last: datetime, 
     alone = sorted({*indices}.difference(places).union(unsound)) if unsound or len(places) < len(indices) else []
     kept = list(_kept(batch, sent, alone, last=last))
     ids = identity.event_ids(prefix, [draft.idempotency_key.encode() for _, draft in kept])
-    pairs = [pair for _, events in groups for pair in zip(events.ids, events.places, strict=True)]
-    pairs += [(raw, index) for raw, (index, _) in zip(ids, kept, strict=True)]
-    repeated = _repeated(batch, pairs)
+    repeated = _repeated(batch, [(ids, [index for index, _ in kept]), *((events.ids, events.places) for _, events in groups)])
     batch.drafts += [(pgproto.UUID(raw), draft) for raw, (index, draft) in zip(ids, kept, strict=True) if index not in repeated]
     for like, events in groups:
         fresh = columns.without(events, repeated) if repeated else events
@@ -153,23 +153,26 @@ def _kept(batch: _Batch, sent: judging.Sent, indices: Iterable[int], *, last: da
             yield index, draft
 
 
-def _repeated(batch: _Batch, pairs: Sequence[tuple[bytes, int]]) -> set[int]:
-    """Note the place of each id's first item, and return the places of those that repeat one."""
-    first, found = batch.first, dict(pairs)
-    if len(found) == len(pairs) and first.keys().isdisjoint(found):
+def _repeated(batch: _Batch, parts: Sequence[tuple[Sequence[bytes], Sequence[int]]]) -> set[int]:
+    """Note the place of each id's first item, and return the places of those that repeat one; ``parts``: ids with their places."""
+    first, found = batch.first, dict[bytes, int]()
+    for ids, places in parts:
+        found.update(zip(ids, places, strict=True))
+    if len(found) == sum(len(ids) for ids, _ in parts) and first.keys().isdisjoint(found):
         first.update(found)
         return set()
     repeated = set()
-    for raw, index in sorted(pairs, key=operator.itemgetter(1)):
+    for index, raw in sorted(pair for ids, places in parts for pair in zip(places, ids, strict=True)):
         if first.setdefault(raw, index) != index:
             batch.again.append((pgproto.UUID(raw), index))
             repeated.add(index)
     return repeated
 
 
-async def _write(
+async def _written(
     uow: db.UnitOfWork, batch: _Batch, sent: judging.Sent, *, organization_id: UUID, at: datetime, since: Mapping[str, datetime]
-) -> None:
+) -> list[tuple[SlotKey, Sums]]:
+    """Write events, note their results, and return what they change of the roll-ups."""
     lines = [line for line in batch.plain.lines if line.ids]
     judged = await judging.judge(uow, at=at, organization_id=organization_id, sent=sent, drafts=batch.drafts, lines=lines)
     judged = authority.marked(judged, drafts=batch.drafts, since=since)
@@ -194,7 +197,7 @@ async def _write(
             changes += compared.changes
             for result in compared.results:
                 batch.results[result.place] = result
-    await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
+    return changes
 
 
 def _as_accepted(fresh: Mapping[bytes, int]) -> Iterator[Result]:

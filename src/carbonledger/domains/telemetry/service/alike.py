@@ -30,10 +30,11 @@ from carbonledger.domains.telemetry.core.columns import Column, Events, State
 from carbonledger.domains.telemetry.service import serials
 from carbonledger.domains.telemetry.store import packing
 from carbonledger.domains.telemetry.types import Plain, SeriesKey
-from carbonledger.kernel import instant
 
 _PICO_MAX: Final = 2**63 - 1  # what the staging table's column takes
 _INPUTS: Final = 4  # of an event's counts, the first are its input
+_EARLIEST_US: Final = packing.microseconds(checks.EARLIEST)
+_at: Callable[[Plain], datetime] = operator.attrgetter("occurred_at")
 _what: Callable[[Plain], tuple[Any, ...]] = operator.attrgetter(
     "provider",
     "model",
@@ -86,7 +87,7 @@ class Line:
             self.draft = _drafted(events.items[0])
         self.ids += events.ids
         self.keys += events.keys
-        self.at_us += packing.all_microseconds(events.at)
+        self.at_us += events.at_us
         self.items += events.items
         self.picos += picos
         for state, column, added in zip(self.states, self.counts, events.counts, strict=True):
@@ -109,7 +110,7 @@ class Alike:
     series: SeriesKey
     requests: int | None
     rates: Rates
-    duplicate_from: datetime | None
+    duplicate_from_us: int | None
     at_rates: dict[int, _AtRate] = field(default_factory=dict)  # by the address of the rate, which the price book keeps alive
 
     def at_rate(self, rate: Rate) -> _AtRate:
@@ -131,16 +132,17 @@ class Batch:
     ) -> None:
         """Take ``identity.of_organization``, where events are booked, ``core.checks.latest``, and ``authority.since``."""
         self._prefix = prefix
-        self._since = since
+        self._since_us = {provider: packing.microseconds(at) for provider, at in since.items()}
         self._booking = booking
         self._places = places
         self._last = last
+        self._last_us = packing.microseconds(last)
         self._alike: dict[tuple[Any, ...], Alike] = {}
         self.lines: list[Line] = []
 
     def groups(self, items: Sequence[Plain], places: Sequence[int]) -> tuple[list[Group], list[int]]:
         """Return events by what they are like, with their ids; and the places of those that break a rule, whose drafts tell which."""
-        events = columns.of(items, places)
+        events = columns.of(items, places, packing.all_microseconds(map(_at, items)))
         sound = self._sound(events, range(len(items)))
         left = sorted({*places}.difference(places[number] for number in sound)) if len(sound) < len(items) else []
         by_what: dict[tuple[Any, ...], list[int]] = defaultdict(list)
@@ -166,7 +168,9 @@ class Batch:
         return [*self._sound(events, numbers[:middle]), *self._sound(events, numbers[middle:])]
 
     def _are_sound(self, events: Events) -> bool:
-        if min(events.at) < checks.EARLIEST or max(events.at) > self._last or not checks.are_labels(events.keys, types.KEY_CHARS_MAX):
+        if min(events.at_us) < _EARLIEST_US or max(events.at_us) > self._last_us:
+            return False
+        if not checks.are_labels(events.keys, types.KEY_CHARS_MAX):
             return False
         told = [item.properties for item in events.items if item.properties is not None]
         return all(map(checks.are_properties, told)) and columns.reasoning_fits(events)
@@ -176,14 +180,14 @@ class Batch:
         if not isinstance(draft, types.Draft) or checks.draft(draft, last=self._last) or self._places.rejection(draft):
             return None
         series = serials.key_of(draft, self._booking, self._places)
-        found = self._alike[what] = Alike(series, item.requests, pricing.rates(draft.usage), self._since.get(item.provider))
+        found = self._alike[what] = Alike(series, item.requests, pricing.rates(draft.usage), self._since_us.get(item.provider))
         return found
 
     def add(self, alike: Alike, events: Events) -> Iterator[tuple[int, bytes]]:
         """Add events to their lines; yield place and id of those that none fits and that have to be judged alone."""
-        for (at_rate,), at_one in columns.split(events, [_at_rates(alike, events.at)]):
+        for (at_rate,), at_one in columns.split(events, [_at_rates(alike, events.at_us)]):
             edges, states = at_rate.edges, [columns.states(column) for column in at_one.counts]
-            marks = [_are_duplicates(alike.duplicate_from, at_one.at), _bands(edges, at_one.counts[:_INPUTS], states), *states]
+            marks = [_are_duplicates(alike.duplicate_from_us, at_one.at_us), _bands(edges, at_one.counts[:_INPUTS], states), *states]
             for mark, part in columns.split(at_one, marks):
                 left = self._add(alike, at_rate, mark, part)
                 if left is not None:
@@ -229,17 +233,17 @@ def _drafted(item: Plain) -> types.Draft:
     return draft
 
 
-def _at_rates(alike: Alike, at: Sequence[datetime]) -> _AtRate | list[_AtRate]:
-    rate = alike.rates.throughout(instant.utc(min(at)), instant.utc(max(at)))
+def _at_rates(alike: Alike, at_us: Sequence[int]) -> _AtRate | list[_AtRate]:
+    rate = alike.rates.throughout(packing.instant(min(at_us)), packing.instant(max(at_us)))
     if rate is not None:
         return alike.at_rate(rate)
-    return [alike.at_rate(alike.rates.at(instant.utc(moment))) for moment in at]
+    return [alike.at_rate(alike.rates.at(packing.instant(at))) for at in at_us]
 
 
-def _are_duplicates(since: datetime | None, at: Sequence[datetime]) -> bool | list[bool]:
-    if since is None or max(at) < since:
+def _are_duplicates(since_us: int | None, at_us: Sequence[int]) -> bool | list[bool]:
+    if since_us is None or max(at_us) < since_us:
         return False
-    return True if min(at) >= since else [moment >= since for moment in at]
+    return True if min(at_us) >= since_us else [at >= since_us for at in at_us]
 
 
 def _bands(edges: Sequence[int], inputs: Sequence[Column], states: Sequence[State | list[State]]) -> int | list[int]:

@@ -19,6 +19,7 @@ from carbonledger.domains.telemetry.core import caching, slots
 from carbonledger.domains.telemetry.core.slots import Grain
 from carbonledger.domains.telemetry.service import answering
 from carbonledger.domains.telemetry.store import caching as store
+from carbonledger.domains.telemetry.store import planning
 from carbonledger.domains.telemetry.types.answers import Asked, Dimension, Filters
 from carbonledger.domains.telemetry.types.caching import KINDS, ByKind, CacheSaving, KindSum, Priced, Rated, Served, Stretches
 from carbonledger.infra import db
@@ -86,21 +87,19 @@ async def _sums(
     start, end = asked.period.start.astimezone(UTC), asked.end.astimezone(UTC)
     first, last = (start - _MARGIN).date(), (end + _MARGIN).date()
     is_broad = answering.is_broad(filters)
-    served = await store.served(
-        uow, organization_id=organization_id, first=first, last=last, filters=filters, only_cached=only_cached, is_broad=is_broad
-    )
-    found = stretches_of(served, start, end)
-    if not found:
-        return [], [], []
-    has_hourly = any(one.is_hourly for one in found)
-    priced, rated = await store.sums(
-        uow,
-        organization_id=organization_id,
-        stretches=found,
-        daily=slots.plan((start, end)),
-        hourly=slots.plan((start, end), coarsest=Grain.HOUR) if has_hourly else (),
-        is_broad=is_broad,
-    )
+    daily = slots.plan((start, end))
+    async with planning.planned(uow, parts=daily, is_broad=is_broad):
+        served = await store.served(
+            uow, organization_id=organization_id, first=first, last=last, filters=filters, only_cached=only_cached, is_broad=is_broad
+        )
+        found = stretches_of(served, start, end)
+        if not found:
+            return [], [], []
+        has_hourly = any(one.is_hourly for one in found)
+        hourly = slots.plan((start, end), coarsest=Grain.HOUR) if has_hourly else ()
+        priced, rated = await store.sums(
+            uow, organization_id=organization_id, stretches=found, daily=daily, hourly=hourly, is_broad=is_broad
+        )
     return found, priced, rated
 
 

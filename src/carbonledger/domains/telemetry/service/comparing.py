@@ -154,8 +154,10 @@ def measures_of(row: Staged, price_book_id: int | None) -> Measures:
 def moved(known: Known, *, facts: int, measures: Measures) -> list[tuple[SlotKey, Sums]]:
     """Return what takes the event out of its old row of the roll-ups and puts it into its new one."""
     quarter = rollup.quarter_of(known.occurred_at)
-    before = SlotKey(quarter, known.measures.series_id, known.facts, known.measures.emission_rate_id or 0)
-    after = SlotKey(quarter, measures.series_id, facts, measures.emission_rate_id or 0)
+    before = SlotKey(
+        quarter, known.measures.series_id, known.facts, known.measures.emission_rate_id or 0, known.measures.price_book_id or 0
+    )
+    after = SlotKey(quarter, measures.series_id, facts, measures.emission_rate_id or 0, measures.price_book_id or 0)
     return [(before, rollup.minus(_sums(known.measures))), (after, _sums(measures))]
 
 

@@ -16,6 +16,7 @@ from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.pricing.types import Step as CostStep
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.store import events as store
+from carbonledger.domains.telemetry.store import tallying
 from carbonledger.domains.telemetry.types import Event, Fact
 from carbonledger.domains.telemetry.types.answers import Asked, Calculated, Filters, Listed
 from carbonledger.infra import db, outbox
@@ -117,6 +118,7 @@ async def erase_properties(uow: db.UnitOfWork, *, actor: Actor, now: datetime, o
     Raises ``EventUnknown``.
     """
     if await store.erase_properties(uow, organization_id=organization_id, event_id=event_id):
+        await tallying.drop_of(uow, organization_id=organization_id, event_id=event_id)
         await outbox.emit(uow, actor=actor, now=now, action=ERASED, target_type="telemetry_event", target_id=event_id)
         return
     if await store.event(uow, organization_id=organization_id, event_id=event_id) is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import operator
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -116,24 +118,27 @@ def _numbers(line: alike.Line) -> list[packing.Numbers]:
 
 def changes(judged: Judged, *, known: AbstractSet[bytes]) -> Iterator[tuple[SlotKey, Sums]]:
     """Yield what the events add to the roll-ups, those left out whose ids are ``known``: they were there before."""
+    book_id = judged.price_book_id or 0
     for row in judged.rows:
         if row.id.bytes not in known:
-            yield SlotKey(rollup.quarter_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0), _sums(row)
+            priced_by = book_id if row.quantity is None else 0
+            yield SlotKey(rollup.quarter_of(row.occurred_at), row.series_id, row.facts, row.emission_rate_id or 0, priced_by), _sums(row)
     for line, sample in judged.lines:
         for quarter, numbers in _by_quarter(line, known).items():
-            start = packing.EPOCH + timedelta(minutes=15 * quarter)
-            yield SlotKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0), _line_sums(line, numbers)
+            start = packing.instant(_QUARTER_US * quarter)
+            yield SlotKey(start, sample.series_id, sample.facts, sample.emission_rate_id or 0, book_id), _line_sums(line, numbers)
 
 
 def _by_quarter(line: alike.Line, known: AbstractSet[bytes]) -> dict[int, Sequence[int]]:
     """Return the numbers of a line's events by that of their quarter of an hour, without those that are ``known``."""
     first, last = min(line.at_us) // _QUARTER_US, max(line.at_us) // _QUARTER_US
-    if not known and first == last:  # as of most that come while they happen
-        return {first: range(len(line.ids))}
+    fresh = [number for number, event_id in enumerate(line.ids) if event_id not in known] if known else range(len(line.ids))
+    if first == last:  # as of most that come while they happen
+        return {first: fresh} if fresh else {}
     by_quarter: dict[int, list[int]] = defaultdict(list)
-    for number, (event_id, at_us) in enumerate(zip(line.ids, line.at_us, strict=True)):
-        if event_id not in known:
-            by_quarter[at_us // _QUARTER_US].append(number)
+    at_us = map(line.at_us.__getitem__, fresh) if known else line.at_us
+    for number, quarter in zip(fresh, map(operator.floordiv, at_us, itertools.repeat(_QUARTER_US)), strict=True):
+        by_quarter[quarter].append(number)
     return dict(by_quarter)
 
 

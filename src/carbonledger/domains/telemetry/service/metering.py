@@ -1,8 +1,9 @@
 """Metering: what queries say of accounts, for many accounts and queries at once, in a few statements whatever their number.
 
 What is a sum over whole events is read from roll-ups, and at the bounds of the time from single events, so it is exact whatever the bounds
-(``core.slots``). The largest, the last, how many different properties, running sums over time, and whatever looks at properties is read
-from the events themselves. Queries that look at the same events share a statement, those that tell less of them apart included.
+(``core.slots``). The largest, the last, how many different properties, running sums over time, and whatever looks at properties is put
+together of tallies (``service.tallying``); only amounts of single events are always read from these. Queries that look at the same events
+share a statement, those that tell less of them apart included.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from carbonledger.domains.telemetry.core import slots
+from carbonledger.domains.telemetry.core import tallying as core
 from carbonledger.domains.telemetry.core.slots import Part
-from carbonledger.domains.telemetry.service import kinds
-from carbonledger.domains.telemetry.store import aggregating, priced
+from carbonledger.domains.telemetry.service import kinds, tallying
+from carbonledger.domains.telemetry.store import aggregating
 from carbonledger.domains.telemetry.store import metering as store
 from carbonledger.domains.telemetry.types.metering import (
     ESTIMATES,
@@ -36,8 +38,6 @@ from carbonledger.kernel import decimals
 from carbonledger.kernel.decimals import Rounding
 from carbonledger.kernel.quantity import Co2eG
 
-WEIGHTED_PLACES: Final = 12
-"""Of a weighted sum, which is a quotient: as many as a metered quantity has."""
 _NOTHING: Final = Decimal(0)
 
 
@@ -59,22 +59,15 @@ async def answer(uow: db.UnitOfWork, *, organization_id: UUID, asked: Sequence[A
     for shape, places in _together(rolled, asked).items():
         answers |= await _rolled(uow, organization_id, shape, {place: asked[place] for place in places})
     for (query, details), places in single.items():
-        answers |= await _single(uow, organization_id, query, details, {place: asked[place] for place in places})
+        mine = {place: asked[place] for place in places}
+        if Detail.EVENT_AMOUNTS in details:
+            answers |= await _single(uow, organization_id, query, details, mine)
+        else:
+            answers |= await tallying.answer(uow, organization_id=organization_id, query=query, details=details, asked=mine)
     by_kind = {place: one for place, one in enumerate(asked) if Detail.COST_BY_KIND in one.details}
     for place, costs in (await kinds.costs(uow, organization_id=organization_id, asked=by_kind)).items():
         answers[place] = replace(answers[place], cost_by_kind=kinds.within(costs, answers[place].cost_usd or _NOTHING))
     return [answers[place] for place in range(len(asked))]
-
-
-async def price_versions(
-    uow: db.UnitOfWork, *, organization_id: UUID, query: Query, account: str, times: Sequence[tuple[datetime, datetime]]
-) -> tuple[str, ...]:
-    """Return the versions of the price book by which the events that a query counts of an account in some times were priced.
-
-    It reads all events of the organization in these times, so it is for explaining one quantity, not for a bill run.
-    """
-    asked = [(start.astimezone(UTC), end.astimezone(UTC)) for start, end in times]
-    return await priced.versions(uow, organization_id=organization_id, query=query, account=account, times=asked)
 
 
 class _Shape(NamedTuple):
@@ -108,11 +101,15 @@ def _holds(host: _Shape, hosted: Iterable[int], shape: _Shape, places: Iterable[
 
 
 def _is_rolled(asked: Asked) -> bool:
-    query = asked.query
+    return not is_single(asked.query) and Detail.EVENT_AMOUNTS not in asked.details
+
+
+def is_single(query: Query) -> bool:
+    """Say whether no roll-up answers a query, so that single events do, or tallies of them."""
     told = [*query.group_by, *(one.dimension for one in query.filters), *([query.unique] if query.unique is not None else [])]
-    if query.measure is Measure.PROPERTY or any(one.field is Field.PROPERTY for one in told) or Detail.EVENT_AMOUNTS in asked.details:
-        return False
-    return query.aggregation in {Aggregation.COUNT, Aggregation.SUM, Aggregation.UNIQUE}
+    if query.measure is Measure.PROPERTY or any(one.field is Field.PROPERTY for one in told):
+        return True
+    return query.aggregation not in {Aggregation.COUNT, Aggregation.SUM, Aggregation.UNIQUE}
 
 
 def _shape(asked: Asked) -> _Shape:
@@ -158,8 +155,8 @@ def _summed(asked: Asked, rows: Sequence[store.Sums], told: Mapping[Dimension, i
         quantity=_value(query, rows, told),
         events=sum(row.events for row in rows),
         groups=_groups(query, rows, told) if query.group_by else (),
-        cost_usd=_total(row.cost for row in rows) if Detail.COST in details else None,
-        co2e_g=_co2e([row.estimates[:3] for row in rows if row.estimates is not None]) if Detail.CO2E in details else None,
+        cost_usd=core.total(row.cost for row in rows) if Detail.COST in details else None,
+        co2e_g=core.co2e([row.estimates[:3] for row in rows if row.estimates is not None]) if Detail.CO2E in details else None,
         factors=tuple(sorted({one for row in rows for one in row.factors})) if Detail.CO2E in details else (),
         without_cost=sum(row.without_cost for row in rows),
         without_co2e=sum(row.without_co2e for row in rows),
@@ -171,7 +168,7 @@ def _groups(query: Query, rows: Sequence[store.Sums], told: Mapping[Dimension, i
     groups: dict[tuple[str | None, ...], list[store.Sums]] = {}
     for row in rows:
         groups.setdefault(tuple(row.labels[place] for place in places), []).append(row)
-    return _largest(Group(labels, _value(query, found, told), sum(row.events for row in found)) for labels, found in groups.items())
+    return core.largest(Group(labels, _value(query, found, told), sum(row.events for row in found)) for labels, found in groups.items())
 
 
 def _value(query: Query, rows: Sequence[store.Sums], told: Mapping[Dimension, int]) -> Decimal:
@@ -180,23 +177,7 @@ def _value(query: Query, rows: Sequence[store.Sums], told: Mapping[Dimension, in
     if query.aggregation is Aggregation.COUNT or query.measure is None:
         return Decimal(sum(row.events for row in rows))
     measure = query.measure
-    return _total(row.of(measure) for row in rows)
-
-
-def _total(amounts: Iterable[Decimal]) -> Decimal:
-    total: Decimal | None = None
-    for amount in amounts:  # most often one, and a bill run asks for hundreds of thousands
-        total = decimals.checked(amount) if total is None else decimals.add(total, decimals.checked(amount))
-    return _NOTHING if total is None else total
-
-
-def _co2e(bounds: Sequence[tuple[Decimal, ...]]) -> Co2eG:
-    low, mid, high = (_total(one[place] for one in bounds) for place in range(3))
-    return Co2eG(low, mid, high)
-
-
-def _largest(groups: Iterable[Group]) -> tuple[Group, ...]:
-    return tuple(sorted(groups, key=lambda group: (-group.quantity, tuple((value is not None, value or "") for value in group.values))))
+    return core.total(row.of(measure) for row in rows)
 
 
 async def _single(
@@ -235,10 +216,10 @@ def _aggregated(query: Query, details: frozenset[Detail], window: aggregating.Wi
         quantity=_value_of(query, whole.value, window),
         events=whole.events,
         skipped=whole.skipped,
-        groups=_largest(groups),
+        groups=core.largest(groups),
         amounts=amounts if Detail.EVENT_AMOUNTS in details else None,
         cost_usd=decimals.checked(whole.cost) if Detail.COST in details else None,
-        co2e_g=None if whole.co2e is None else _co2e([whole.co2e]),
+        co2e_g=None if whole.co2e is None else core.co2e([whole.co2e]),
         factors=whole.factors,
         without_cost=whole.without_cost,
         without_co2e=whole.without_co2e,
@@ -254,4 +235,4 @@ def _value_of(query: Query, value: Decimal | None, window: aggregating.Window) -
         return exact
     passed = window.end - window.start
     micros = decimals.of(passed.days * 86_400_000_000 + passed.seconds * 1_000_000 + passed.microseconds)
-    return decimals.quotient(exact, Decimal(1_000_000), micros, places=WEIGHTED_PLACES, mode=Rounding.HALF_UP)
+    return decimals.quotient(exact, Decimal(1_000_000), micros, places=core.WEIGHTED_PLACES, mode=Rounding.HALF_UP)

@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.telemetry import types
+from carbonledger.domains.telemetry.store import tallying
 from carbonledger.domains.telemetry.store import upkeep as store
 from carbonledger.domains.telemetry.types import Difference
 from carbonledger.infra import db, outbox
@@ -54,6 +55,7 @@ async def rebuild(uow: db.UnitOfWork, *, organization_id: UUID, day: date) -> No
     """
     start = datetime.combine(day, time(), UTC)
     await store.rebuild(uow, organization_id=organization_id, start=start, end=start + _DAY)
+    await tallying.drop_between(uow, organization_id=organization_id, start=start, end=start + _DAY)
 
 
 async def tell(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, differences: Sequence[Difference]) -> None:

@@ -58,16 +58,16 @@ def _estimate(quantity: str, bound: int) -> str:
     return f"(SELECT {product} FROM emission_rates r WHERE r.id = e.emission_rate_id)"
 
 
-_VALUES: Final = {
+VALUES: Final = {
     **{measure: f"e.{measure.value}::numeric" for measure in Measure if measure.value in (*metering.COUNTS, "quantity")},
     Measure.INPUT: f"({_INPUT} + coalesce(e.cached_input, 0))::numeric",
     Measure.TOKENS: f"({_INPUT} + coalesce(e.cached_input, 0) + coalesce(e.output, 0))::numeric",
     Measure.COST: "e.cost_amount",
     **{measure: _estimate(*made_of) for measure, made_of in _ESTIMATED.items()},
 }
-_FACTOR: Final = "(SELECT r.factor_version FROM emission_rates r WHERE r.id = e.emission_rate_id)"
-_FACTORS: Final = "array_agg(DISTINCT f.factor_version) FILTER (WHERE f.factor_version IS NOT NULL)"
-_CO2E: Final = (Measure.CO2E_LOW, Measure.CO2E_MID, Measure.CO2E_HIGH)
+FACTOR: Final = "(SELECT r.factor_version FROM emission_rates r WHERE r.id = e.emission_rate_id)"
+FACTORS: Final = "array_agg(DISTINCT f.factor_version) FILTER (WHERE f.factor_version IS NOT NULL)"
+CO2E: Final = (Measure.CO2E_LOW, Measure.CO2E_MID, Measure.CO2E_HIGH)
 _SECONDS: Final = "extract(epoch FROM f.ends - greatest(f.occurred_at, f.starts))"
 _VALUE_OF: Final = {
     Aggregation.COUNT: "count(*)::numeric",
@@ -78,17 +78,17 @@ _VALUE_OF: Final = {
     Aggregation.WEIGHTED_SUM: f"sum(f.value * {_SECONDS})",
 }
 _AMOUNTS_OF: Final = "array_agg(f.value ORDER BY f.occurred_at, f.id) FILTER (WHERE f.value IS NOT NULL)"
-_READ_EVENTS: Final = f"""
+READ_EVENTS: Final = f"""
     SELECT e.id, e.occurred_at, e.facts, e.cost_amount, e.series_id,
         <value> AS value, <field> AS field, <told> AS told <properties> <co2e>
     FROM telemetry_events e WHERE e.organization_id = $1 AND e.facts & {metering.DUPLICATE} = 0
 """
-_NO_COST: Final = int(Fact.COST_NOT_COVERED)
-_NO_CO2E: Final = int(Fact.EMISSIONS_NOT_COVERED)
+NO_COST: Final = int(Fact.COST_NOT_COVERED)
+NO_CO2E: Final = int(Fact.EMISSIONS_NOT_COVERED)
 # Of events that have properties or are metered there is an index by series; of all others only one by time.
 _BY_SERIES: Final = f"""
 SELECT s.w, w.starts, w.ends, e.* <of series> FROM w JOIN s USING (w) CROSS JOIN LATERAL (
-    {_READ_EVENTS} AND e.organization_id = $1 AND e.series_id = s.id
+    {READ_EVENTS} AND e.organization_id = $1 AND e.series_id = s.id
     AND (e.properties IS NOT NULL OR e.quantity IS NOT NULL) AND <since> AND e.occurred_at < w.ends
     <matching> OFFSET 0
 ) e
@@ -97,7 +97,7 @@ _BY_TIME: Final = f"""
 SELECT s.w, w.starts, w.ends, e.* <of series> FROM (
     SELECT DISTINCT w.starts, w.ends FROM w
 ) t CROSS JOIN LATERAL (
-    {_READ_EVENTS} AND e.organization_id = $1 AND <since of t> AND e.occurred_at < t.ends <matching> OFFSET 0
+    {READ_EVENTS} AND e.organization_id = $1 AND <since of t> AND e.occurred_at < t.ends <matching> OFFSET 0
 ) e JOIN s ON s.id = e.series_id JOIN w ON w.w = s.w AND w.starts = t.starts AND w.ends = t.ends
 """
 _AGGREGATES: Final = f"""
@@ -108,8 +108,8 @@ WITH w AS MATERIALIZED (
     SELECT w.w, s.id <series labels> FROM w JOIN telemetry_series s ON s.organization_id = $1 AND s.account = w.account WHERE <matches>
 ), f AS (<found>)
 SELECT f.w, <is group>, <aggregate>, count(*) FILTER (WHERE <counted>), count(*) FILTER (WHERE f.told AND f.value IS NULL), <amounts>,
-    coalesce(sum(f.cost_amount), 0), count(*) FILTER (WHERE f.facts & {_NO_COST} <> 0),
-    count(*) FILTER (WHERE f.facts & {_NO_CO2E} <> 0) <co2e sums> <labels>
+    coalesce(sum(f.cost_amount), 0), count(*) FILTER (WHERE f.facts & {NO_COST} <> 0),
+    count(*) FILTER (WHERE f.facts & {NO_CO2E} <> 0) <co2e sums> <labels>
 FROM f GROUP BY <sets>
 """
 _FIRST_OF_EVENTS: Final = 5  # after the organization and three arrays of windows
@@ -138,8 +138,8 @@ def _aggregates(
 ) -> tuple[str, list[object]]:
     """Return the statement and the values that it takes from place ``first`` on."""
     values: list[object] = []
-    value, is_told = _value(query, values, first)
-    told = _told(query, values, first)
+    value, is_told = value_of(query, values, first)
+    told = told_apart(query, values, first)
     labels = [f"f.l{place}" for place in range(len(query.group_by))]
     since = "true" if query.recurring else "e.occurred_at >= {}.starts"
     unique = "f.u" if "u" in told.of_series else "f.field"
@@ -149,7 +149,7 @@ def _aggregates(
         "<field>": told.field,
         "<told>": is_told,
         "<properties>": "".join(f", {subject} AS {name}" for name, subject in told.of_events.items()),
-        "<co2e>": "".join((*(f", {_VALUES[one]} AS {one.value}" for one in _CO2E), f", {_FACTOR} AS factor_version")) if co2e else "",
+        "<co2e>": "".join((*(f", {VALUES[one]} AS {one.value}" for one in CO2E), f", {FACTOR} AS factor_version")) if co2e else "",
         "<of series>": "".join(f", s.{name}" for name in told.of_series),
         "<since>": since.format("w"),
         "<since of t>": since.format("t"),
@@ -160,14 +160,14 @@ def _aggregates(
         "<aggregate>": _VALUE_OF[query.aggregation].replace("<unique>", unique),
         "<counted>": _counted(query, unique),
         "<amounts>": _AMOUNTS_OF if amounts else "NULL::numeric[]",
-        "<co2e sums>": "".join((*(f", coalesce(sum(f.{one.value}), 0)" for one in _CO2E), f", {_FACTORS}")) if co2e else "",
+        "<co2e sums>": "".join((*(f", coalesce(sum(f.{one.value}), 0)" for one in CO2E), f", {FACTORS}")) if co2e else "",
         "<labels>": "".join(f", {label}" for label in labels),
         "<sets>": f"GROUPING SETS ((f.w), (f.w, {', '.join(labels)}))" if labels else "f.w",
     }
     return metering.filled(_AGGREGATES, marks), values
 
 
-class _Told(NamedTuple):
+class Told(NamedTuple):
     """What events are told apart by: columns of their series, and of themselves, by the names that they have in the statement."""
 
     field: str
@@ -175,8 +175,9 @@ class _Told(NamedTuple):
     of_events: dict[str, str]
 
 
-def _told(query: Query, values: list[object], first: int) -> _Told:
-    found = _Told("NULL::text", {}, {})
+def told_apart(query: Query, values: list[object], first: int) -> Told:
+    """Return what a query tells events apart by; names of properties become values from place ``first`` on."""
+    found = Told("NULL::text", {}, {})
     if query.unique is not None:
         subject = metering.subject_of(query.unique, values, first)
         if query.unique.field is Field.PROPERTY:
@@ -195,7 +196,7 @@ def _counted(query: Query, unique: str) -> str:
     return f"{unique if query.aggregation is Aggregation.UNIQUE else 'f.value'} IS NOT NULL"
 
 
-def _value(query: Query, values: list[object], first: int) -> tuple[str, str]:
+def value_of(query: Query, values: list[object], first: int) -> tuple[str, str]:
     """Return what is measured of an event ``e``, and whether it has that property at all, be it no number of ours.
 
     A number of JSON is one of PostgreSQL's already: to read it as text and look at its digits takes longer than all else of an event.
@@ -203,7 +204,7 @@ def _value(query: Query, values: list[object], first: int) -> tuple[str, str]:
     if query.measure is None:
         return "NULL::numeric", "false"
     if query.measure is not Measure.PROPERTY:
-        return _VALUES[query.measure], "false"
+        return VALUES[query.measure], "false"
     values.append(query.property_name)
     place = f"${first + len(values) - 1}::text"
     text, number = f"(e.properties ->> {place})", f"(e.properties -> {place})::numeric"

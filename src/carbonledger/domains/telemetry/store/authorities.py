@@ -7,14 +7,19 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from carbonledger.domains.telemetry import tables
-from carbonledger.infra import db
+from carbonledger.infra import db, statements
 
 authorities = tables.authorities
 
+_SINCE: Final = statements.Prepared(  # asked with every batch
+    select(authorities.c.provider, func.min(authorities.c.since).label("since"))
+    .where(authorities.c.organization_id == bindparam("organization_id"))
+    .group_by(authorities.c.provider)
+)
 _DIRECT: Final = """
 SELECT e.id, e.occurred_at FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id
 WHERE e.organization_id = $1 AND s.provider = $2 AND s.source <> 'connection' AND e.facts & $3 = 0
@@ -39,12 +44,7 @@ async def remove(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UU
 
 async def since(uow: db.UnitOfWork, *, organization_id: UUID) -> Mapping[str, datetime]:
     """Return from when on each provider has an authority."""
-    statement = (
-        select(authorities.c.provider, func.min(authorities.c.since).label("since"))
-        .where(authorities.c.organization_id == organization_id)
-        .group_by(authorities.c.provider)
-    )
-    return {row["provider"]: row["since"] for row in await uow.fetch(statement)}
+    return {row["provider"]: row["since"] for row in await uow.fetch(_SINCE(organization_id=organization_id))}
 
 
 async def direct_events(

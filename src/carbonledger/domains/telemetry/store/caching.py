@@ -18,7 +18,6 @@ from carbonledger.domains.telemetry.types.caching import KINDS, Counts, Priced, 
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 
-_SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
 _CACHED: Final = "r.cached_input <> 0 OR r.cache_creation_5m <> 0 OR r.cache_creation_1h <> 0"
 _MATCHES: Final = answers.matches(5)
 _DAY: Final = Grain.DAY.value
@@ -49,12 +48,12 @@ _PROVISIONAL: Final = int(Fact.PROVISIONAL)
 
 def _sums(condition: int | None) -> str:
     only = "" if condition is None else f" FILTER (WHERE f.facts & {condition} <> 0)"
-    return ", ".join(f"coalesce(sum(f.{name}){only}, 0)::bigint" for name in KINDS)
+    return ", ".join(f"coalesce(bigint_sum(f.{name}){only}, 0)" for name in KINDS)
 
 
 _UNPRICED: Final = int(Fact.COST_NOT_COVERED)
 _ADDED: Final = ", ".join(_sums(condition) for condition in (None, _GUESSED, _ASSUMED, _PROVISIONAL))
-_TOGETHER: Final = ", ".join(f"sum(f.sign * f.{name})::bigint AS {name}" for name in KINDS)
+_TOGETHER: Final = ", ".join(f"bigint_sum(f.sign * f.{name}) AS {name}" for name in KINDS)
 # OFFSET 0 as in ``summing``: each part is looked up by the key of its table.
 _LOOKED_UP: Final = {
     Grain.DAY: "(SELECT r.*, <day> AS at FROM <days> OFFSET 0)",
@@ -136,7 +135,6 @@ async def sums(
     flat = [(one.series_id, one.is_hourly, at) for one in stretches for at in one.starts]
     columns = [[row[place] for row in flat] for place in range(3)]
     statement = _statement(frozenset(part.grain for part in (*daily, *hourly)), is_broad=is_broad)
-    await uow.conn.execute(_SETTINGS)
     try:
         rows = await uow.conn.fetch(statement, organization_id, *columns, *_arrays(daily, hourly))
     except asyncpg.NumericValueOutOfRangeError as error:

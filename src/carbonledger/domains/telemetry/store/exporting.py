@@ -46,7 +46,6 @@ _NO_ROWS: Final = int(Fact.DUPLICATE | Fact.METERED)  # in an export whose rows 
 _CHARGES: Final = f"""
 SELECT {_PLAIN}, {_VERSIONS}, {_SERIES}, {_RATES} {_FROM} AND e.facts & {_NO_ROWS} = 0 ORDER BY e.occurred_at, e.id LIMIT $6
 """
-_SETTINGS: Final = "SET LOCAL jit = off"
 
 
 async def rows(
@@ -66,7 +65,6 @@ async def charges(
 async def _fetch(
     uow: db.UnitOfWork, statement: str, *, organization_id: UUID, period: Period, filters: Filters, after: Place | None, limit: int
 ) -> list[tuple[Any, ...]]:
-    await uow.conn.execute(_SETTINGS)
     at, last = after or (period.start, UUID(int=0))
     found = await uow.conn.fetch(statement, organization_id, max(at, period.start), period.end, at, last, limit, *answers.values(filters))
     return [tuple(row) for row in found]

@@ -44,7 +44,7 @@ SELECT hour FROM (
     SELECT hour, sum(events) OVER (ORDER BY hour DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS later FROM by_hour
 ) h WHERE coalesce(later, 0) < $5 ORDER BY hour
 """
-_SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
+_SETTINGS: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 
 async def hours(

@@ -21,7 +21,7 @@ from carbonledger.domains.telemetry.types.caching import Served
 from carbonledger.domains.telemetry.types.metering import ESTIMATES, Dimension, Field, Measure, Query
 from carbonledger.infra import db
 
-SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan"
+SETTINGS: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 DUPLICATE: Final = int(Fact.DUPLICATE)
 _COLUMNS: Final = {
     Field.PROVIDER: "s.provider",

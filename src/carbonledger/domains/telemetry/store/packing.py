@@ -77,6 +77,11 @@ def microseconds(at: datetime) -> int:
     return (at - EPOCH) // _US
 
 
+def instant(at_us: int) -> datetime:
+    """Return the instant, in UTC, of ``microseconds``."""
+    return EPOCH + timedelta(microseconds=at_us)
+
+
 def all_microseconds(instants: Iterable[datetime]) -> list[int]:
     """Return ``microseconds`` of each."""
     epoch, unit = EPOCH, _US

@@ -17,7 +17,7 @@ from carbonledger.infra import db
 TIMEOUT_S: Final = 1800
 PATIENT: Final = "SET LOCAL statement_timeout = 0"  # a statement over a month of a large organization takes longer than a request may
 SETTINGS: Final = """
-SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL plan_cache_mode = force_custom_plan;
+SET LOCAL work_mem = '64MB'; SET LOCAL plan_cache_mode = force_custom_plan;
 SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0
 """
 MEASURES: Final = (

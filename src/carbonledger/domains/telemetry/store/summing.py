@@ -20,19 +20,13 @@ import asyncpg
 from carbonledger.domains.telemetry.core import measuring
 from carbonledger.domains.telemetry.core.rollup import Sums
 from carbonledger.domains.telemetry.core.slots import Grain, Part
-from carbonledger.domains.telemetry.store import answers
+from carbonledger.domains.telemetry.store import answers, planning
 from carbonledger.domains.telemetry.types import Fact
 from carbonledger.domains.telemetry.types.answers import Dimension, Filters, Measures
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 
 Labels = tuple[str | UUID | bool | None, ...]
-
-# Compiling so many expressions takes many times longer than running them; and a plan made for any period, which PostgreSQL would keep after
-# some calls, joins tens of thousands of rows as if they were ten. Where statistics are old it takes thousands of models for a few, and
-# compares each with each: a minute in place of a fifth of a second. What is looked up row by row stays so: it can't be joined otherwise.
-_SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_nestloop = off"
-_SETTINGS_AFTER: Final = "SET LOCAL enable_nestloop = on"  # for whatever else the transaction asks
 
 
 class Sets(enum.Enum):
@@ -76,19 +70,27 @@ _RATES: Final = {"energy": "energy_wh", "co2e": "co2e_location_g", "market": "co
 _BOUNDS: Final = ("low", "mid", "high")
 
 
-def _sum(what: str, *conditions: str) -> str:
-    return f"coalesce(sum({what}) FILTER (WHERE {' AND '.join((_LIVE, *conditions))}), 0)"
+def _counted(what: str, *conditions: str) -> str:
+    return f"coalesce(bigint_sum({what}) FILTER (WHERE {' AND '.join(conditions)}), 0)"
+
+
+def _live(what: str, *conditions: str) -> str:
+    return _counted(what, _LIVE, *conditions)
+
+
+def _amount(what: str, *conditions: str) -> str:
+    return f"coalesce(sum({what}) FILTER (WHERE {' AND '.join(conditions)}), 0)"
 
 
 def _has(fact: int) -> str:
     return f"s.facts & {fact} <> 0"
 
 
-# Sums of bigint are numeric. Made bigint again they are several times cheaper to add up further and to send, and 2^63 tokens are nobody's.
+# ``bigint_sum`` is ours (migration 0025): PostgreSQL's sum of bigint is numeric and several times slower. 2^63 tokens are nobody's.
 _TOLD: Final[dict[str, str]] = {
-    **{name: _sum(f"s.{name}") for name in _PLAIN[: _PLAIN.index("quantity")]},
+    **{name: _live(f"s.{name}") for name in _PLAIN[: _PLAIN.index("quantity")]},
     **{
-        f"unknown_{name}": _sum("s.events", _has(int(fact)))
+        f"unknown_{name}": _live("s.events", _has(int(fact)))
         for name, fact in (
             ("uncached_input", Fact.UNCACHED_INPUT_UNKNOWN),
             ("cached_input", Fact.CACHED_INPUT_UNKNOWN),
@@ -99,23 +101,23 @@ _TOLD: Final[dict[str, str]] = {
             ("requests", Fact.REQUESTS_UNKNOWN),
         )
     },
-    "cost_not_covered_events": _sum("s.events", f"NOT {_PRICED}"),
-    "not_covered_events": _sum("s.events", f"NOT {_COVERED}"),
-    "reported_events": _sum("s.events", _REPORTED),
-    "compared_events": _sum("s.events", _REPORTED, _PRICED),
-    "not_covered_tokens": _sum(_TOKENS, f"NOT {_COVERED}"),
-    "estimated_tokens": _sum(_TOKENS, _COVERED, _has(_COUNTED | int(Fact.EMISSIONS_ASSUMED))),
-    "provisional_tokens": _sum(_TOKENS, _has(int(Fact.PROVISIONAL))),
-    "cost_not_covered_tokens": _sum(_TOKENS, f"NOT {_PRICED}"),
-    "cost_estimated_tokens": _sum(_TOKENS, _PRICED, _has(_COUNTED | int(Fact.COST_ESTIMATED))),
-    "duplicate_events": f"coalesce(sum(s.events) FILTER (WHERE {_has(int(Fact.DUPLICATE))}), 0)",
-    "duplicate_tokens": f"coalesce(sum({_TOKENS}) FILTER (WHERE {_has(int(Fact.DUPLICATE))}), 0)",
-    "metered_events": f"coalesce(sum(s.events) FILTER (WHERE s.facts & {int(Fact.DUPLICATE | Fact.METERED)} = {int(Fact.METERED)}), 0)",
-    "quantity": f"coalesce(sum(s.quantity) FILTER (WHERE s.facts & {int(Fact.DUPLICATE)} = 0), 0)",
-    "cost_amount": _sum("s.cost_amount"),
-    "reported_usd": _sum("s.reported_usd"),
-    "compared_cost": _sum("s.cost_amount", _REPORTED, _PRICED),
-    "compared_usd": _sum("s.reported_usd", _REPORTED, _PRICED),
+    "cost_not_covered_events": _live("s.events", f"NOT {_PRICED}"),
+    "not_covered_events": _live("s.events", f"NOT {_COVERED}"),
+    "reported_events": _live("s.events", _REPORTED),
+    "compared_events": _live("s.events", _REPORTED, _PRICED),
+    "not_covered_tokens": _live(_TOKENS, f"NOT {_COVERED}"),
+    "estimated_tokens": _live(_TOKENS, _COVERED, _has(_COUNTED | int(Fact.EMISSIONS_ASSUMED))),
+    "provisional_tokens": _live(_TOKENS, _has(int(Fact.PROVISIONAL))),
+    "cost_not_covered_tokens": _live(_TOKENS, f"NOT {_PRICED}"),
+    "cost_estimated_tokens": _live(_TOKENS, _PRICED, _has(_COUNTED | int(Fact.COST_ESTIMATED))),
+    "duplicate_events": _counted("s.events", _has(int(Fact.DUPLICATE))),
+    "duplicate_tokens": _counted(_TOKENS, _has(int(Fact.DUPLICATE))),
+    "metered_events": _counted("s.events", f"s.facts & {_NO_CALLS} = {int(Fact.METERED)}"),
+    "quantity": _amount("s.quantity", f"s.facts & {int(Fact.DUPLICATE)} = 0"),
+    "cost_amount": _amount("s.cost_amount", _LIVE),
+    "reported_usd": _amount("s.reported_usd", _LIVE),
+    "compared_cost": _amount("s.cost_amount", _LIVE, _REPORTED, _PRICED),
+    "compared_usd": _amount("s.reported_usd", _LIVE, _REPORTED, _PRICED),
 }
 _EMITTED: Final[dict[str, str]] = {
     "market_tokens": "sum(a.input + a.cached + a.output) FILTER (WHERE r.market_low_1 IS NOT NULL)",
@@ -143,6 +145,7 @@ _TIMES: Final = {
     )
 }
 """What rates are multiplied with."""
+_NUMBERS: Final = ", ".join(f"s.{name}::numeric AS {name}" for name in _TIMES)  # once, and not once more for each of twelve rates
 
 
 def _added(names: Mapping[str, str] | Sequence[str], of: str, *, is_signed: bool = False) -> str:
@@ -154,12 +157,12 @@ def _added(names: Mapping[str, str] | Sequence[str], of: str, *, is_signed: bool
     for name in names:
         what = names[name] if isinstance(names, Mapping) else f"{of}.{name}"
         signed = f"CASE WHEN k.is_taken THEN -({what}) ELSE {what} END" if is_signed else what
-        sums.append(f"sum({signed}){'' if name in _AMOUNTS else '::bigint'} AS {name}")
+        sums.append(f"{'sum' if name in _AMOUNTS else 'bigint_sum'}({signed}) AS {name}")
     return ", ".join(sums)
 
 
 _COUNTS: Final = Measures._fields[: measuring.COUNTS]
-_MADE: Final = ", ".join(f"{sum_}{'::bigint' if name in _COUNTS else ''} AS {name}" for name, sum_ in _TOLD.items())
+_MADE: Final = ", ".join(f"{sum_} AS {name}" for name, sum_ in _TOLD.items())
 _MULTIPLIED: Final = ", ".join(f"{sum_} AS {name}" for name, sum_ in _EMITTED.items())
 # An array of numerics is walked for each number that is taken out of it: once for each rate, not once for each row that is multiplied.
 _UNPACKED: Final = ", ".join(
@@ -206,7 +209,9 @@ _SUMS: Final = f"""
         SELECT * FROM unnest($6::integer[], $7::integer[], $8::boolean[]) AS k (part, bucket, is_taken)
     ), told AS (
         SELECT s.bucket, s.grp, {_MADE} FROM (<by facts>) s GROUP BY s.bucket, s.grp
-    ), multiplied AS MATERIALIZED (<by rates>), rates AS MATERIALIZED (
+    ), multiplied AS MATERIALIZED (
+        SELECT s.bucket, s.grp, s.emission_rate_id, {_NUMBERS} FROM (<by rates>) s
+    ), rates AS MATERIALIZED (
         SELECT r.id, {_UNPACKED} FROM emission_rates r WHERE r.id IN (SELECT a.emission_rate_id FROM multiplied a)
     ), emitted AS (
         SELECT a.bucket, a.grp, {_MULTIPLIED} FROM multiplied a JOIN rates r ON r.id = a.emission_rate_id GROUP BY a.bucket, a.grp
@@ -300,17 +305,17 @@ async def sums(
     ``is_broad``: filters and dimensions are none of ``rollup.NARROW``, and parts are of the broad roll-up's grains. Raises
     ``NumberOutOfRange`` for more tokens than a bigint holds.
     """
-    await uow.conn.execute(_SETTINGS)
     reads = frozenset(_source(part.grain, is_broad=is_broad) for part in parts)
     moves = _moves(parts, sets)
     statement = _sums(sets, dimensions, reads)
     numbers, grains = list(range(len(parts))), [part.grain.value for part in parts]
     starts, ends = [part.start for part in parts], [part.end for part in parts]
+    values = (numbers, grains, starts, ends, *moves, at_most, *answers.values(filters))
     try:
-        rows = await uow.conn.fetch(statement, organization_id, numbers, grains, starts, ends, *moves, at_most, *answers.values(filters))
+        async with planning.planned(uow, parts=parts, is_broad=is_broad):
+            rows = await uow.conn.fetch(statement, organization_id, *values)
     except asyncpg.NumericValueOutOfRangeError as error:
         raise decimals.NumberOutOfRange from error
-    await uow.conn.execute(_SETTINGS_AFTER)
     return [_row(tuple(row), len(dimensions)) for row in rows]
 
 
@@ -327,21 +332,16 @@ def _moves(parts: Sequence[Part], sets: Sets) -> tuple[list[int], list[int | Non
 
     What is moved between two buckets is none of all, so most of what is read for a zone's days is not looked at for groups.
     """
-    moves: tuple[list[int], list[int | None], list[bool]] = ([], [], [])
-
-    def move(part: int, bucket: int | None, *, is_taken: bool) -> None:
-        for column, value in zip(moves, (part, bucket, is_taken), strict=True):
-            column.append(value)  # type: ignore[attr-defined]  # each list takes what stands in its place
-
+    has_buckets, has_groups = sets is not Sets.GROUP, sets is Sets.GROUP or sets is Sets.BUCKET_AND_GROUP
+    moves: list[tuple[int, int | None, bool]] = []
     for number, part in enumerate(parts):
-        if sets is not Sets.GROUP:
-            if part.adds is not None:
-                move(number, part.adds, is_taken=False)
-            if part.takes is not None:
-                move(number, part.takes, is_taken=True)
-        if sets in {Sets.GROUP, Sets.BUCKET_AND_GROUP} and (part.adds is None) is not (part.takes is None):
-            move(number, None, is_taken=part.adds is None)
-    return moves
+        if has_buckets and part.adds is not None:
+            moves.append((number, part.adds, False))
+        if has_buckets and part.takes is not None:
+            moves.append((number, part.takes, True))
+        if has_groups and (part.adds is None) is not (part.takes is None):
+            moves.append((number, None, part.adds is None))
+    return [move[0] for move in moves], [move[1] for move in moves], [move[2] for move in moves]
 
 
 def _row(row: tuple[Any, ...], labels: int) -> Row:

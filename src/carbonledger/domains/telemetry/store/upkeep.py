@@ -30,6 +30,8 @@ _THEN: Final = "WHERE e.organization_id = $1 AND e.occurred_at >= $2 AND e.occur
 _EVENTS: Final = f"e.series_id, e.facts, {_RATE_ID}, {_ADDED} FROM telemetry_events e {_THEN}"
 _HOURS: Final = f"SELECT date_trunc('hour', e.occurred_at, 'UTC') AS slot, {_EVENTS}"
 _DAYS: Final = f"SELECT (e.occurred_at AT TIME ZONE 'UTC')::date AS slot, {_EVENTS}"
+_BOOKS: Final = "coalesce(array_agg(DISTINCT e.price_book_id) FILTER (WHERE e.price_book_id IS NOT NULL), '{}') AS price_books"
+_DAYS_BOOKED: Final = _DAYS.replace(" FROM telemetry_events e", f", {_BOOKS} FROM telemetry_events e")
 _QUARTERS: Final = f"""
 SELECT date_bin('15 minutes', e.occurred_at, '2000-01-01 00:00+00') AS slot, coalesce(s.broad_id, s.id) AS series_id, e.facts, {_RATE_ID},
     {_ADDED} FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = $1 AND s.id = e.series_id {_THEN}
@@ -97,7 +99,10 @@ _REBUILT: Final = (
     DELETE FROM telemetry_daily WHERE organization_id = $1
         AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date AND day < ($3::timestamptz AT TIME ZONE 'UTC')::date
     """,
-    f"INSERT INTO telemetry_daily (organization_id, day, series_id, facts, emission_rate_id, {_NAMES}) SELECT $1, r.* FROM ({_DAYS}) r",
+    f"""
+    INSERT INTO telemetry_daily (organization_id, day, series_id, facts, emission_rate_id, {_NAMES}, price_books)
+    SELECT $1, r.* FROM ({_DAYS_BOOKED}) r
+    """,
     f"DELETE FROM telemetry_broad WHERE organization_id = $1 AND grain = {_QUARTER} AND starts >= $2 AND starts < $3",
     f"""
     INSERT INTO telemetry_broad (organization_id, grain, starts, series_id, facts, emission_rate_id, {_NAMES})

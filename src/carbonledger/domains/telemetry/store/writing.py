@@ -21,8 +21,14 @@ from carbonledger.domains.telemetry.types import SeriesKey
 from carbonledger.infra import db
 
 # Rows are copied in the order of their ids, and an empty table gives back what was copied into it in that order: so they are inserted, and
-# locked, by id. That the database orders them once more would cost it a twentieth of an event's time.
-_STAGING: Final = f"CREATE TEMP TABLE IF NOT EXISTS telemetry_staging ({packing.COLUMNS}) ON COMMIT DELETE ROWS"
+# locked, by id. That the database orders them once more would cost it a twentieth of an event's time. The commit empties it where it is;
+# to truncate it is to make its files and the plans that read it anew, which only the second batch of a transaction has to.
+# house: allow tenant-query - what a transaction stages is its own
+_STAGING: Final = f"""
+CREATE TEMP TABLE IF NOT EXISTS telemetry_staging ({packing.COLUMNS}) ON COMMIT DELETE ROWS;
+SELECT FROM telemetry_staging LIMIT 1
+"""
+_EMPTY: Final = "SELECT 0"  # what the database says of it
 # Costs come as whole 10^-12 USD: a decimal for each event would take longer to write and to read than all its other columns together.
 _INSERT: Final = """
 INSERT INTO telemetry_events (
@@ -48,26 +54,31 @@ WHERE NOT EXISTS (SELECT FROM fresh WHERE fresh.organization_id = $1 AND fresh.i
 _MANY: Final = 500  # rows from which on it pays to try without looking for each
 _NAMES: Final = ", ".join(Sums._fields)
 _ADDED: Final = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in Sums._fields)
+# Hours and days count what is added to them, be it nothing: what was made of their events is good for one number (``core.tallying``).
+_COUNTED: Final = f"{_ADDED}, changes = r.changes + 1"
 _AMOUNTS: Final = ("quantity", "cost_amount", "reported_usd")
 _SUM_TYPES: Final = ", ".join(
-    f"${place}::{'numeric' if name in _AMOUNTS else 'bigint'}[]" for place, name in enumerate(Sums._fields, start=6)
+    f"${place}::{'numeric' if name in _AMOUNTS else 'bigint'}[]" for place, name in enumerate(Sums._fields, start=7)
 )
 _SUMMED: Final = ", ".join(f"sum(c.{name}){'' if name in _AMOUNTS else '::bigint'}" for name in Sums._fields)
+_BOOKS: Final = "coalesce(array_agg(DISTINCT c.price_book_id) FILTER (WHERE c.price_book_id <> 0), '{}')"
+_BOTH: Final = "ARRAY(SELECT DISTINCT b FROM unnest(r.price_books || excluded.price_books) AS b ORDER BY b)"
+_BOOKED: Final = f"price_books = CASE WHEN r.price_books @> excluded.price_books THEN r.price_books ELSE {_BOTH} END"
 # Each INSERT waits for the one before it by asking for its rows, so that all transactions lock hours, days and broad rows in this order.
 _ADD: Final = f"""
 WITH changes AS MATERIALIZED (
-    SELECT * FROM unnest($2::timestamptz[], $3::bigint[], $4::integer[], $5::integer[], {_SUM_TYPES})
-        AS c (quarter, series_id, facts, emission_rate_id, {_NAMES})
+    SELECT * FROM unnest($2::timestamptz[], $3::bigint[], $4::integer[], $5::integer[], $6::smallint[], {_SUM_TYPES})
+        AS c (quarter, series_id, facts, emission_rate_id, price_book_id, {_NAMES})
 ), hours AS (
     INSERT INTO telemetry_hourly AS r (organization_id, hour, series_id, facts, emission_rate_id, {_NAMES})
     SELECT $1, date_trunc('hour', c.quarter, 'UTC'), c.series_id, c.facts, c.emission_rate_id, {_SUMMED}
     FROM changes c GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
-    ON CONFLICT (organization_id, hour, series_id, facts, emission_rate_id) DO UPDATE SET {_ADDED} RETURNING 1
+    ON CONFLICT (organization_id, hour, series_id, facts, emission_rate_id) DO UPDATE SET {_COUNTED} RETURNING 1
 ), days AS (
-    INSERT INTO telemetry_daily AS r (organization_id, day, series_id, facts, emission_rate_id, {_NAMES})
-    SELECT $1, (c.quarter AT TIME ZONE 'UTC')::date, c.series_id, c.facts, c.emission_rate_id, {_SUMMED}
+    INSERT INTO telemetry_daily AS r (organization_id, day, series_id, facts, emission_rate_id, {_NAMES}, price_books)
+    SELECT $1, (c.quarter AT TIME ZONE 'UTC')::date, c.series_id, c.facts, c.emission_rate_id, {_SUMMED}, {_BOOKS}
     FROM changes c WHERE (SELECT count(*) FROM hours) >= 0 GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5
-    ON CONFLICT (organization_id, day, series_id, facts, emission_rate_id) DO UPDATE SET {_ADDED} RETURNING 1
+    ON CONFLICT (organization_id, day, series_id, facts, emission_rate_id) DO UPDATE SET {_COUNTED}, {_BOOKED} RETURNING 1
 )
 INSERT INTO telemetry_broad AS r (organization_id, grain, starts, series_id, facts, emission_rate_id, {_NAMES})
 SELECT $1, g.grain, date_bin(g.step, c.quarter, g.origin), coalesce(s.broad_id, s.id), c.facts, c.emission_rate_id, {_SUMMED}
@@ -96,12 +107,12 @@ async def insert_events(
 
     The roll-ups are not changed yet (``add``).
     """
-    await uow.conn.execute(_STAGING)
+    if await uow.conn.execute(_STAGING) != _EMPTY:
+        await uow.conn.execute("TRUNCATE telemetry_staging")
     await uow.conn.copy_to_table("telemetry_staging", source=rows, format="binary")
     arguments = (organization_id, price_book_id, at)
     is_new = count >= _MANY and await _inserted_as_new(uow, arguments)
     known = None if is_new else await uow.conn.fetchval(_INSERT_NEW, *arguments)
-    await uow.conn.execute("TRUNCATE telemetry_staging")
     return known or []
 
 
