@@ -146,9 +146,9 @@ def test_a_killed_import_goes_on_where_it_was(ledger: Ledger, peer: peers.Peer, 
     peer.answered = hold
     command = "import typer; from carbonledger_client import cli; app = typer.Typer(); app.command()(cli.import_file); app()"
     child = subprocess.Popen([sys.executable, "-c", command, "csv", str(file), *MAP], env=os.environ)
-    assert first_done.wait(30)
+    assert first_done.wait(until.DEADLINE_S)
     child.send_signal(signal.SIGKILL)
-    child.wait(30)
+    child.wait(until.DEADLINE_S)
     release.set()
     peer.answered = lambda _: None
     resumed = ledger("import", "csv", file, *MAP, "--json")
@@ -316,10 +316,10 @@ def test_a_large_file_takes_no_more_memory_than_a_small_one(ledger: Ledger, peer
 
 
 def test_an_interruption_by_hand_says_how_to_go_on(ledger: Ledger, peer: peers.Peer, tmp_path: Path) -> None:
-    file, sent, release = many(tmp_path, 15_000), threading.Event(), threading.Event()
+    file, sent, release = many(tmp_path, 25_000), threading.Event(), threading.Event()
 
     def hold(number: int) -> None:
-        if number == 2:
+        if number == 2:  # of three: the third waits for an answer
             sent.set()
             release.wait(until.DEADLINE_S)
 
