@@ -216,7 +216,7 @@ async def test_nobody_deletes_what_was_issued_not_even_the_owner(
             "TRUNCATE invoices CASCADE",
             "TRUNCATE invoice_lines CASCADE",
             "TRUNCATE invoice_series CASCADE",
-            "UPDATE invoices SET number = 'INV-X'",
+            "UPDATE invoices SET number = 'INV-X' WHERE state = 'issued'",  # a draft of another test has no number, which a check says
             "DELETE FROM invoice_series",
             "UPDATE invoice_series SET issued = 0",
             "UPDATE invoice_series SET prefix = 'X' || prefix",

@@ -66,6 +66,15 @@ async def test_of_which_nothing_is_due_is_not_asked_again(desk: Desk) -> None:
     assert await desk.see(billing.next_billable_at, until=at("2026-12-01")) == at("2026-06-15")
 
 
+async def test_money_that_fails_or_comes_makes_nothing_due(desk: Desk) -> None:
+    made = await desk.begin()
+    assert len(await desk.bill()) == 1
+    for failed in (True, False):  # as a bill run does that pays with what an account has left
+        await desk.do(service.record_payment, subscription_id=made.subscription.id, failed=failed)
+        assert await desk.see(billing.accounts_due, until=desk.now, limit=10) == ()
+    assert await desk.actions(made.subscription.id) == [("created", "06-01"), ("past_due", "06-01"), ("settled", "06-01")]
+
+
 async def test_what_begins_between_the_two_steps_of_a_run_stays_to_be_billed(desk: Desk) -> None:
     await desk.begin()
     async with desk.database.transaction(desk.organization_id) as uow:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.catalog.types import PlanVersion, overridden
 from carbonledger.domains.subscriptions.core import cycles, eras, standing, story
-from carbonledger.domains.subscriptions.types import BILLED, Cycle, Fact, Subscription, View
+from carbonledger.domains.subscriptions.types import BILLED, Cycle, Fact, FactKind, Subscription, View
 from carbonledger.kernel.period import Period
 
 RENEWED = "renewed"
+# That money came or failed to come makes nothing due: a bill run that settles what is past due has not left anything to bill.
+_OF_PAYMENT: Final = frozenset({FactKind.PAST_DUE, FactKind.SETTLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,7 @@ def recorded(subscription: Subscription, new: Sequence[Fact], versions: Mapping[
     """Return the subscription with ``new`` facts, recorded at ``now``, and what is kept beside them."""
     facts = (*subscription.facts, *new)
     after = replace(subscription, facts=facts, updated_at=now)
-    at_once = bool(new) and any(fact.effective_at <= now for fact in new)
+    at_once = any(fact.effective_at <= now and fact.kind not in _OF_PAYMENT for fact in new)
     waits = subscription.billable_at if subscription.billable_at is not None and subscription.billable_at <= now else None
     return _kept(after, versions, now=now, billable=(waits, now if at_once else None))
 
