@@ -19,6 +19,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from carbonledger.kernel import errors, instant
@@ -43,8 +44,10 @@ class CalendarUnit(enum.Enum):
     YEAR = "year"
 
 
-_DAYS = {CalendarUnit.DAY: 1, CalendarUnit.WEEK: 7}
-_MONTHS = {CalendarUnit.MONTH: 1, CalendarUnit.QUARTER: 3, CalendarUnit.HALF_YEAR: 6, CalendarUnit.YEAR: 12}
+DAYS: Final = {CalendarUnit.DAY: 1, CalendarUnit.WEEK: 7}
+"""How many days the units are that are a number of days."""
+MONTHS: Final = {CalendarUnit.MONTH: 1, CalendarUnit.QUARTER: 3, CalendarUnit.HALF_YEAR: 6, CalendarUnit.YEAR: 12}
+"""How many months the units are that are a number of months."""
 # Beginnings looked at, in units from the one that the local date names. That one is already over where clocks were set back over
 # its end, and a skipped day begins when the next does; further than this no zone strays.
 _AROUND = range(-1, 3)
@@ -104,7 +107,7 @@ def calendar_period(at: datetime, unit: CalendarUnit, zone: ZoneInfo) -> Period:
     at = instant.utc(at)  # elsewhere adding an hour would move the clock's hands, not time
     if unit is CalendarUnit.HOUR:
         return Period(*_hour(at, zone))
-    bounds = _bounds(_first_day(zones.local_date(at, zone), unit), unit, zone)
+    bounds = _bounds(first_day(zones.local_date(at, zone), unit), unit, zone)
     position = bisect.bisect_right(bounds, at)
     return Period(bounds[position - 1], bounds[position])
 
@@ -119,7 +122,7 @@ def calendar_ends(at: datetime, unit: CalendarUnit, zone: ZoneInfo) -> Iterator[
         while True:
             _, at = _hour(at, zone)
             yield at
-    first = _first_day(zones.local_date(at, zone), unit)
+    first = first_day(zones.local_date(at, zone), unit)
     for count in itertools.count(_AROUND.start):
         end = zones.midnight(_advanced(first, unit, count), zone)
         if end > at:
@@ -132,13 +135,13 @@ def _bounds(first: date, unit: CalendarUnit, zone: ZoneInfo) -> tuple[datetime, 
     return tuple(sorted({zones.midnight(_advanced(first, unit, count), zone) for count in _AROUND}))
 
 
-def _first_day(day: date, unit: CalendarUnit) -> date:
-    """Return the first day of the ``unit`` that ``day`` is in."""
+def first_day(day: date, unit: CalendarUnit) -> date:
+    """Return the first day of the ``unit`` (a day or longer) that ``day`` is in."""
     if unit is CalendarUnit.DAY:
         return day
     if unit is CalendarUnit.WEEK:
         return day - timedelta(days=day.weekday())
-    months = _MONTHS[unit]
+    months = MONTHS[unit]
     return date(day.year, (day.month - 1) // months * months + 1, 1)
 
 
@@ -198,9 +201,9 @@ def anchored_period(anchor: date, interval: Interval, n: int, zone: ZoneInfo) ->
 
 
 def _advanced(day: date, unit: CalendarUnit, count: int) -> date:
-    if unit in _DAYS:
-        return day + timedelta(days=_DAYS[unit] * count)
-    year, month = divmod(day.year * 12 + day.month - 1 + _MONTHS[unit] * count, 12)
+    if unit in DAYS:
+        return day + timedelta(days=DAYS[unit] * count)
+    year, month = divmod(day.year * 12 + day.month - 1 + MONTHS[unit] * count, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 

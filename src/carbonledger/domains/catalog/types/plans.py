@@ -29,6 +29,8 @@ DISCOUNTS_MAX: Final = 10
 TAX_RATES_MAX: Final = 5  # of one charge
 TRIAL_MAX_DAYS: Final = 730
 INTERVAL_COUNT_MAX: Final = 36  # of years: longer than anybody agrees on a price
+INTERVAL_MAX_DAYS: Final = INTERVAL_COUNT_MAX * 366
+"""No interval has more. No part of a period is as few seconds, so a part of more is told in seconds."""
 NONE: Final = Decimal(0)
 
 

@@ -22,7 +22,6 @@ from carbonledger.kernel import decimals
 from carbonledger.kernel import zone as zones
 from carbonledger.kernel.money import Money
 
-_DAYS_MAX: Final = plans.INTERVAL_COUNT_MAX * 366  # the longest period; none is as few seconds
 TIERS_MAX: Final = 6  # under a line; the attached file has all of them
 _VAT: Final = frozenset({"eu_vat", "gb_vat", "ch_vat", "no_vat"})
 _UNSEEN: Final = "\u25af"  # a character that the page's fonts do not have; the attached file has it
@@ -149,7 +148,7 @@ def _parts(words: Words, line: Line) -> Iterable[str]:
     kept, of_period = line.explained.rated, days.part(line)
     if of_period is not None:
         part, whole = (spoken.number(words, Decimal(count)) for count in of_period)
-        yield (words.days if of_period[1] <= _DAYS_MAX else words.seconds).format(part=part, whole=whole)
+        yield (words.days if of_period[1] <= plans.INTERVAL_MAX_DAYS else words.seconds).format(part=part, whole=whole)
     rated = kept.get("rated")
     if rated is not None and rated["billable"] != rated["quantity"] and not _is_flat(kept):
         yield words.left.format(left=spoken.number(words, Decimal(rated["billable"])))

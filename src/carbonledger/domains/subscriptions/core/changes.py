@@ -15,6 +15,7 @@ from carbonledger.domains.catalog.types import ChangePolicy, PlanVersion
 from carbonledger.domains.catalog.types.charges import Flat
 from carbonledger.domains.subscriptions.types import Direction, When
 from carbonledger.kernel import decimals
+from carbonledger.kernel import period as periods
 from carbonledger.kernel.period import CalendarUnit, Interval
 
 # Of 400 years of the Gregorian calendar, which repeats after them: 146,097 days and 4,800 months.
@@ -25,7 +26,6 @@ _PER_400_YEARS: Final = {
     CalendarUnit.HALF_YEAR: 800,
     CalendarUnit.YEAR: 400,
 }
-_DAYS: Final = {CalendarUnit.DAY: 1, CalendarUnit.WEEK: 7}
 _WHEN: Final = {ChangePolicy.NOW: When.NOW, ChangePolicy.RENEWAL: When.RENEWAL}
 # Four weeks are shorter than a month and thirty days may be either: so close, lengths count as equal.
 _SAME_LENGTH_DAYS: Final = 3
@@ -43,8 +43,8 @@ def flat_price(version: PlanVersion, quantity: int) -> Decimal:
 
 def length_days(interval: Interval) -> Decimal:
     """Return the mean length of an interval in days, to a thousandth."""
-    if interval.unit in _DAYS:
-        return Decimal(_DAYS[interval.unit] * interval.count)
+    if interval.unit in periods.DAYS:
+        return Decimal(periods.DAYS[interval.unit] * interval.count)
     whole = Decimal(_PER_400_YEARS[interval.unit])
     days = Decimal(_DAYS_OF_400_YEARS * interval.count)
     return decimals.quotient(days, Decimal(1), whole, places=3, mode=decimals.Rounding.HALF_UP)

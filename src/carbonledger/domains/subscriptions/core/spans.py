@@ -17,8 +17,6 @@ from carbonledger.kernel import period as periods
 from carbonledger.kernel import zone as zones
 from carbonledger.kernel.period import CalendarUnit, Interval
 
-_DAYS = {CalendarUnit.DAY: 1, CalendarUnit.WEEK: 7}
-_MONTHS = {CalendarUnit.MONTH: 1, CalendarUnit.QUARTER: 3, CalendarUnit.HALF_YEAR: 6, CalendarUnit.YEAR: 12}
 _LEAP_YEARS = 4
 ROUND = 2
 """Cycles looked at before the one that dates alone point to: offsets and clamping move a bound by a day at most, a zone by one more."""
@@ -113,7 +111,7 @@ def series_of(version: PlanVersion, day: date, anchor: date | None) -> Series:
     """Return the series whose first cycle holds ``day``; ``anchor`` is another day to count from (anniversary only)."""
     unit, step = steps(version.interval)
     if version.anchor is AnchorKind.CALENDAR:
-        return Series(_calendar_first(day, version.interval.unit), unit, 0, step)
+        return Series(periods.first_day(day, version.interval.unit), unit, 0, step)
     if anchor is None or anchor == day:
         return Series(day, unit, 0, step)
     rooted = _rooted(anchor, day, unit, step)
@@ -126,18 +124,9 @@ def series_of(version: PlanVersion, day: date, anchor: date | None) -> Series:
 
 def steps(interval: Interval) -> tuple[CalendarUnit, int]:
     """Return an interval as days or months, and how many."""
-    if interval.unit in _DAYS:
-        return CalendarUnit.DAY, _DAYS[interval.unit] * interval.count
-    return CalendarUnit.MONTH, _MONTHS[interval.unit] * interval.count
-
-
-def _calendar_first(day: date, unit: CalendarUnit) -> date:
-    if unit is CalendarUnit.WEEK:
-        return day - timedelta(days=day.weekday())
-    if unit is CalendarUnit.DAY:
-        return day
-    months = _MONTHS[unit]
-    return date(day.year, (day.month - 1) // months * months + 1, 1)
+    if interval.unit in periods.DAYS:
+        return CalendarUnit.DAY, periods.DAYS[interval.unit] * interval.count
+    return CalendarUnit.MONTH, periods.MONTHS[interval.unit] * interval.count
 
 
 def _rooted(anchor: date, day: date, unit: CalendarUnit, step: int) -> date:

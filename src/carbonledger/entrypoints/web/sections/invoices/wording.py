@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from carbonledger.domains.accounts.types import Locale, TaxTreatment
+from carbonledger.domains.catalog.types import plans
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.failures import Step
 from carbonledger.domains.invoices.types.invoices import Invoice, LineKind, Origin, Payment, State
@@ -185,7 +186,5 @@ def part(numerator: int, denominator: int) -> str:
     """Return which part of its period is charged: none where it is all of it, and days where there are few enough of them to be days."""
     if numerator == denominator:
         return ""
-    return f"{humane.grouped(str(numerator))} of {humane.grouped(str(denominator))} {'days' if denominator <= _DAYS_MAX else 'seconds'}"
-
-
-_DAYS_MAX: Final = 36 * 366  # the longest interval of a plan; no period is as few seconds
+    unit = "days" if denominator <= plans.INTERVAL_MAX_DAYS else "seconds"
+    return f"{humane.grouped(str(numerator))} of {humane.grouped(str(denominator))} {unit}"
