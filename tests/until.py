@@ -26,9 +26,9 @@ async def comes(condition: Callable[[], Awaitable[bool]], *, deadline_s: float =
         await asyncio.sleep(_LOOK_S)  # house: allow sleep-in-test - this is the wait for the condition
 
 
-def holds_now(condition: Callable[[], bool], *, deadline_s: float = DEADLINE_S) -> None:
-    """The same without an event loop."""
+def holds_now(condition: Callable[[], bool], *, deadline_s: float = DEADLINE_S, told: Callable[[], object] = str) -> None:
+    """The same without an event loop; ``told`` gives what a failure shows, such as the log of what was waited for."""
     end = time.monotonic() + deadline_s
     while not condition():
-        assert time.monotonic() < end, f"not within {deadline_s} s"
+        assert time.monotonic() < end, f"not within {deadline_s} s\n{told()}"
         time.sleep(_LOOK_S)  # house: allow sleep-in-test - this is the wait for the condition

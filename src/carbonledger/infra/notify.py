@@ -69,7 +69,7 @@ class Notifications:
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                 delay_s = _RETRY_FIRST_S if self._heard else min(delay_s * 2, _RETRY_MAX_S)
                 self._tell_lost()
                 _log.warning("notify.lost", error=type(error).__name__, retry_s=delay_s)

@@ -85,6 +85,15 @@ def classify(failure: int | BaseException) -> Outcome:
     return _of_foreign(failure)
 
 
+def is_passing(error: Exception) -> bool:
+    """Say whether the database, which was asked something, may answer again without our doing anything."""
+    # The socket of a server that is being restarted is missing (OSError). asyncpg says InternalClientError of a connection whose end it
+    # has read but not yet understood; an InterfaceError is a connection that is closed or (then a ValueError too) an argument of the
+    # wrong kind, which is our defect and does not pass.
+    is_cut = isinstance(error, OSError | asyncpg.InternalClientError | asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    return is_cut or classify(error) is Outcome.TRANSIENT
+
+
 def _of_foreign(failure: BaseException) -> Outcome:
     if isinstance(failure, httpx2.HTTPStatusError):
         return _of_status(failure.response.status_code)

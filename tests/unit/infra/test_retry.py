@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbonledger.infra import retry
+from carbonledger.infra import db, retry
 from carbonledger.infra.retry import Outcome
 from carbonledger.kernel import errors
 
@@ -223,3 +223,28 @@ def test_the_peers_wish_is_honoured_within_bounds(asked_s: float, least_s: float
 )
 def test_retry_after_is_read(header: str | None, seconds: float | None) -> None:
     assert retry.retry_after(header, now=NOW) == seconds
+
+
+PASSING = [
+    # error, whether the database may answer again by itself
+    (ConnectionRefusedError(), True),
+    (FileNotFoundError(), True),  # the socket of a server that is being started again
+    (TimeoutError(), True),
+    (asyncpg.CannotConnectNowError("the database system is starting up"), True),
+    (asyncpg.AdminShutdownError("terminating connection"), True),
+    (asyncpg.ConnectionDoesNotExistError("connection was closed"), True),
+    (asyncpg.TooManyConnectionsError("sorry"), True),
+    (asyncpg.DeadlockDetectedError("deadlock"), True),
+    (asyncpg.InterfaceError("connection is closed"), True),
+    (asyncpg.InternalClientError("cannot switch to state 15"), True),  # seen of a connection that was just cut
+    (db.DatabaseUnavailable(), True),
+    (asyncpg.DataError("invalid input for query argument $1"), False),  # an InterfaceError and a ValueError: our defect
+    (asyncpg.UndefinedTableError("relation does not exist"), False),
+    (asyncpg.InsufficientPrivilegeError("permission denied"), False),
+    (KeyError("x"), False),
+]
+
+
+@pytest.mark.parametrize("error,passes", PASSING)
+def test_only_what_passes_by_itself_is_waited_out(error: Exception, passes: bool) -> None:
+    assert retry.is_passing(error) is passes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -12,14 +12,17 @@ DRAIN_S = 30  # what is in flight at SIGTERM has this long; the longest statemen
 KEEP_ALIVE_S = 65  # longer than the idle time of common load balancers (60 s), so that they close first
 
 
-def config(app: Any, **settings: Any) -> uvicorn.Config:  # noqa: ANN401 - any ASGI application: the benchmark serves a bare one too
-    """Return the configuration of a server for ``app``; ``settings`` are further ones of uvicorn's, such as ``host``."""
+def config(app: Any, *, lifespan: Literal["on", "off"] = "on", **settings: Any) -> uvicorn.Config:  # noqa: ANN401 - any ASGI application
+    """Return the configuration of a server for ``app``; ``settings`` are further ones of uvicorn's, such as ``host``.
+
+    ``lifespan`` is off for who holds ``Application.running`` around the server.
+    """
     return uvicorn.Config(
         app,
         loop="uvloop",
         http=protocol.BoundedProtocol,
         ws="none",
-        lifespan="on",
+        lifespan=lifespan,
         interface="asgi3",
         log_config=None,
         access_log=False,

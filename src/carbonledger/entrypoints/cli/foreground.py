@@ -8,11 +8,14 @@ import os
 import signal
 from collections.abc import Coroutine, Iterator
 
+import asyncpg
 import uvloop
 
 from carbonledger.entrypoints.cli import healing
-from carbonledger.infra import migrations, postgres, reach, server, settings
+from carbonledger.infra import db, migrations, postgres, reach, retry, server, settings
 from carbonledger.infra.observe import logs, tracing
+
+_CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError, TimeoutError)
 
 
 @contextlib.contextmanager
@@ -27,9 +30,17 @@ def observed(configuration: settings.Settings, service: str) -> Iterator[None]:
 
 
 def run(work: Coroutine[None, None, None], lease: postgres.Lease | None) -> None:
-    """Run until the work ends; ``lease`` is of an embedded database that no parent looks after."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(work if lease is None else _heal_beside(work, lease))
+    """Run until the work ends; ``lease`` is of an embedded database that no parent looks after.
+
+    Raises ``DatabaseUnavailable`` where the database went away before the work could stay up without it.
+    """
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work if lease is None else _heal_beside(work, lease))
+    except _CUT as error:
+        if not retry.is_passing(error):
+            raise
+        raise db.DatabaseUnavailable(f"The database went away ({type(error).__name__}). Try again in a few seconds.") from error
 
 
 async def _heal_beside(work: Coroutine[None, None, None], lease: postgres.Lease) -> None:

@@ -46,7 +46,10 @@ async def _serve(configuration: settings.Settings, addresses: reach.Addresses, s
     registry.load()
     async with bootstrap.build(configuration, addresses, application="carbonledger-api") as services:
         collector.settle()
-        await _Server(asgi_server.config(asgi.create_app(services))).serve(sockets=[sock])
+        app = asgi.create_app(services)
+        # Not left to uvicorn's lifespan: whatever keeps an application from starting, it ends the process with code 3, and ours says more.
+        async with app.running():
+            await _Server(asgi_server.config(app, lifespan="off")).serve(sockets=[sock])
 
 
 class _Server(uvicorn.Server):

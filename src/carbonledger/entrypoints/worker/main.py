@@ -28,7 +28,7 @@ from carbonledger import bootstrap
 from carbonledger.entrypoints.shared import collector
 from carbonledger.entrypoints.worker import registry as registries
 from carbonledger.entrypoints.worker import runner, schedules
-from carbonledger.infra import clock, migrations, queue, reach, settings
+from carbonledger.infra import clock, migrations, queue, reach, retry, settings
 from carbonledger.infra.observe import logs, tracing
 from carbonledger.infra.queue import engine, pgq, workers
 from carbonledger.infra.queue import metrics as queue_metrics
@@ -147,7 +147,7 @@ async def _try(write: Callable[[], Awaitable[None]]) -> None:
     try:
         await write()
     except Exception as error:
-        if not engine.is_passing(error):
+        if not retry.is_passing(error):
             raise
         _log.warning("worker.unreported", error=type(error).__name__)
 

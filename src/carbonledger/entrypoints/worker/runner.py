@@ -29,7 +29,7 @@ from carbonledger import bootstrap
 from carbonledger.domains.identity.service import organizations
 from carbonledger.infra import clock, db, outbox, retry
 from carbonledger.infra.observe import logs, tracing
-from carbonledger.infra.queue import attempts, engine, failures, jobs, metrics, registry, types, work
+from carbonledger.infra.queue import attempts, failures, jobs, metrics, registry, types, work
 from carbonledger.kernel.actor import Role
 
 _log = structlog.get_logger(__name__)
@@ -204,7 +204,7 @@ async def _insist(write: Callable[[], Awaitable[T]]) -> T:
         try:
             return await write()
         except Exception as error:
-            if not engine.is_passing(error):
+            if not retry.is_passing(error):
                 raise
             _log.warning("job.unwritten", error=type(error).__name__, retry_s=pause_s)
         await asyncio.sleep(pause_s)

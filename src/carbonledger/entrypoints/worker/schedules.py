@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import structlog
 
 from carbonledger.domains.identity.service import house
-from carbonledger.infra import db
-from carbonledger.infra.queue import engine, registry, schedules
+from carbonledger.infra import db, retry
+from carbonledger.infra.queue import registry, schedules
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class Scheduler:
                     is_declared = True
                 wait_s = min(await self.fire(), self.poll_s)
             except Exception as error:
-                if not engine.is_passing(error):
+                if not retry.is_passing(error):
                     raise
                 _log.warning("schedules.unreachable", error=type(error).__name__, retry_s=wait_s)
             with contextlib.suppress(TimeoutError):

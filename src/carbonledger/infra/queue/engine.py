@@ -18,7 +18,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import structlog
 from pgqueuer.domain import models
 from pgqueuer.domain import types as pgq_types
@@ -95,7 +94,7 @@ class Engine:
             try:
                 wait_s = await self._pick()
             except Exception as error:
-                if not is_passing(error):
+                if not retry.is_passing(error):
                     raise
                 _log.warning("queue.unreachable", error=type(error).__name__, retry_s=pause_s)
                 wait_s = pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads workers, keeps no secret
@@ -193,15 +192,6 @@ def read_ticket(entry: models.Job) -> attempts.Ticket:
         traceparent=payload.traceparent,
         entry=entry,
     )
-
-
-def is_passing(error: Exception) -> bool:
-    """Say whether the database, which was asked something, may answer again without our doing anything."""
-    # The socket of a server that is being restarted is missing (OSError). asyncpg says InternalClientError of a connection whose end it
-    # has read but not yet understood; an InterfaceError is a connection that is closed or (then a ValueError too) an argument of the
-    # wrong kind, which is our defect and does not pass.
-    is_cut = isinstance(error, OSError | asyncpg.InternalClientError | asyncpg.InterfaceError) and not isinstance(error, ValueError)
-    return is_cut or retry.classify(error) is retry.Outcome.TRANSIENT
 
 
 async def _either(event: asyncio.Event, timeout_s: float) -> None:

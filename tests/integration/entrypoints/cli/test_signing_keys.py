@@ -30,7 +30,7 @@ def test_keys_are_replaced_and_revoked_while_serving_and_the_log_is_audited(home
         rotated = installation.run(home, "signing-key", "rotate", "receipts")
         assert rotated.returncode == 0, rotated.stderr
         old, *_ = [key["kid"] for key in keys(home) if key["purpose"] == "receipts"]
-        until.holds_now(lambda: running.request("GET", "/v1/public/log/proof?index=2")[0] == 200)
+        until.holds_now(lambda: running.request("GET", "/v1/public/log/proof?index=2")[0] == 200, told=lambda: running.told)
         assert len(keys(home)) == 3
 
         def audit() -> tuple[int, dict[str, Any]]:
@@ -44,7 +44,7 @@ def test_keys_are_replaced_and_revoked_while_serving_and_the_log_is_audited(home
         current = next(key["kid"] for key in keys(home) if key["purpose"] == "log")
         revoked = installation.run(home, "signing-key", "revoke", current, "--reason", "compromised")
         assert revoked.returncode == 0, revoked.stderr
-        until.holds_now(lambda: audit()[1]["size"] == 5)
+        until.holds_now(lambda: audit()[1]["size"] == 5, told=lambda: (audit(), running.told))
         code, found = audit()
         assert (code, found["audited_before"], found["findings"]) == (0, 5, [])
         again = installation.run(home, "signing-key", "revoke", current, "--reason", "compromised")
