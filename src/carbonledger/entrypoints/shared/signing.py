@@ -13,7 +13,7 @@ from carbonledger.domains.receipts.service import keys, signing
 from carbonledger.domains.receipts.types import keys as types
 from carbonledger.domains.vault import types as vault_types
 from carbonledger.infra import crypto, db
-from carbonledger.kernel import actor
+from carbonledger.kernel import actor, errors
 from carbonledger_proof import keys as proof_keys
 
 
@@ -39,9 +39,15 @@ async def open_current(
         present = await signing.present(uow)
     if len(present) < len(proof_keys.Purpose):
         present = await _made(database, at=at, sealer=sealer, is_outside=outside is not None, address=address)
-    for key in present:
-        if signing.opened(database.remembered, key) is None:
-            await _open(database, key, at=at, sealer=sealer, outside=outside)
+    while closed := [key for key in present if signing.opened(database.remembered, key) is None]:
+        try:
+            await _open(database, closed[0], at=at, sealer=sealer, outside=outside)
+        except errors.Fault:
+            async with database.transaction(read_only=True) as uow:
+                present = await signing.present(uow)
+            if closed[0].kid in {key.kid for key in present}:
+                raise
+            # Another has followed it meanwhile, and its private part was destroyed: that one is to be opened instead.
 
 
 async def _made(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from carbonledger.domains.receipts.service import keys, log, signing
 from carbonledger.domains.receipts.types import keys as types
+from carbonledger.domains.vault import types as vault
 from carbonledger.infra import clock, crypto, db
 from carbonledger.kernel import actor
 from carbonledger_proof import audit, canonical, errors, leaves, signature
@@ -95,6 +97,27 @@ async def test_a_process_that_did_not_make_a_key_opens_it_before_it_signs(kit: l
         async with other.transaction(kit.house_id) as uow:
             opened = await uow.conn.fetchval("SELECT count(*) FROM events WHERE action = 'secret.opened'")
         assert opened == 2, "each opening is in the trail"
+    finally:
+        await other.close()
+
+
+@pytest.mark.parametrize("purpose", [LOG, RECEIPTS])
+async def test_a_key_that_is_replaced_while_a_process_opens_it_is_left_for_the_one_that_follows(
+    kit: logs.Kit, fresh_database: conftest.TestDatabase, monkeypatch: pytest.MonkeyPatch, purpose: proof_keys.Purpose
+) -> None:
+    await kit.ready()
+    locate, followed = signing.locate, list[types.SigningKey]()
+
+    async def overtaken(uow: db.UnitOfWork, **given: Any) -> vault.Located:
+        if given["key"].key.purpose is purpose and not followed:
+            followed.append(await rotate(kit, purpose))
+        return await locate(uow, **given)
+
+    monkeypatch.setattr(signing, "locate", overtaken)
+    other = await db.connect(fresh_database.app, size=2, application="another process")
+    try:
+        await replace(kit, database=other).ready()
+        assert [(await current(replace(kit, database=other), purpose)).key.kid] == [key.kid for key in followed]
     finally:
         await other.close()
 
