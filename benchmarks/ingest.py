@@ -10,6 +10,10 @@ over files of the log that are there already, as on a server that has been runni
 write it, and who came second would be spared it by the checkpoint between. COPY is given the rows in the order in which they were sent, not
 in that in which the ledger laid them down (``--order ledger``): that is by partition and id, and to bring rows into it is work that COPY
 does not do.
+
+Each body is of one hour, and hours pass as they do where usage is read or sent while it happens: sixty days from the first event to the
+last. ``--hours scattered`` sends an hour before the last one each time, and from 14.4 million events on goes round again, so that every
+body adds to an hour far from what is in memory.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from concurrent import futures
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import asyncpg
 import orjson
@@ -56,6 +60,7 @@ MODELS = (
 )
 DAYS = 60
 _RUN, _HOUR = "~~~~~~~~", "2099-01-01T00"  # places that every body fills anew
+HOURS: Final = ("passing", "scattered")
 _ACCEPTED = re.compile(rb'\{"accepted":(\d+),')
 TURN, IN_TURNS = 50, 100  # batches
 ORDERS = {"sent": "ORDER BY idempotency_key", "ledger": ""}
@@ -103,10 +108,16 @@ def filled(body: bytes, number: int, hour: datetime) -> bytes:
 # --- the loading process: threads that block, so that it takes as little as it can of the processors it shares with what is measured
 
 
-def load(ports: list[int], token: str, first: int, batches: int) -> dict[str, float]:
+def hours_ago(number: int, *, of: int) -> int:
+    """Return how long ago the events of a body are: the first of ``of`` bodies sixty days, the last none; scattered if ``of`` is 0."""
+    return DAYS * 24 - 1 - number * DAYS * 24 // of if of else number % (DAYS * 24)
+
+
+def load(ports: list[int], token: str, first: int, batches: int, *, of: int) -> dict[str, float]:
     """Send so many bodies over a few connections, dealt out to the API processes in turn as a balancer does.
 
-    Returns seconds, CPU seconds, and how many events were accepted.
+    ``of``: how many there are in all, whose hours pass; 0: their hours are scattered. Returns seconds, CPU seconds, and how many events
+    were accepted.
     """
     body, numbers = template(), iter(range(first, first + batches))
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
@@ -117,7 +128,7 @@ def load(ports: list[int], token: str, first: int, batches: int) -> dict[str, fl
         accepted = 0
         with socket.create_connection(("127.0.0.1", port)) as sock, sock.makefile("rb") as answers:
             for number in numbers:
-                raw = filled(body, number, now - timedelta(hours=number % (DAYS * 24)))
+                raw = filled(body, number, now - timedelta(hours=hours_ago(number, of=of)))
                 sock.sendall(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode())
                 sock.sendall(raw)
                 accepted += _accepted(answers)
@@ -184,10 +195,12 @@ def cpu_s(found: Iterable[psutil.Process]) -> float:
     return sum(times)
 
 
-def loaded(ports: list[int], token: str, first: int, batches: int, *, apis: list[psutil.Process], database: psutil.Process) -> Stretch:
+def loaded(
+    ports: list[int], token: str, first: int, batches: int, *, of: int, apis: list[psutil.Process], database: psutil.Process
+) -> Stretch:
     """Return what a stretch took, loaded by a process of its own."""
     before = cpu_s(apis), cpu_s([database])
-    command = [sys.executable, "-m", "benchmarks.ingest", "load", "--first", str(first), "--batches", str(batches)]
+    command = [sys.executable, "-m", "benchmarks.ingest", "load", "--first", str(first), "--batches", str(batches), "--of", str(of)]
     command += [part for port in ports for part in ("--port", str(port))]
     done = subprocess.run(command, input=token, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -267,7 +280,7 @@ def processes(command: list[str], listeners: list[socket.socket], log: Path, **o
                 child.terminate()
 
 
-def main(rows: int, count: int, order: str) -> None:
+def main(rows: int, count: int, *, order: str, hours: str) -> None:
     token = "cl_live_" + secrets.token_hex(24)
     with tempfile.TemporaryDirectory(prefix="carbonledger-bench-") as name:
         os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
@@ -290,20 +303,21 @@ def main(rows: int, count: int, order: str) -> None:
                 for port, api in zip(ports, apis, strict=True):
                     wait_until_it_answers(port, api, log)
                 dsn = lease.dsn(role="superuser", database="carbonledger")
-                report(ports, token, rows=rows, apis=apis, dsn=dsn, folder=folder, order=order)
+                report(ports, token, rows=rows, apis=apis, dsn=dsn, folder=folder, order=order, hours=hours)
 
 
-def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path, order: str) -> None:
-    print(f"{os.cpu_count()} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events", flush=True)
+def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path, order: str, hours: str) -> None:
+    cores, of = os.cpu_count(), rows // BATCH if hours == "passing" else 0
+    print(f"{cores} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events, hours {hours}", flush=True)
     database = psutil.Process(_postmaster(folder))
-    loaded(ports, token, 10_000_000, 8, apis=apis, database=database)  # warm
+    loaded(ports, token, 10_000_000, 8, of=0, apis=apis, database=database)  # warm
     for api in apis:
         print(f"memory at the start {memory_mb(api)}")
     asyncio.run(prepare(dsn))
     found: list[Stretch] = []
     plain: list[Copied] = []
     for first, count in stretches(rows // BATCH):
-        found.append(loaded(ports, token, first, count, apis=apis, database=database))
+        found.append(loaded(ports, token, first, count, of=of, apis=apis, database=database))
         print(f"after {(first + count) * BATCH:12,} rows: {found[-1]}", flush=True)
         if first < IN_TURNS:
             plain.append(asyncio.run(copied(dsn, first, count, folder, order)))
@@ -348,14 +362,16 @@ if __name__ == "__main__":
     parser.add_argument(
         "--order", choices=[*ORDERS], default="sent", help="rows for COPY as they were sent, or as the ledger's files have them"
     )
+    parser.add_argument("--hours", choices=HOURS, default="passing", help="hours of the bodies pass, or lie anywhere in sixty days")
     parser.add_argument("--port", type=int, action="append")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--batches", type=int, default=1)
+    parser.add_argument("--of", type=int, default=0)
     parser.add_argument("--rows-from", type=Path)
     given = parser.parse_args()
     if given.part == "load":
-        print(json.dumps(load(given.port, sys.stdin.read().strip(), given.first, given.batches)))
+        print(json.dumps(load(given.port, sys.stdin.read().strip(), given.first, given.batches, of=given.of)))
     elif given.part == "copy":
         print(json.dumps(asyncio.run(copy(sys.stdin.read().strip(), given.rows_from))))
     else:
-        main(given.rows, given.processes, given.order)
+        main(given.rows, given.processes, order=given.order, hours=given.hours)
