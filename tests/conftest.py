@@ -164,13 +164,15 @@ END $$
 _TEST_PASSWORD = "for-tests-only"
 
 
-def _base() -> Path:
+def base() -> Path:
+    """Return the folder for what all runs of the tests of this checkout share."""
     name = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
     return Path(tempfile.gettempdir()) / f"carbonledger-test-{getpass.getuser()}-{name}"
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Let one process in at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -180,13 +182,13 @@ def _locked(path: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """Return a running PostgreSQL that all workers share, with the roles that the migrations expect."""
-    base = _base()
+    shared = base()
     with contextlib.ExitStack() as stack:
         url = os.environ.get("CARBONLEDGER_TEST_DATABASE_URL")
         if not url:
             binaries = os.environ.get("CARBONLEDGER_TEST_PG_BIN")
-            data_dir = base / (hashlib.sha256(binaries.encode()).hexdigest()[:8] if binaries else "postgres")
-            base.mkdir(mode=0o711, parents=True, exist_ok=True)
+            data_dir = shared / (hashlib.sha256(binaries.encode()).hexdigest()[:8] if binaries else "postgres")
+            shared.mkdir(mode=0o711, parents=True, exist_ok=True)
             lease = stack.enter_context(
                 postgres.ensure(
                     postgres.ClusterOptions(
@@ -198,7 +200,7 @@ def server() -> Iterator[Server]:
                 )
             )
             url = lease.dsn(role="superuser", database="postgres")
-        with _locked(base / "roles.lock"):
+        with locked(shared / "roles.lock"):
             login = f"LOGIN PASSWORD '{_TEST_PASSWORD}'"
             asyncio.run(
                 _run(
@@ -210,7 +212,7 @@ def server() -> Iterator[Server]:
             )
         running = Server(superuser=url, password=_TEST_PASSWORD)
         # Before any test: whoever migrates the server's first database makes its roles, and only their maker may grant them later.
-        with _locked(base / "template.lock"):
+        with locked(shared / "template.lock"):
             asyncio.run(_make_template(running, _template_name()))
         yield running
 

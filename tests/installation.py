@@ -26,6 +26,7 @@ from typing import IO, Any
 import psutil
 
 from tests import embedded, until, warm
+from tests import prepared as prepare
 
 ROOT = Path(__file__).parents[1]
 COMMAND = ("-P", "-m", "carbonledger.entrypoints.cli.main")
@@ -35,14 +36,16 @@ STOP_DEADLINE_S = 180.0
 
 
 @contextlib.contextmanager
-def new_home(*, user: str | None = None) -> Iterator[Path]:
-    """Give a new data folder, or rather its place, and remove it in the end."""
+def new_home(*, user: str | None = None, prepared: bool = True) -> Iterator[Path]:
+    """Give a data folder and remove it in the end; it has a cluster and a schema if ``prepared`` and not a user's, and no house."""
     base = Path(tempfile.mkdtemp(prefix="carbonledger test "))
     base.chmod(0o755)
     if user is not None:
         account = pwd.getpwnam(user)
         os.chown(base, account.pw_uid, account.pw_gid)
     try:
+        if prepared and user is None:
+            prepare.copy_to(base / "home")
         yield base / "home"
     finally:
         embedded.end(base / "home/postgres")

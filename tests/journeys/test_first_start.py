@@ -20,7 +20,7 @@ KEY = "cl_live_" + "k" * 40
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with installation.new_home() as path:
+    with installation.new_home(prepared=False) as path:
         yield path
 
 

@@ -79,7 +79,7 @@ async def test_a_dump_holds_no_secret_and_no_key_and_restores_on_a_new_machine_w
     for secret in (LLM_KEY, KEY, *key_file.decode().split()[-1:]):
         assert secret.encode() not in readable
 
-    with installation.new_home() as other:
+    with installation.new_home(prepared=False) as other:
         refused = installation.run(other, "db", "restore", str(path))
         assert refused.returncode == 6
         assert f"sealed with the vault keys {fingerprint}, of which {fingerprint} is not here (here: none)" in refused.stderr

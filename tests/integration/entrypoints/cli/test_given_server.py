@@ -38,7 +38,7 @@ async def given(server: conftest.Server) -> AsyncIterator[Given]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    with installation.new_home() as path:
+    with installation.new_home(prepared=False) as path:
         yield path
 
 

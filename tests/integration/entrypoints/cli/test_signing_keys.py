@@ -55,7 +55,7 @@ def test_keys_are_replaced_and_revoked_while_serving_and_the_log_is_audited(home
 
 
 def test_the_log_and_its_keys_come_back_from_a_backup_and_go_on(tmp_path: Path) -> None:
-    with installation.new_home() as home, installation.new_home() as other:
+    with installation.new_home(prepared=False) as home, installation.new_home(prepared=False) as other:
         assert installation.run(home, "signing-key", "rotate", "log").returncode != 0, "there is no installation yet"
         assert installation.run(home, "migrate").returncode == 0
         for purpose in ("log", "receipts"):
