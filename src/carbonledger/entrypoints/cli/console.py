@@ -6,11 +6,13 @@ An error is one sentence and its remedy; a traceback is for those who set CARBON
 
 from __future__ import annotations
 
+import contextlib
 import json as json_text
+import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, TypeGuard
 
 import typer
 
@@ -26,10 +28,35 @@ class Shape(Protocol):
     def model_dump_json(self) -> str: ...
 
 
+class Speak(Protocol):
+    """Prints a line, on stderr if ``err``."""
+
+    def __call__(self, line: str, *, err: bool = False) -> None: ...
+
+
+def _print(line: str, *, err: bool = False) -> None:
+    typer.echo(line, err=err)
+    if not err:
+        sys.stdout.flush()
+
+
+_speak: Speak = _print
+
+
+@contextlib.contextmanager
+def spoken_by(speak: Speak) -> Iterator[None]:
+    """Have another print what is said here until the end: a command that must outlive whoever reads its output."""
+    global _speak  # noqa: PLW0603 - as stdout is the process's own, so is the way to it
+    before, _speak = _speak, speak
+    try:
+        yield
+    finally:
+        _speak = before
+
+
 def say(line: str = "") -> None:
     """Print a line of result or progress."""
-    typer.echo(line)
-    sys.stdout.flush()
+    _speak(line)
 
 
 def step(label: str, text: str) -> None:
@@ -39,7 +66,7 @@ def step(label: str, text: str) -> None:
 
 def warn(text: str) -> None:
     """Print a warning."""
-    typer.echo(typer.style("warning: ", fg="yellow") + text, err=True)
+    _speak(typer.style("warning: ", fg="yellow") + text, err=True)
 
 
 def json(document: Mapping[str, object] | Sequence[object]) -> None:
@@ -53,20 +80,32 @@ def shape(document: Shape) -> None:
 
 
 def fail(error: Exception, *, debug: bool) -> exits.Code:
-    """Print why a command failed and return its exit code."""
+    """Print why a command failed and return its exit code, which is the same where nobody reads."""
+    try:
+        _explain(error, debug=debug)
+    except OSError:  # stderr leads nowhere: what it could not take would be tried again at the exit, and cost the code
+        with open(os.devnull, "wb") as nowhere, contextlib.suppress(OSError):
+            os.dup2(nowhere.fileno(), sys.stderr.fileno())
+    return exits.of(error) if _is_expected(error) else exits.Code.DEFECT
+
+
+def _is_expected(error: Exception) -> TypeGuard[errors.Fault]:
+    return isinstance(error, errors.Fault) and error.kind is not errors.Kind.INTERNAL
+
+
+def _explain(error: Exception, *, debug: bool) -> None:
     if debug:
         typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    if isinstance(error, errors.Fault) and error.kind is not errors.Kind.INTERNAL:
-        said = error.detail or type(error).title()
-        same = [problem.pointer.strip("/") for problem in error.problems if problem.detail == said]
-        _complain(f"{same[0]}: {said}" if same else said)
-        for problem in error.problems:
-            if problem.detail != said:
-                _detail(f"{problem.pointer.strip('/')}: {problem.detail}")
-        return exits.of(error)
-    _complain(f"{type(error).__name__}: {error}")
-    _detail("This is a defect of Carbon Ledger. Set CARBONLEDGER_LOG_LEVEL=debug to see where it happened, and report it.")
-    return exits.Code.DEFECT
+    if not _is_expected(error):
+        _complain(f"{type(error).__name__}: {error}")
+        _detail("This is a defect of Carbon Ledger. Set CARBONLEDGER_LOG_LEVEL=debug to see where it happened, and report it.")
+        return
+    said = error.detail or type(error).title()
+    same = [problem.pointer.strip("/") for problem in error.problems if problem.detail == said]
+    _complain(f"{same[0]}: {said}" if same else said)
+    for problem in error.problems:
+        if problem.detail != said:
+            _detail(f"{problem.pointer.strip('/')}: {problem.detail}")
 
 
 def _complain(text: str) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 import typer
 
-from carbonledger.entrypoints.cli import configured, console, demonstration, folder, healing, lifeline, listener, tree
+from carbonledger.entrypoints.cli import configured, console, demonstration, folder, healing, lifeline, listener, tree, voice
 from carbonledger.infra import postgres, reach, settings
 
 API_DRAIN_S = 35.0  # a little longer than the API gives its own requests
@@ -41,11 +41,15 @@ def up(*, demo: bool = False, **given: str | int | None) -> None:
 
     ``demo`` also runs stand-ins of the providers, and an organization that reads from them.
     """
-    configuration = configured.load(given)
+    with voice.Voice() as spoken, console.spoken_by(spoken.say):
+        _up(configured.load(given), spoken, demo=demo)
+
+
+def _up(configuration: settings.Settings, spoken: voice.Voice, *, demo: bool) -> None:
     for name, known in settings.unknown_variables(settings.environment()).items():
         console.warn(f"Nothing reads {name}." + (f" Is {known} meant?" if known else ""))
     try:
-        _run(configuration, demo=demo)
+        _run(configuration, spoken, demo=demo)
     except _StopAskedEarly:
         pass  # what had begun was ended on the way here
     console.say("Stopped.")
@@ -59,7 +63,7 @@ def _stop_early(*_: object) -> None:
     raise _StopAskedEarly
 
 
-def _run(configuration: settings.Settings, *, demo: bool) -> None:
+def _run(configuration: settings.Settings, spoken: voice.Voice, *, demo: bool) -> None:
     for number in _STOP_SIGNALS:
         signal.signal(number, _stop_early)
     with (
@@ -73,16 +77,19 @@ def _run(configuration: settings.Settings, *, demo: bool) -> None:
         with reach.reached(configuration, wait=True) as reached:
             lease = reached.lease
             console.step("database", f"PostgreSQL {lease.version}, embedded" if lease else "the server that DATABASE_URL names")
-            asyncio.run(_Installation(configuration, sock, providers).serve(lease))
+            asyncio.run(_Installation(configuration, sock, providers, forward=spoken.forward).serve(lease))
 
 
 class _Installation:
     """The children of one installation, and their parent's signals."""
 
-    def __init__(self, configuration: settings.Settings, sock: socket.socket, providers: demonstration.Providers | None) -> None:
+    def __init__(
+        self, configuration: settings.Settings, sock: socket.socket, providers: demonstration.Providers | None, *, forward: tree.Forward
+    ) -> None:
         self._configuration = configuration
         self._sock = sock
         self._providers = providers
+        self._forward = forward
         self._stop = asyncio.Event()
         self._tree: tree.Tree | None = None
         self._environ = {**_child_environ(configuration), **({} if providers is None else providers.environ)}
@@ -94,7 +101,7 @@ class _Installation:
         prepared = await self._prepare()
         if prepared is None:
             return
-        self._tree = tree.Tree(self._parts(), forward=_forward, notice=console.warn)
+        self._tree = tree.Tree(self._parts(), forward=self._forward, notice=console.warn)
         beside = [asyncio.create_task(self._announce(prepared))]
         if lease is not None:
             beside.append(asyncio.create_task(healing.heal(lease, on_moved=self._tree.restart)))
@@ -106,11 +113,12 @@ class _Installation:
             await asyncio.gather(*beside, return_exceptions=True)
 
     def _asked_to_stop(self) -> None:
-        if not self._stop.is_set():
-            console.say("\nStopping; once more to stop at once.")
+        is_first = not self._stop.is_set()
         self._stop.set()
         if self._tree is not None:
             self._tree.stop()
+        if is_first:
+            console.say("\nStopping; once more to stop at once.")
 
     async def _prepare(self) -> Mapping[str, str] | None:
         """Migrate and make the house; None if asked to stop meanwhile."""
@@ -194,14 +202,6 @@ def _child_environ(configuration: settings.Settings) -> dict[str, str]:
         "CARBONLEDGER_LOG_FORMAT": log_format,
         lifeline.CHILD: "1",
     }
-
-
-def _forward(name: str, line: bytes) -> None:
-    prefix = f"\x1b[2m{name:<8}\x1b[0m " if sys.stderr.isatty() else ""
-    # The terminal may be gone while we still stop in order.
-    with contextlib.suppress(OSError):
-        sys.stderr.buffer.write(prefix.encode() + line + b"\n")
-        sys.stderr.buffer.flush()
 
 
 async def _probe(host: str, port: int) -> str:

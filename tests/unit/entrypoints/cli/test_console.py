@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from carbonledger.entrypoints.cli import console, exits
@@ -51,3 +55,15 @@ def test_a_table_on_a_pipe_is_never_cut(capsys: pytest.CaptureFixture[str]) -> N
     console.table(("name", "[value]"), [("a" * 150, "[b]" * 50)])
 
     assert f"{'a' * 150}  {'[b]' * 50}" in capsys.readouterr().out
+
+
+def test_a_failure_that_nobody_reads_has_its_code_all_the_same() -> None:
+    script = "import sys; from carbonledger.entrypoints.cli import console; sys.exit(console.fail(KeyError(), debug=False))"
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run([sys.executable, "-P", "-c", script], stderr=writing, stdout=subprocess.DEVNULL, check=False)
+    finally:
+        os.close(writing)
+
+    assert done.returncode == exits.Code.DEFECT

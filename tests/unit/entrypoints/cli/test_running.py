@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import pytest
 
-from carbonledger.entrypoints.cli import running
+from carbonledger.entrypoints.cli import console, running
 from carbonledger.infra import settings
 
 
@@ -25,3 +26,15 @@ def test_workers_are_as_many_as_asked_for_or_as_there_are_processors(
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
     assert running._workers(settings.Settings(workers=asked)) == names
+
+
+async def test_who_asks_to_stop_is_obeyed_even_where_nothing_can_be_said() -> None:
+    def unheard(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    with socket.socket() as sock:
+        installation = running._Installation(settings.Settings(), sock, None, forward=unheard)
+        with console.spoken_by(unheard), pytest.raises(BrokenPipeError):
+            installation._asked_to_stop()
+
+    assert installation._stop.is_set()
