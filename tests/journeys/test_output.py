@@ -29,6 +29,14 @@ def stall(_: int, writing: int) -> None:
     os.set_blocking(writing, True)
 
 
+def has_api(parent: int, *, other_than: int) -> bool:
+    for child in psutil.Process(parent).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            if "api" in child.cmdline() and child.pid != other_than:
+                return True
+    return False
+
+
 @pytest.mark.parametrize("become", [leave, stall])
 def test_up_goes_on_and_stops_in_order_without_a_reader(become: Callable[[int, int], None]) -> None:
     reading, writing = os.pipe()
@@ -46,10 +54,7 @@ def test_up_goes_on_and_stops_in_order_without_a_reader(become: Callable[[int, i
             family = psutil.Process(process.pid).children(recursive=True)
             api.kill()  # of which up has something to say
 
-            def is_back() -> bool:
-                return any("api" in child.cmdline() and child.pid != api.pid for child in psutil.Process(process.pid).children())
-
-            until.holds_now(is_back)
+            until.holds_now(lambda: has_api(process.pid, other_than=api.pid))
             process.send_signal(signal.SIGTERM)
 
             assert process.wait(installation.STOP_DEADLINE_S) == 0

@@ -4,6 +4,7 @@ Owns: starting, restarting and stopping children, and passing their output on. I
 
     run ──> every part started, some later ──> a part dies ──> backoff ──> started again
                                         └─ died quickly too often in a row, or for a reason that stays ──> PartGaveUp
+                                           (never because something outside is away: that may last for hours)
     stop ──> groups of parts asked to end one after the other, in their order, each with its time to drain ──> run returns
     stop again ──> whatever still lives is killed
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -26,7 +28,7 @@ from carbonledger.kernel import errors
 
 QUICK_S = 5.0  # a part that lives no longer than this did not really start
 QUICK_DEATHS_MAX = 5
-AWAY_DEATHS_MAX = 60  # of a part that misses something outside: a database may recover for minutes
+SAY_AGAIN_S = 60.0  # that a part still misses something outside, or the log would hold little else
 BACKOFF_S = (0.1, 0.5, 1.0, 2.0, 5.0)  # after no, one, two, … quick deaths in a row
 _LAST_LINES = 12
 _LINE_MAX_BYTES = 64 * 1024  # longer output without a line end is passed on in pieces
@@ -80,9 +82,9 @@ class Tree:
         self._stop.set()
 
     def restart(self) -> None:
-        """Ask every part to end, to be started again."""
+        """Have every part end, by force if it does not in its time to drain, to be started again."""
         for keeper in self._keepers:
-            keeper.ask_to_end()
+            keeper.replace()
 
     @property
     def pids(self) -> dict[str, int]:
@@ -103,6 +105,27 @@ class Tree:
                     await asyncio.gather(*(keeper.end(task, hurry=self._hurry) for keeper, task in group))
             for task in keeping:
                 task.result()
+
+
+class _Deaths:
+    """Quick deaths in a row for one sort of reason."""
+
+    def __init__(self, backoff_s: tuple[float, ...]) -> None:
+        self.quick = 0
+        self._backoff_s = backoff_s
+        self._said = -math.inf
+
+    @property
+    def pause_s(self) -> float:
+        """What to wait before the next start, in seconds."""
+        return self._backoff_s[min(self.quick, len(self._backoff_s) - 1)]
+
+    def is_news(self, now: float) -> bool:
+        """Whether to speak of the last one: while pauses still grow each time, then once in a while."""
+        if self.quick >= len(self._backoff_s) and now - self._said < SAY_AGAIN_S:
+            return False
+        self._said = now
+        return True
 
 
 class _Keeper:
@@ -127,24 +150,44 @@ class _Keeper:
     async def keep(self, stdin: int) -> None:
         """Start the part again and again until it is asked to end. Raises ``PartGaveUp``."""
         loop = asyncio.get_running_loop()
-        quick_deaths = 0
+        deaths = {is_away: _Deaths(self._backoff_s) for is_away in (True, False)}
         await self.may_start.wait()
         while not self._ending.is_set():
             started = loop.time()
-            code = await self._live(stdin)
+            code, how = await self._live(stdin)
             if self._ending.is_set():
                 return
-            quick_deaths = quick_deaths + 1 if loop.time() - started < QUICK_S else 0
-            most = AWAY_DEATHS_MAX if code == exits.Code.UNAVAILABLE else QUICK_DEATHS_MAX
-            if code in exits.PERMANENT or quick_deaths >= most:
-                raise self._gave_up(code, quick_deaths)
-            pause_s = self._backoff_s[min(quick_deaths, len(self._backoff_s) - 1)]
-            self._notice(f"{self.part.name} ended ({how_it_ended(code)}) and starts again.")
+            if (ended := loop.time()) - started >= QUICK_S:
+                for counted in deaths.values():
+                    counted.quick = 0
+            is_away = code == exits.Code.UNAVAILABLE
+            died = deaths[is_away]
+            if ended - started < QUICK_S:
+                died.quick += 1
+            if code in exits.PERMANENT or (not is_away and died.quick >= QUICK_DEATHS_MAX):
+                raise self._gave_up(how, died.quick)
+            if not is_away or died.is_news(ended):
+                self._notice(f"{self.part.name} ended ({how}) and starts again.")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), pause_s)
+                await asyncio.wait_for(self._ending.wait(), died.pause_s)
 
-    async def _live(self, stdin: int) -> int:
-        self._process = process = await asyncio.create_subprocess_exec(
+    async def _live(self, stdin: int) -> tuple[int, str]:
+        """Run the part to its end and return its code, and how it ended in words."""
+        try:
+            self._process = process = await self._start(stdin)
+        except (OSError, RuntimeError) as error:  # no process, memory, descriptor or thread left: that passes
+            return exits.Code.UNAVAILABLE, f"it could not be started: {error}"
+        if self._ending.is_set():  # asked to end while it was being made
+            self.ask_to_end()
+        assert process.stdout is not None  # noqa: S101 - asked for in _start
+        forwarding = asyncio.create_task(self._pass_on(process.stdout))
+        code = await process.wait()
+        await asyncio.wait([forwarding], timeout=_FLUSH_S)
+        forwarding.cancel()
+        return code, how_it_ended(code)
+
+    async def _start(self, stdin: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             *self.part.argv,
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
@@ -153,14 +196,6 @@ class _Keeper:
             pass_fds=self.part.pass_fds,
             start_new_session=True,
         )
-        if self._ending.is_set():  # asked to end while it was being made
-            self.ask_to_end()
-        assert process.stdout is not None  # noqa: S101 - asked for above
-        forwarding = asyncio.create_task(self._pass_on(process.stdout))
-        code = await process.wait()
-        await asyncio.wait([forwarding], timeout=_FLUSH_S)
-        forwarding.cancel()
-        return code
 
     async def _pass_on(self, output: asyncio.StreamReader) -> None:
         rest = b""
@@ -185,7 +220,7 @@ class _Keeper:
         hurrying = asyncio.create_task(hurry.wait())
         await asyncio.wait([keeping, hurrying], timeout=self.part.drain_s, return_when=asyncio.FIRST_COMPLETED)
         if not keeping.done() and not hurry.is_set():
-            self._notice(f"{self.part.name} did not end within {self.part.drain_s:g} s and is ended by force.")
+            self._notice_force()
         hurrying.cancel()
         self._signal(signal.SIGKILL)
         await asyncio.wait([keeping])
@@ -193,15 +228,31 @@ class _Keeper:
     def ask_to_end(self) -> None:
         self._signal(signal.SIGTERM)
 
+    def replace(self) -> None:
+        """Ask the part to end, and end it by force if it takes longer than it may; ``keep`` starts it again."""
+        if (process := self._process) is None:
+            return
+        self.ask_to_end()
+
+        def end_by_force() -> None:
+            if process.returncode is None and not self._ending.is_set():  # ``end`` has a clock of its own
+                self._signal(signal.SIGKILL)
+                self._notice_force()
+
+        asyncio.get_running_loop().call_later(self.part.drain_s, end_by_force)
+
+    def _notice_force(self) -> None:
+        self._notice(f"{self.part.name} did not end within {self.part.drain_s:g} s and is ended by force.")
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):  # it ended by itself a moment ago
                 self._process.send_signal(number)
 
-    def _gave_up(self, code: int, quick_deaths: int) -> PartGaveUp:
+    def _gave_up(self, how: str, quick_deaths: int) -> PartGaveUp:
         times = "" if quick_deaths < QUICK_DEATHS_MAX else f" {quick_deaths} times in a row within {QUICK_S:g} s of its start"
         last = "".join(f"\n  {line.decode('utf-8', 'replace')}" for line in self._last)
-        return PartGaveUp(f"The {self.part.name} ended{times} ({how_it_ended(code)}). Its last words:{last or ' none'}")
+        return PartGaveUp(f"The {self.part.name} ended{times} ({how}). Its last words:{last or ' none'}")
 
 
 def how_it_ended(code: int) -> str:

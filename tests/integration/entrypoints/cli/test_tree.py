@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -91,12 +94,72 @@ async def test_a_part_that_never_stays_up_is_given_up_with_its_last_words_and_th
     assert watched.tree.pids == {}
 
 
-async def test_a_part_that_misses_something_outside_is_tried_for_longer(watch: Callable[..., Watched]) -> None:
-    watched = watch(part("api", "exit(6)"))  # 6: exits.Code.UNAVAILABLE
+AWAY = "print('up', flush=True); exit(6)"  # 6: exits.Code.UNAVAILABLE
 
-    await watched.until(lambda: len(watched.notices) > tree.QUICK_DEATHS_MAX)
 
-    assert set(watched.notices) == {"api ended (exit code 6) and starts again."}
+async def test_a_part_that_misses_something_outside_is_tried_for_good_and_spoken_of_once_in_a_while(watch: Callable[..., Watched]) -> None:
+    watched = watch(part("api", AWAY))
+
+    await watched.until(lambda: watched.ups("api") > 2 * tree.QUICK_DEATHS_MAX)
+
+    assert watched.notices == ["api ended (exit code 6) and starts again."]
+
+
+@pytest.mark.parametrize(
+    "quick, said, spoken",  # with pauses that grow up to the fourth death
+    [(1, 0.0, True), (3, 0.0, True), (4, 0.0, False), (4, -tree.SAY_AGAIN_S, True), (5000, -1.0, False)],
+)
+def test_deaths_are_news_while_the_pauses_grow_and_then_each_minute(quick: int, said: float, spoken: bool) -> None:
+    deaths = tree._Deaths((0.1, 0.5, 1.0, 2.0))
+    deaths.quick, deaths._said = quick, said
+
+    assert deaths.is_news(1.0) is spoken
+
+
+async def test_deaths_for_want_of_something_outside_are_not_held_against_a_part_that_dies_otherwise(
+    watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tree, "QUICK_S", 600.0)  # Python itself may take seconds to start and end
+    lives = tmp_path / "lives"
+    script = f"""
+import os, signal, time
+with open({str(lives)!r}, "a+") as file:
+    file.write("x")
+    file.seek(0)
+    count = len(file.read())
+print("up", flush=True)
+if count <= {tree.QUICK_DEATHS_MAX + 1}:
+    exit(6)
+if count < {tree.QUICK_DEATHS_MAX + 1 + tree.QUICK_DEATHS_MAX}:
+    os.kill(os.getpid(), signal.SIGKILL)
+time.sleep(600)
+"""
+    watched = watch(part("api", script))
+
+    await watched.until(lambda: watched.ups("api") == 2 * tree.QUICK_DEATHS_MAX + 1)
+
+    assert watched.notices.count("api ended (killed by SIGKILL) and starts again.") == tree.QUICK_DEATHS_MAX - 1
+
+
+@pytest.mark.parametrize(
+    "error", [BlockingIOError(errno.EAGAIN, "no process left"), OSError(errno.ENOMEM, "no memory"), RuntimeError("can't start new thread")]
+)
+async def test_a_part_that_can_not_be_started_now_is_started_later(
+    watch: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    make, tries = asyncio.create_subprocess_exec, itertools.count()
+
+    async def scarce(*argv: str, **given: Any) -> asyncio.subprocess.Process:
+        if next(tries) < tree.QUICK_DEATHS_MAX + 1:
+            raise error
+        return await make(*argv, **given)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+    watched = watch(part("api", FOREVER))
+
+    await watched.until(lambda: watched.ups("api") == 1)
+
+    assert watched.notices == [f"api ended (it could not be started: {error}) and starts again."]
 
 
 async def test_a_part_whose_reason_stays_is_not_started_again(watch: Callable[..., Watched]) -> None:
@@ -116,6 +179,19 @@ async def test_parts_are_started_again_on_demand(watch: Callable[..., Watched]) 
 
     await watched.until(lambda: watched.ups("api") == watched.ups("worker") == 2)
     assert set(watched.notices) == {"api ended (exit code 0) and starts again.", "worker ended (exit code 0) and starts again."}
+
+
+async def test_a_part_that_hangs_when_it_is_to_start_again_is_ended_by_force(watch: Callable[..., Watched]) -> None:
+    watched = watch(part("worker", STUBBORN, drain_s=0.2))
+    await watched.until(lambda: watched.ups("worker") == 1)
+
+    watched.tree.restart()
+
+    await watched.until(lambda: watched.ups("worker") == 2)
+    assert watched.notices == [
+        "worker did not end within 0.2 s and is ended by force.",
+        "worker ended (killed by SIGKILL) and starts again.",
+    ]
 
 
 async def test_what_is_to_come_later_waits_to_be_asked_for(watch: Callable[..., Watched]) -> None:
@@ -195,8 +271,8 @@ async def test_asked_to_stop_again_it_does_not_wait_for_the_drain(watch: Callabl
 
 
 async def test_stopping_while_a_part_waits_for_its_next_start_ends_at_once(watch: Callable[..., Watched]) -> None:
-    watched = watch(part("api", "exit(6)"))
-    await watched.until(lambda: len(watched.notices) >= 2)
+    watched = watch(part("api", AWAY))
+    await watched.until(lambda: watched.ups("api") >= 2)
 
     watched.tree.stop()
     await watched.ended()
