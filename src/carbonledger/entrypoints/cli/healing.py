@@ -18,12 +18,15 @@ _TIMEOUT_S = 30.0
 
 async def heal(lease: postgres.Lease, *, on_moved: Callable[[], None]) -> None:
     """Start the server again whenever nobody keeps it, until cancelled; ``on_moved`` is called when its address is another then."""
+    address = lease.dsn("app")
     while True:
         await asyncio.sleep(_LOOK_S)
-        address = lease.dsn("app")
         try:
             await asyncio.to_thread(lease.ensure, timeout_s=_TIMEOUT_S)
+            if (now := lease.dsn("app")) != address:
+                address = now
+                on_moved()  # its port was the system's choice
         except postgres.PostgresFault as fault:
             console.warn(fault.detail or str(fault))
-        if lease.dsn("app") != address:
-            on_moved()  # its port was the system's choice
+        except Exception as error:  # whatever it is, the next look may do better, and nobody else looks
+            console.warn(f"Looking after the embedded database failed ({type(error).__name__}: {error}). Trying again.")

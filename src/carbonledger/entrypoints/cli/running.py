@@ -161,7 +161,18 @@ class _Installation:
         return parts if self._providers is None else (*parts, self._providers.part(environ))
 
     async def _announce(self, prepared: Mapping[str, str]) -> None:
-        """Wait until the service is ready and say where it is."""
+        """Say where the service is once it is ready; if that fails, say so and have the later parts started all the same."""
+        try:
+            await self._say_where(prepared)
+        except Exception as error:  # nobody waits for this task: what ends it is told here or nowhere
+            console.warn(f"The start could not be told to its end ({type(error).__name__}: {error}). The service runs on.")
+            self._start_later()
+
+    def _start_later(self) -> None:
+        if self._tree is not None:
+            self._tree.start_later()
+
+    async def _say_where(self, prepared: Mapping[str, str]) -> None:
         host, port = listener.reachable_host(self._configuration.host), self._configuration.port
         loop = asyncio.get_running_loop()
         patience = loop.time() + _WAITING_S
@@ -171,8 +182,7 @@ class _Installation:
                 patience = loop.time() + _WAITING_S
             await asyncio.sleep(_PROBE_S)
         console.step("services", "API and worker are ready")
-        if self._tree is not None:
-            self._tree.start_later()
+        self._start_later()
         console.say(f"\n  {typer.style(self._configuration.address, bold=True)}\n")
         for line in prepared.get("first_start", "").splitlines():
             console.say(f"  {line}")

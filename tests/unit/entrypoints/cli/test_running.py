@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from carbonledger.entrypoints.cli import console, running
+from carbonledger.entrypoints.cli import console, running, tree
 from carbonledger.infra import settings
 
 
@@ -38,3 +38,22 @@ async def test_who_asks_to_stop_is_obeyed_even_where_nothing_can_be_said() -> No
             installation._asked_to_stop()
 
     assert installation._stop.is_set()
+
+
+async def test_what_ends_the_announcement_is_told_and_the_later_parts_start_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    async def broken(*_: object) -> str:
+        raise MemoryError("no room")
+
+    def speak(line: str, *, err: bool = False) -> None:
+        said.append(line)
+
+    monkeypatch.setattr(running, "_probe", broken)
+    with socket.socket() as sock, console.spoken_by(speak):
+        installation = running._Installation(settings.Settings(), sock, None, forward=lambda *_: None)
+        installation._tree = tree.Tree(installation._parts(), forward=lambda *_: None, notice=said.append)
+        await installation._announce({})
+
+    assert "MemoryError: no room" in said[0]
+    assert all(keeper.may_start.is_set() for keeper in installation._tree._keepers)
