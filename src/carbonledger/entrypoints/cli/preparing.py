@@ -11,17 +11,21 @@ import asyncio
 from carbonledger.domains.identity import types as identity
 from carbonledger.domains.identity.service import house, links, users
 from carbonledger.domains.vault import service as vault
-from carbonledger.entrypoints.cli import configured, console, folder, lifeline
-from carbonledger.infra import clock, crypto, db, migrations, opening, passwords, reach, server, settings
+from carbonledger.entrypoints.cli import configured, console, folder, lifeline, telling
+from carbonledger.infra import away, clock, crypto, db, migrations, opening, passwords, postgres, reach, server, settings
 
 
 def migrate(*, json: bool) -> None:
     """Migrate and say what was done."""
-    lifeline.watch()
+    teller = telling.Teller(has_parent=lifeline.watch())
     configuration = configured.load()
     folder.make(configuration.home)
-    with reach.reached(configuration) as reached:
-        done = asyncio.run(_prepare(configuration, reached.addresses))
+    with (
+        teller.minding(db.DatabaseUnavailable, server.ServerUnreachable, postgres.TimedOut),
+        reach.reached(configuration) as reached,
+        away.told(),
+    ):
+        done = asyncio.run(_prepare(configuration, reached.addresses, teller))
     if json:
         console.json(done)
         return
@@ -30,9 +34,10 @@ def migrate(*, json: bool) -> None:
         console.say(done["first_start"])
 
 
-async def _prepare(configuration: settings.Settings, addresses: reach.Addresses) -> dict[str, str]:
+async def _prepare(configuration: settings.Settings, addresses: reach.Addresses, teller: telling.Teller) -> dict[str, str]:
     async with server.connected(addresses.owner) as conn:
         await server.version(conn)
+        teller.reached()
     before = await migrations.current(addresses.owner)
     revision = await migrations.upgrade(addresses.owner)
     async with server.connected(addresses.owner) as conn:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -21,7 +20,7 @@ from collections.abc import Mapping
 
 import typer
 
-from carbonledger.entrypoints.cli import configured, console, demonstration, folder, healing, lifeline, listener, tree, voice
+from carbonledger.entrypoints.cli import configured, console, demonstration, folder, healing, lifeline, listener, telling, tree, voice
 from carbonledger.infra import postgres, reach, settings
 
 API_DRAIN_S = 35.0  # a little longer than the API gives its own requests
@@ -33,7 +32,6 @@ _WAITING_S = 30.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FIRST_START = ("CARBONLEDGER_BOOTSTRAP_EMAIL", "CARBONLEDGER_BOOTSTRAP_PASSWORD", "CARBONLEDGER_BOOTSTRAP_API_KEY")
 _OWNER = ("DATABASE_URL", "CARBONLEDGER_DATABASE_URL")
-_SELF = (sys.executable, "-P", "-m", "carbonledger.entrypoints.cli.main")
 
 
 def up(*, demo: bool = False, **given: str | int | None) -> None:
@@ -98,7 +96,7 @@ class _Installation:
         """Prepare the database, run the children, and return when they have been stopped."""
         for number in _STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
-        prepared = await self._prepare()
+        prepared = await self._prepare(embedded=lease is not None)
         if prepared is None:
             return
         self._tree = tree.Tree(self._parts(), forward=self._forward, notice=console.warn)
@@ -120,31 +118,12 @@ class _Installation:
         if is_first:
             console.say("\nStopping; once more to stop at once.")
 
-    async def _prepare(self) -> Mapping[str, str] | None:
+    async def _prepare(self, *, embedded: bool) -> Mapping[str, str] | None:
         """Migrate and make the house; None if asked to stop meanwhile."""
-        prepared = await self._told_by("migrate", "--json")
+        prepared = await telling.told_by("migrate", "--json", environ=self._environ, stop=self._stop, is_reached=embedded)
         if prepared is not None:
             console.step("schema", prepared["schema"])
         return prepared
-
-    async def _told_by(self, *command: str) -> Mapping[str, str] | None:
-        """Run a command of ours in a child, whose memory ends with it, and return what it prints; None if asked to stop meanwhile."""
-        with lifeline.held() as stdin:
-            child = await asyncio.create_subprocess_exec(
-                *_SELF, *command, stdin=stdin, stdout=asyncio.subprocess.PIPE, env=self._environ, start_new_session=True
-            )
-            talking, stopping = asyncio.create_task(child.communicate()), asyncio.create_task(self._stop.wait())
-            await asyncio.wait([talking, stopping], return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if self._stop.is_set() and child.returncode is None:
-                child.terminate()
-            output, _ = await talking
-        if self._stop.is_set():
-            return None
-        if child.returncode:
-            raise typer.Exit(child.returncode)  # it has said why
-        told: Mapping[str, str] = json.loads(output)
-        return told
 
     def _parts(self) -> tuple[tree.Part, ...]:
         # What only the first start needs, and the owner's address where the service has its own, are nobody else's business.
@@ -152,9 +131,9 @@ class _Installation:
         environ = {name: value for name, value in self._environ.items() if name not in apart}
         descriptor = self._sock.fileno()
         parts = (
-            tree.Part("api", (*_SELF, "api", "--fd", str(descriptor)), environ, API_DRAIN_S, pass_fds=(descriptor,)),
+            tree.Part("api", (*telling.SELF, "api", "--fd", str(descriptor)), environ, API_DRAIN_S, pass_fds=(descriptor,)),
             *(
-                tree.Part(name, (*_SELF, "worker"), environ, WORKER_DRAIN_S, group="worker", later=number > 0)
+                tree.Part(name, (*telling.SELF, "worker"), environ, WORKER_DRAIN_S, group="worker", later=number > 0)
                 for number, name in enumerate(_workers(self._configuration))
             ),
         )
@@ -187,7 +166,7 @@ class _Installation:
         for line in prepared.get("first_start", "").splitlines():
             console.say(f"  {line}")
         if self._providers is not None:
-            shown = await self._told_by("demo", "--json")
+            shown = await telling.told_by("demo", "--json", environ=self._environ, stop=self._stop, is_reached=True)
             if shown is not None:
                 console.say(demonstration.told(shown, address=self._configuration.address))
         console.say("Ctrl-C stops everything.")

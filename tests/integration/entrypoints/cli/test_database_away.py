@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
+import subprocess
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -12,10 +15,13 @@ from pathlib import Path
 import pytest
 from cryptography import fernet
 
+from carbonledger.entrypoints.cli import lifeline
 from tests import conftest, installation
 
 MOST = range(4)  # connections until the database is away; each process opens more before it can stay up without one
+MIGRATE_MOST = range(7)  # the version, the revision, the turn to migrate, Alembic, the owner's rest, the role, the pool
 UNAVAILABLE = 6
+VAULT_KEYS = fernet.Fernet.generate_key().decode()
 
 
 class Door:
@@ -88,9 +94,15 @@ def door(dsn: str, *, most: int) -> Iterator[tuple[Door, str]]:
 
     made = Door(connect, most=most)
     try:
-        yield made, parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{made.port}", query="").geturl()
+        yield made, by(made, dsn)
     finally:
         made.close()
+
+
+def by(made: Door, dsn: str) -> str:
+    """Return the address by way of the door."""
+    parts = urllib.parse.urlsplit(dsn)
+    return parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{made.port}", query="").geturl()
 
 
 @pytest.mark.parametrize("command", [("api", "--port", "0"), ("worker",)], ids=["api", "worker"])
@@ -99,7 +111,35 @@ def test_a_start_that_loses_its_database_asks_to_be_tried_again(
     tmp_path: Path, worker_database: conftest.TestDatabase, command: tuple[str, ...], most: int
 ) -> None:
     with door(worker_database.app, most=most) as (at, address):
-        addresses = {"CARBONLEDGER_APP_DATABASE_URL": address, "CARBONLEDGER_VAULT_KEYS": fernet.Fernet.generate_key().decode()}
+        addresses = {"CARBONLEDGER_APP_DATABASE_URL": address, "CARBONLEDGER_VAULT_KEYS": VAULT_KEYS}
         done = installation.run(tmp_path, *command, **addresses)
 
     assert (at.through, done.returncode) == (most, UNAVAILABLE), done.stderr
+
+
+@pytest.mark.parametrize("most", MIGRATE_MOST)
+def test_a_migration_that_loses_its_database_asks_to_be_tried_again(
+    tmp_path: Path, worker_database: conftest.TestDatabase, most: int
+) -> None:
+    with door(worker_database.owner, most=most) as (at, address):
+        addresses = {"DATABASE_URL": address, "CARBONLEDGER_APP_DATABASE_URL": by(at, worker_database.app)}
+        done = installation.run(tmp_path, "migrate", "--json", CARBONLEDGER_VAULT_KEYS=VAULT_KEYS, **addresses)
+
+    assert (at.through, done.returncode) == (most, UNAVAILABLE), done.stderr
+
+
+@pytest.mark.parametrize("most", [0, 3])
+def test_a_parent_is_told_whether_the_database_was_reached_before_it_went(
+    tmp_path: Path, worker_database: conftest.TestDatabase, most: int
+) -> None:
+    with door(worker_database.owner, most=most) as (_, address), lifeline.held() as stdin:
+        environ = {"DATABASE_URL": address, "CARBONLEDGER_VAULT_KEYS": VAULT_KEYS, lifeline.CHILD: "1"}
+        done = subprocess.run(
+            [sys.executable, *installation.COMMAND, "migrate", "--json"],
+            env=installation.environment(tmp_path, environ),
+            stdin=stdin,
+            capture_output=True,
+            check=False,
+        )
+
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [{"database": "reached"}, {"database": "away"}][most == 0 :]
