@@ -7,7 +7,7 @@ that the parent of ``up`` stays small.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,16 +76,19 @@ def cluster_options(configuration: settings.Settings) -> postgres.ClusterOptions
 
 
 @contextlib.contextmanager
-def reached(configuration: settings.Settings, *, wait: bool = False) -> Iterator[Reached]:
+def reached(
+    configuration: settings.Settings, *, wait: bool = False, patience: Callable[[str], None] | None = None
+) -> Iterator[Reached]:
     """Have a database: the server that the settings name, or the embedded one, started if need be and held until the end.
 
     Blocks, so it is entered before any event loop. ``wait`` stops an embedded server that nobody else uses before it returns.
+    With ``patience``, which is told of it, an embedded server may take as long as it works on its start.
     """
     addresses = given(configuration)
     if addresses is not None:
         yield Reached(addresses=addresses, lease=None, programs_dir=configuration.postgres_bin)
         return
-    lease = postgres.ensure(cluster_options(configuration))
+    lease = postgres.ensure(cluster_options(configuration), patience=patience)
     try:
         embedded = Addresses(app=lease.dsn("app"), app_role=None, owner_if_known=lease.dsn("owner"))
         yield Reached(addresses=embedded, lease=lease, programs_dir=lease.bin_dir)

@@ -72,7 +72,7 @@ def _run(configuration: settings.Settings, spoken: voice.Voice, *, demo: bool) -
         configuration = configuration.model_copy(update={"port": sock.getsockname()[1]})
         claim.note(address=configuration.address)
         console.say(f"Carbon Ledger, data in {configuration.home}")
-        with reach.reached(configuration, wait=True) as reached:
+        with reach.reached(configuration, wait=True, patience=console.warn) as reached:
             lease = reached.lease
             console.step("database", f"PostgreSQL {lease.version}, embedded" if lease else "the server that DATABASE_URL names")
             asyncio.run(_Installation(configuration, sock, providers, forward=spoken.forward).serve(lease))

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -27,9 +27,16 @@ from carbonledger.infra.postgres import options as wanted
 _SUPERVISOR = "carbonledger.infra.postgres.supervise"
 _POLL_S = 0.02
 START_TIMEOUT_S = 120.0
+STILL_S = 30.0  # between two words to a caller who waits
+_LOOK_S = 1.0
+_WORKING: tuple[state.Status, ...] = ("starting", "recovering")
 STOP_TIMEOUT_S = 90.0
 # What Python needs to start as we did; nothing else of ours, which may be secret, stays with a long-lived process.
 _PYTHON_ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE")
+
+
+Patience = Callable[[str], None]
+"""Told again and again why a server that works on its start is not ready yet, by a caller who waits for as long as that takes."""
 
 
 class Lease:
@@ -106,7 +113,7 @@ class Lease:
             if not users.is_current():
                 users.reopen()
             _join(users, self._folder, deadline=deadline)  # at once, if we are one already
-            self._running = _ready(self._options, self._folder, deadline=deadline, users=None)
+            self._running = _ready(self._options, self._folder, wait=_Wait(deadline), users=None)
             self._words = passwords.load(self._folder)
 
     def close(self, *, wait: bool = False) -> None:
@@ -117,7 +124,7 @@ class Lease:
         with users, _refusals(self._folder):
             if wait and users.is_current():
                 deadline = time.monotonic() + STOP_TIMEOUT_S
-                with _turn(self._folder, deadline=deadline):
+                with _turn(self._folder, wait=_Wait(deadline)):
                     _stop_if_last(self._folder, users, deadline=deadline)
 
     def _open(self) -> locks.FileLock:
@@ -132,14 +139,18 @@ class Lease:
         self.close()
 
 
-def ensure(options: wanted.ClusterOptions, *, timeout_s: float = START_TIMEOUT_S) -> Lease:
-    """Make sure that the server runs, starting it if need be, and hold it. Blocks; for start-up, before any event loop."""
+def ensure(options: wanted.ClusterOptions, *, timeout_s: float = START_TIMEOUT_S, patience: Patience | None = None) -> Lease:
+    """Make sure that the server runs, starting it if need be, and hold it. Blocks; for start-up, before any event loop.
+
+    Raises ``TimedOut`` after ``timeout_s``; with ``patience`` only if no supervisor works on the start: the recovery from a crash takes
+    what it takes, and who gives it up begins it again.
+    """
     deadline = time.monotonic() + timeout_s
     folder = folders.claim(options.data_dir)
     with _refusals(folder), contextlib.ExitStack() as undo:
         users = undo.enter_context(locks.FileLock(folder.users_lock))
         _join(users, folder, deadline=deadline)
-        running = _ready(options, folder, deadline=deadline, users=users)
+        running = _ready(options, folder, wait=_Wait(deadline, patience), users=users)
         lease = Lease(options=options, folder=folder, users=users, running=running)
         undo.pop_all()
         return lease
@@ -154,12 +165,39 @@ def _refusals(folder: folders.Folder) -> Iterator[None]:
         raise folders.of_os_error(problem, folder.root) from problem
 
 
+class _Wait:
+    """How long somebody waits: until a monotonic ``deadline``, and with ``patience`` as long as a supervisor works on the start."""
+
+    def __init__(self, deadline: float, patience: Patience | None = None) -> None:
+        self.deadline = deadline
+        self._patience = patience
+        self._said = time.monotonic()
+
+    @property
+    def step_s(self) -> float:
+        """Seconds until the next look."""
+        return max(min(self.deadline - time.monotonic(), _LOOK_S), _POLL_S)
+
+    def is_over(self, folder: folders.Folder) -> bool:
+        running = None if self._patience is None else supervisor_state(folder)
+        now = time.monotonic()
+        if self._patience is None or running is None or running.status not in _WORKING:
+            return now >= self.deadline
+        self.deadline = max(self.deadline, now + STILL_S)  # what follows the recovery has its time, too
+        if now - self._said >= STILL_S:
+            self._said = now
+            self._patience(f"The database is {running.status}, which takes minutes after some crashes. Waiting for it; see {folder.log}.")
+        return False
+
+
 @contextlib.contextmanager
-def _turn(folder: folders.Folder, *, deadline: float) -> Iterator[None]:
+def _turn(folder: folders.Folder, *, wait: _Wait) -> Iterator[None]:
     """Wait for our turn: one at a time looks whether the supervisor runs, starts it or stops it."""
     with locks.FileLock(folder.start_lock) as turn:
-        if not locks.wait(turn.try_exclusive, deadline=deadline):
-            raise _late(folder, "another process is starting or stopping it")
+        while not turn.try_exclusive():
+            if wait.is_over(folder):
+                raise _late(folder, "another process is starting or stopping it")
+            time.sleep(_POLL_S)
         yield
 
 
@@ -169,19 +207,19 @@ def _join(users: locks.FileLock, folder: folders.Folder, *, deadline: float) -> 
         raise _late(folder, "it is still stopping")
 
 
-def _ready(options: wanted.ClusterOptions, folder: folders.Folder, *, deadline: float, users: locks.FileLock | None) -> state.State:
+def _ready(options: wanted.ClusterOptions, folder: folders.Folder, *, wait: _Wait, users: locks.FileLock | None) -> state.State:
     """Return the state of a server that is ready. ``users`` is the caller's lock if it may replace a server that nobody else uses."""
-    with _turn(folder, deadline=deadline):
+    with _turn(folder, wait=wait):
         while True:
             running = supervisor_state(folder)
             if running is None:
-                _launch(options, folder, deadline=deadline)
+                _launch(options, folder, wait=wait)
             elif running.status == "ready" and sockets.answers(running.host, running.port):
-                if users is None or _serves(options, running, folder, users, deadline=deadline):
+                if users is None or _serves(options, running, folder, users, deadline=wait.deadline):
                     return running
             else:
                 time.sleep(_POLL_S)
-            if time.monotonic() >= deadline:
+            if wait.is_over(folder):
                 raise _late(folder, "it does not start" if running is None else f"it is {running.status}")
 
 
@@ -243,28 +281,40 @@ def _stop_if_last(folder: folders.Folder, users: locks.FileLock, *, deadline: fl
     return True
 
 
-def _launch(options: wanted.ClusterOptions, folder: folders.Folder, *, deadline: float) -> None:
+def _launch(options: wanted.ClusterOptions, folder: folders.Folder, *, wait: _Wait) -> None:
     """Start a supervisor and wait for its answer."""
     environment = {name: os.environ[name] for name in _PYTHON_ENVIRONMENT if name in os.environ}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", _SUPERVISOR],
-            input=json.dumps(options.to_json()),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            env=environment,
-            check=False,
-            start_new_session=True,  # Ctrl-C at our terminal is ours alone
-            timeout=max(deadline - time.monotonic(), _POLL_S),
-        )
-    except subprocess.TimeoutExpired:
-        raise _late(folder, "it is still starting") from None
-    if not done.stdout.strip():
-        raise faults.StartFailed(f"The supervisor of {folder.root} ended without an answer:\n{done.stderr[-2000:]}")
-    answer = json.loads(done.stdout)
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", _SUPERVISOR],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment,
+        start_new_session=True,  # Ctrl-C at our terminal is ours alone
+    ) as starter:
+        try:
+            output, problems = _answer(starter, json.dumps(options.to_json()), folder, wait=wait)
+        except BaseException:
+            starter.kill()  # it only waits for the answer; the supervisor itself goes on
+            raise
+    if not output.strip():
+        raise faults.StartFailed(f"The supervisor of {folder.root} ended without an answer:\n{problems[-2000:]}")
+    answer = json.loads(output)
     if answer["status"] == "failed":
         raise faults.from_code(answer["code"], answer["detail"])
+
+
+def _answer(starter: subprocess.Popen[str], asked: str, folder: folders.Folder, *, wait: _Wait) -> tuple[str, str]:
+    given: str | None = asked
+    while True:
+        try:
+            return starter.communicate(given, timeout=wait.step_s)
+        except subprocess.TimeoutExpired:
+            given = None  # it reads that already
+        if wait.is_over(folder):
+            raise _late(folder, "it is still starting")
 
 
 def _late(folder: folders.Folder, why: str) -> faults.TimedOut:

@@ -7,7 +7,8 @@ Owns: the life of the server::
     ready       -> recovering  the postmaster ended without being asked to
     recovering  -> ready       it runs again (after PostgreSQL's own crash recovery)
     recovering  -> failed      it did not start again in a number of tries
-    any         -> stopping    nobody has used it for the grace time; or it was asked to stop (SIGTERM, or the file ``stop``)
+    any         -> stopping    nobody has used it for the grace time, and no recovery is under way; or it was asked to stop (SIGTERM, or
+                               the file ``stop``)
 
 A supervisor that leaves because nobody uses the server holds ``users.lock`` exclusively until it is gone, so a user who
 arrives meanwhile waits for the end and then starts another. SIGINT and SIGHUP mean nothing to it: Ctrl-C is for its users.
@@ -53,6 +54,7 @@ class Supervisor:
         self._port = options.SOCKET_PORT
         self._restarts = 0
         self._unused_since: float | None = None
+        self._in_recovery = False
         self._asked_to_stop = False
         self._wake, wake = os.pipe()
         os.set_blocking(self._wake, False)
@@ -132,11 +134,15 @@ class Supervisor:
     def _became_ready(self) -> bool:
         """Wait as long as it works on it: recovery after a crash may be long, and hurrying it helps nobody."""
         server = self._server()
-        while not server.ready():
-            if server.exit_code() is not None:
-                return False
-            self._pause(_STARTING_TICK_S)
-        return True
+        self._in_recovery = True
+        try:
+            while not server.ready():
+                if server.exit_code() is not None:
+                    return False
+                self._pause(_STARTING_TICK_S)
+            return True
+        finally:
+            self._in_recovery = False
 
     def _server(self) -> postmaster.Postmaster:
         if self._postmaster is None:
@@ -220,7 +226,12 @@ class Supervisor:
             return False
 
     def _unused(self) -> bool:
-        """Whether nobody has used the server for the grace time. If so, the lock stays ours and keeps new users waiting."""
+        """Whether nobody has used the server for the grace time. If so, the lock stays ours and keeps new users waiting.
+
+        A recovery is finished first, however many give up waiting for it: the next start would only begin it again.
+        """
+        if self._in_recovery:
+            return False
         if not self._ground.users.try_exclusive():
             self._unused_since = None
             return False
