@@ -1,6 +1,7 @@
 """Prepares a database for this version: schema, the service's role, the house organization.
 
-Owns: the order, and what is said of it. Each step finds its work done on the next run and leaves it. Every start of ``up`` waits for it, so
+Owns: the order, and what is said of it. Each step finds its work done on the next run and leaves it, and of several
+processes that prepare one database each waits for its turn. Every start of ``up`` waits for it, so
 it imports no adapter, and the subscribers of events only where it makes something that they hear of.
 """
 
@@ -12,7 +13,7 @@ from carbonledger.domains.identity import types as identity
 from carbonledger.domains.identity.service import house, links, users
 from carbonledger.domains.vault import service as vault
 from carbonledger.entrypoints.cli import configured, console, folder, lifeline, telling
-from carbonledger.infra import away, clock, crypto, db, migrations, opening, passwords, postgres, reach, server, settings
+from carbonledger.infra import away, clock, crypto, db, migrations, opening, passwords, postgres, reach, server, settings, turn
 
 
 def migrate(*, json: bool) -> None:
@@ -40,15 +41,16 @@ async def _prepare(configuration: settings.Settings, addresses: reach.Addresses,
         teller.reached()
     before = await migrations.current(addresses.owner)
     revision = await migrations.upgrade(addresses.owner)
-    async with server.connected(addresses.owner) as conn:
+    async with server.connected(addresses.owner) as conn, turn.taken(conn):
         if addresses.app_role is not None:
             await server.allow_entering(conn)
         elif configuration.database_url is not None:
             await server.ensure_login(conn, addresses.app)
-    async with server.connected(addresses.app, role=addresses.app_role) as conn:
-        await server.require_safe(conn)
+        async with server.connected(addresses.app, role=addresses.app_role) as serving:
+            await server.require_safe(serving)
+        made = await _first_start(configuration, addresses)
     schema = f"at revision {revision}" if before == revision else f"migrated from {before or 'nothing'} to {revision}"
-    return {"revision": revision, "schema": schema, **await _first_start(configuration, addresses)}
+    return {"revision": revision, "schema": schema, **made}
 
 
 async def _first_start(configuration: settings.Settings, addresses: reach.Addresses) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from carbonledger.infra import server as servers
+from carbonledger.infra import turn
 from tests import conftest, installation, until
 
 
@@ -56,6 +58,26 @@ def test_the_service_gets_a_login_of_its_own_and_never_the_owners_address(home: 
     assert database[0]["detail"].endswith(f"the service runs as {login}")
     assert known == {"api": {"CARBONLEDGER_APP_DATABASE_URL"}, "worker": {"CARBONLEDGER_APP_DATABASE_URL"}}
     assert not (home / "postgres").exists()
+
+
+async def test_two_first_starts_on_one_server_take_turns(home: Path, given: Given) -> None:
+    addresses = {"DATABASE_URL": given.owner, "CARBONLEDGER_APP_DATABASE_URL": given.app}
+    login = given.app.partition("://")[2].partition(":")[0]
+    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1::bigint::oid)"
+    async with servers.connected(given.owner) as conn:
+
+        async def waits() -> bool:
+            assert not start.done(), start.result()
+            return bool(await conn.fetchval(waiting, turn.LOCK & 0xFFFF_FFFF))
+
+        async with turn.taken(conn):  # the other one
+            start = asyncio.create_task(asyncio.to_thread(installation.run, home, "migrate", **addresses))
+            await until.comes(waits)
+            assert not await conn.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", login)
+        done = await start
+
+        assert done.returncode == 0, done.stderr
+        assert await conn.fetchval("SELECT rolcanlogin FROM pg_roles WHERE rolname = $1", login)
 
 
 def test_on_a_laptop_the_owners_login_serves_and_doctor_says_so(home: Path, given: Given) -> None:
