@@ -138,6 +138,25 @@ def test_stopped_while_it_starts_it_leaves_nothing_running(home: Path) -> None:
     assert installation.database_processes(home) == []
 
 
+def test_a_migration_that_is_killed_begins_again(home: Path) -> None:
+    with installation.up(home, ready=False) as running:
+
+        def migrating() -> list[psutil.Process]:
+            found = []
+            for child in psutil.Process(running.process.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    found += [child] if "migrate" in child.cmdline() else []
+            return found
+
+        until.holds_now(lambda: bool(migrating()), deadline_s=installation.START_DEADLINE_S, told=lambda: running.told)
+        migrating()[0].kill()
+
+        running.wait_ready()
+        assert running.stop() == 0
+
+    assert "migrate ended (killed by SIGKILL) and starts again." in running.told
+
+
 def test_a_taken_port_is_named_before_anything_else_starts(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
