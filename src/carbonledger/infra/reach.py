@@ -76,9 +76,7 @@ def cluster_options(configuration: settings.Settings) -> postgres.ClusterOptions
 
 
 @contextlib.contextmanager
-def reached(
-    configuration: settings.Settings, *, wait: bool = False, patience: Callable[[str], None] | None = None
-) -> Iterator[Reached]:
+def reached(configuration: settings.Settings, *, wait: bool = False, patience: Callable[[str], None] | None = None) -> Iterator[Reached]:
     """Have a database: the server that the settings name, or the embedded one, started if need be and held until the end.
 
     Blocks, so it is entered before any event loop. ``wait`` stops an embedded server that nobody else uses before it returns.

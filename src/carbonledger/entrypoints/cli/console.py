@@ -84,8 +84,8 @@ def fail(error: Exception, *, debug: bool) -> exits.Code:
     try:
         _explain(error, debug=debug)
     except OSError:  # stderr leads nowhere: what it could not take would be tried again at the exit, and cost the code
-        with open(os.devnull, "wb") as nowhere, contextlib.suppress(OSError):
-            os.dup2(nowhere.fileno(), sys.stderr.fileno())
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     return exits.of(error) if _is_expected(error) else exits.Code.DEFECT
 
 

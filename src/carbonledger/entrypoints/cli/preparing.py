@@ -12,8 +12,8 @@ import asyncio
 from carbonledger.domains.identity import types as identity
 from carbonledger.domains.identity.service import house, links, users
 from carbonledger.domains.vault import service as vault
-from carbonledger.entrypoints.cli import configured, console, folder, lifeline, telling
-from carbonledger.infra import away, clock, crypto, db, migrations, opening, passwords, postgres, reach, server, settings, turn
+from carbonledger.entrypoints.cli import away, configured, console, folder, lifeline, telling
+from carbonledger.infra import clock, crypto, db, migrations, opening, passing, passwords, postgres, reach, server, settings, turn
 
 
 def migrate(*, json: bool) -> None:
@@ -40,7 +40,8 @@ async def _prepare(configuration: settings.Settings, addresses: reach.Addresses,
         await server.version(conn)
         teller.reached()
     before = await migrations.current(addresses.owner)
-    revision = await migrations.upgrade(addresses.owner)
+    with passing.told():
+        revision = await migrations.upgrade(addresses.owner)
     async with server.connected(addresses.owner) as conn, turn.taken(conn):
         if addresses.app_role is not None:
             await server.allow_entering(conn)

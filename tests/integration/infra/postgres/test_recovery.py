@@ -14,7 +14,6 @@ from tests import until
 from tests.integration.infra.postgres import conftest
 from tests.integration.infra.postgres.conftest import Place
 
-
 # A user who asks for the server and does nothing with it.
 _ASK = """
 import sys
@@ -82,7 +81,9 @@ def test_patience_is_for_a_supervisor_that_lives(place: Place) -> None:
     assert said == []
 
 
-@pytest.mark.parametrize("status, over", [("starting", False), ("recovering", False), ("ready", True), ("stopping", True), ("failed", True)])
+@pytest.mark.parametrize(
+    "status, over", [("starting", False), ("recovering", False), ("ready", True), ("stopping", True), ("failed", True)]
+)
 def test_patience_ends_with_the_work_on_the_start(
     place: Place, monkeypatch: pytest.MonkeyPatch, status: lease.state.Status, over: bool
 ) -> None:
