@@ -7,6 +7,7 @@ when the supervisor was killed too.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from carbonledger.entrypoints.cli import console
@@ -27,6 +28,11 @@ async def heal(lease: postgres.Lease, *, on_moved: Callable[[], None]) -> None:
                 address = now
                 on_moved()  # its port was the system's choice
         except postgres.PostgresFault as fault:
-            console.warn(fault.detail or str(fault))
+            _warn(fault.detail or str(fault))
         except Exception as error:  # whatever it is, the next look may do better, and nobody else looks
-            console.warn(f"Looking after the embedded database failed ({type(error).__name__}: {error}). Trying again.")
+            _warn(f"Looking after the embedded database failed ({type(error).__name__}: {error}). Trying again.")
+
+
+def _warn(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads it; looking goes on
+        console.warn(text)

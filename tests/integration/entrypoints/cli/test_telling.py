@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -88,6 +90,22 @@ async def test_a_command_that_is_killed_each_time_is_given_up_in_words(tmp_path:
         await tell(Command(tmp_path, KILLED), monkeypatch, is_reached=True)
 
     assert exits.of(caught.value) is exits.Code.UNAVAILABLE
+
+
+async def test_a_command_that_can_not_be_started_now_is_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, errors = asyncio.create_subprocess_exec, [OSError(errno.EMFILE, "no descriptor"), RuntimeError("can't start new thread")]
+
+    async def scarce(*argv: str, **given: Any) -> asyncio.subprocess.Process:
+        if errors:
+            raise errors.pop()
+        return await make(*argv, **given)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+    command = Command(tmp_path, DONE)
+
+    assert await tell(command, monkeypatch, is_reached=False) == {"schema": "at revision 1"}
+
+    assert command.said[0] == "warning: migrate ended (it could not be started: can't start new thread) and starts again."
 
 
 async def test_asked_to_stop_it_waits_for_no_further_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

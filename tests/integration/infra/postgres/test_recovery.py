@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from carbonledger.infra import postgres
-from carbonledger.infra.postgres import lease, locks, programs
+from carbonledger.infra.postgres import lease, locks, programs, state
 from tests import until
 from tests.integration.infra.postgres import conftest
 from tests.integration.infra.postgres.conftest import Place
@@ -84,10 +84,8 @@ def test_patience_is_for_a_supervisor_that_lives(place: Place) -> None:
 @pytest.mark.parametrize(
     "status, over", [("starting", False), ("recovering", False), ("ready", True), ("stopping", True), ("failed", True)]
 )
-def test_patience_ends_with_the_work_on_the_start(
-    place: Place, monkeypatch: pytest.MonkeyPatch, status: lease.state.Status, over: bool
-) -> None:
-    monkeypatch.setattr(lease, "supervisor_state", lambda _: lease.state.State(instance="it", status=status, pid=1))
+def test_patience_ends_with_the_work_on_the_start(place: Place, monkeypatch: pytest.MonkeyPatch, status: state.Status, over: bool) -> None:
+    monkeypatch.setattr(lease, "supervisor_state", lambda _: state.State(instance="it", status=status, pid=1))
 
     assert lease._Wait(time.monotonic() - 1, lambda _: None).is_over(place.folder()) is over
     assert lease._Wait(time.monotonic() - 1).is_over(place.folder())

@@ -61,3 +61,19 @@ async def test_a_look_that_fails_is_told_and_another_follows(monkeypatch: pytest
 
     assert said == [words]
     assert moves == ["second"]
+
+
+async def test_looking_goes_on_where_nobody_reads_the_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(healing, "_LOOK_S", 0.001)
+    lease = Lease(postgres.DiskFull("The disk is full; make room."))
+
+    def speak(line: str, *, err: bool = False) -> None:
+        raise BrokenPipeError
+
+    with console.spoken_by(speak):
+        healer = asyncio.create_task(healing.heal(cast("postgres.Lease", lease), on_moved=lambda: None))
+        await until.holds(lambda: lease.looked >= 3 or healer.done())
+        assert not healer.done()
+        healer.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await healer

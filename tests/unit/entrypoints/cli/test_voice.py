@@ -58,6 +58,8 @@ def test_a_reader_that_left_costs_what_is_said_and_nothing_else(pipe: tuple[int,
         spoken.say("ready")
         spoken.forward("api", b"a line")
 
+    assert not spoken._thread.is_alive()  # it has tried, and ended in order
+
 
 def test_a_full_disk_costs_the_lines_that_it_did_not_take_only(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = pipe
