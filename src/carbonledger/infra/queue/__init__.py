@@ -9,8 +9,10 @@ from __future__ import annotations
 from carbonledger.infra.queue.jobs import NoOrganization, cancel, depth, enqueue, job, live, unpark
 from carbonledger.infra.queue.registry import handler, schedule, steps, subscriber
 from carbonledger.infra.queue.types import Job, JobArgs, JobMissing, JobNotParked, JobState, NotLoaded
+from carbonledger.infra.queue.work import Ended
 
 __all__ = [
+    "Ended",
     "Job",
     "JobArgs",
     "JobMissing",
