@@ -73,9 +73,7 @@ class Account:
         """Ask for one more poll and return its job."""
         connection, now = (await self.show(connection_id)).connection, await self.now()
         async with self.bench.database.transaction(self.organization_id) as uow:
-            return await steps.ask(
-                uow, actor=actor.system(self.organization_id), now=now, connection=connection, everything=everything
-            )
+            return await steps.ask(uow, actor=actor.system(self.organization_id), now=now, connection=connection, everything=everything)
 
     async def poll(self, connection_id: UUID, *, everything: bool = False) -> dict[str, Any]:
         """Run one more poll to its end and return its result."""
