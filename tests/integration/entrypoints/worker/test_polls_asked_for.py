@@ -140,6 +140,7 @@ async def test_a_key_that_is_gone_from_the_outside_store_because_it_was_replaced
     job_id = await reading(one, connection_id, job)
     await one.account.run()
     assert (await one.account.result(job_id))["outcome"] == outcome
+    assert (await bench.job(job_id, organization_id=one.account.organization_id)).attempts == 1
     assert await one.account.rows(_STATES) == []
 
 
@@ -223,6 +224,7 @@ async def test_a_sync_that_meets_a_poll_of_the_hour_has_its_days_and_refused_str
     job_id = await one.account.ask(connection_id)
     await one.account.run()
     assert jobs == [job_id]
+    assert (await bench.job(job_id, organization_id=one.account.organization_id)).attempts == 1
     assert await one.read() == one.told(NOW)
     states = {state.stream: state for state in (await one.account.show(connection_id)).streams}
     assert states["images"].read_to is not None
