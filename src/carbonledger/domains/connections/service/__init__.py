@@ -44,6 +44,7 @@ from carbonledger.domains.connections.service.polling import (
     running,
     set_streams,
     streams_refused,
+    unchanged,
     window_read,
 )
 from carbonledger.domains.connections.service.taking import Taken, has_news, in_parts, take
@@ -94,5 +95,6 @@ __all__ = [
     "streams_refused",
     "sync",
     "take",
+    "unchanged",
     "window_read",
 ]
