@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +29,7 @@ _FAILED = """
 SELECT error_type, error_text FROM job_attempts
 WHERE organization_id = $1 AND error_type NOT IN ('ProviderLimited', 'WorkerLost')
 """
-Change = Callable[[provider.World, UUID], Awaitable[Any]]
+Change = Callable[[provider.World, UUID], Coroutine[Any, Any, Any]]
 CHANGES: tuple[Change, ...] = (provider.World.rekey, provider.World.delete)
 
 
