@@ -56,6 +56,10 @@ class DatabaseUnavailable(errors.Unavailable):
     code = "database_unavailable"
 
 
+CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError, TimeoutError)
+"""What asyncpg may raise when its server goes away; not each of them says that it did (``retry.is_passing``)."""
+
+
 class UnitOfWork:
     """One open transaction of one organization. Made by ``Database.transaction`` only; never commits itself."""
 
@@ -246,6 +250,8 @@ class Transaction:
         conn = self._uow.conn
         try:
             await _roll_back(conn)
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and not self._read_only:
+                conn.terminate()  # of a standby, or of a primary that was one: the name leads to another server in a moment
             if isinstance(error, Exception) and _lost(conn, error):
                 raise DatabaseUnavailable(_AWAY, retry_after_s=RETRY_AFTER_S) from error
         finally:
@@ -330,6 +336,8 @@ async def connect(dsn: str, *, size: int, application: str, role: str | None = N
             timeout=10,
             command_timeout=60,
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+    except (*CUT, OSError) as error:
+        if isinstance(error, ValueError):  # an address that is none, which does not pass
+            raise
         raise DatabaseUnavailable(f"The database can't be opened: {type(error).__name__}.") from error
     return Database(pool, observe=observe)

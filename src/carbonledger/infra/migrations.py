@@ -15,9 +15,11 @@ from alembic import command, script
 from alembic.config import Config
 from sqlalchemy import exc
 
+from carbonledger.infra import server
 from carbonledger.kernel import errors
 
 LOCK_TIMEOUT_MS = 5_000  # longer, and requests that wait behind the migration's lock pile up
+_TURN_TIMEOUT_MS = 600_000
 _ADVISORY_LOCK = 0x0CA8_B0D1_ED6E_0001  # any constant of our own
 
 
@@ -60,12 +62,9 @@ def head() -> str:
 
 
 async def current(dsn: str) -> str | None:
-    """Return the revision the database is at, or None before the first migration."""
-    conn = await asyncpg.connect(dsn, timeout=10)
-    try:
+    """Return the revision the database is at, or None before the first migration. Raises ``ServerUnreachable`` or ``ServerRefused``."""
+    async with server.connected(dsn) as conn:
         return await _revision(conn)
-    finally:
-        await conn.close()
 
 
 async def _revision(conn: asyncpg.Connection[asyncpg.Record]) -> str | None:
@@ -81,9 +80,8 @@ async def upgrade(dsn: str, *, revision: str = "head") -> str:
     Raises ``SchemaFromTheFuture`` when the database is ahead of this code, and ``MigrationBlocked`` when a lock does not come in
     ``LOCK_TIMEOUT_MS``; what the migrations before that one did stays.
     """
-    conn = await asyncpg.connect(dsn, timeout=10)
-    try:
-        await conn.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+    async with server.connected(dsn) as conn:  # closing the session releases the lock
+        await _take_turn(conn)
         at = await _revision(conn)
         if at is not None and not _known(at):
             raise SchemaFromTheFuture(f"It is at revision {at}, which this version does not know. Install the newer version again.")
@@ -95,8 +93,18 @@ async def upgrade(dsn: str, *, revision: str = "head") -> str:
                 raise
             raise MigrationBlocked(await _blocked(conn)) from error
         return await _revision(conn) or ""
-    finally:
-        await conn.close()  # closing the session releases the lock
+
+
+async def _take_turn(conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Wait until nobody else migrates. Raises ``MigrationBlocked`` where that takes longer than any migration may."""
+    await conn.execute(f"SET lock_timeout = {_TURN_TIMEOUT_MS}")
+    try:
+        await conn.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
+    except asyncpg.LockNotAvailableError as error:
+        minutes = _TURN_TIMEOUT_MS // 60_000
+        raise MigrationBlocked(
+            f"Another migration has been going on for {minutes} minutes. End its session in pg_stat_activity if nobody waits for it."
+        ) from error
 
 
 async def _blocked(conn: asyncpg.Connection[asyncpg.Record]) -> str:

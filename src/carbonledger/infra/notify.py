@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 import asyncpg
 import structlog
 
+from carbonledger.infra import retry
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -69,10 +71,11 @@ class Notifications:
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            except Exception as error:  # whatever it was: nobody waits for this task, and who trusts what it hears must be told
                 delay_s = _RETRY_FIRST_S if self._heard else min(delay_s * 2, _RETRY_MAX_S)
                 self._tell_lost()
-                _log.warning("notify.lost", error=type(error).__name__, retry_s=delay_s)
+                said = None if retry.is_passing(error) else error
+                _log.warning("notify.lost", error=type(error).__name__, retry_s=delay_s, exc_info=said)
                 await asyncio.sleep(delay_s)
 
     async def _listen(self) -> NoReturn:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MAJOR_MIN, MAJOR_MAX = 15, 18  # older lacks what we use; newer was not tested
 CONNECT_TIMEOUT_S = 10
+# Classes of what is wrong with what we ask for: feature not supported, data, authorization, catalog name, schema name, access rule.
+_REFUSALS = ("0A", "22", "28", "3D", "3F", "42")
 _MAJOR = 10_000  # server_version_num is major * 10000 + minor
 _SET_SINCE = 16  # grants say since then whether a role may be entered and whether its rights are inherited
 
@@ -103,7 +105,7 @@ async def connected(dsn: str, *, role: str | None = None) -> AsyncIterator[Conne
         session["role"] = role
     try:
         conn = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S, server_settings=session)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
         raise unreachable(error, dsn) from error
     try:
         yield conn
@@ -115,17 +117,20 @@ def unreachable(error: Exception, dsn: str) -> errors.Fault:
     """Return the fault that says what a failed connection means and what to do."""
     where = place(dsn)
     match error:
-        case asyncpg.CannotConnectNowError() | asyncpg.TooManyConnectionsError():
-            fault: errors.Fault = ServerUnreachable(f"The server at {where} takes no connection now ({error}); wait and try again.")
         case asyncpg.InvalidCatalogNameError():
-            fault = ServerRefused(f"The server has no such database ({where}); make it (createdb), or correct DATABASE_URL.")
+            fault: errors.Fault = ServerRefused(f"The server has no such database ({where}); make it (createdb), or correct DATABASE_URL.")
         case asyncpg.InvalidAuthorizationSpecificationError():
             user = urllib.parse.urlsplit(dsn).username
             fault = ServerRefused(f"The server at {where} refuses the user {user!r} or the password; correct DATABASE_URL.")
         case asyncpg.InvalidParameterValueError():  # the role to be entered is not there: no migration has made it
             fault = ServerRefused(f"The database at {where} is not prepared ({error}); run: carbonledger migrate.")
-        case asyncpg.PostgresError():
+        case asyncpg.PostgresError() if (error.sqlstate or "").startswith(_REFUSALS):
             fault = ServerRefused(f"The server at {where} refuses the connection: {error}.")
+        # All else passes: it starts, stops, recovers, is full, can't fork, or has ended in the middle of the log-in.
+        case asyncpg.PostgresError() | asyncpg.InternalClientError():
+            fault = ServerUnreachable(f"The server at {where} takes no connection now ({error}); wait and try again.")
+        case asyncpg.InterfaceError() if not isinstance(error, ValueError):
+            fault = ServerUnreachable(f"The server at {where} takes no connection now ({error}); wait and try again.")
         case socket.gaierror():
             fault = ServerUnreachable(f"The host of {where} is unknown; check the network and its name server, or correct DATABASE_URL.")
         case OSError():

@@ -218,6 +218,19 @@ async def test_a_server_that_ends_while_a_connection_is_made_is_a_named_fault(la
                     pass
 
 
+async def test_a_server_that_became_a_standby_is_one_that_is_away(worker_database: conftest.TestDatabase) -> None:
+    database = await db.connect(worker_database.app, size=1, application="test")
+    try:
+        with pytest.raises(db.DatabaseUnavailable):
+            async with database.transaction() as uow:
+                await uow.conn.execute("SET TRANSACTION READ ONLY")  # as every transaction of a standby is
+                await uow.conn.execute("DELETE FROM jobs")
+        async with database.transaction() as uow:  # on another connection, which leads to the primary
+            assert await uow.conn.execute("DELETE FROM jobs WHERE false") == "DELETE 0"
+    finally:
+        await database.close()
+
+
 async def test_an_address_where_nothing_answers_is_a_named_fault() -> None:
     with pytest.raises(db.DatabaseUnavailable):
         await db.connect("postgresql://nobody@127.0.0.1:1/none", size=1, application="test")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import asyncpg
 import pytest
 
@@ -97,6 +99,25 @@ async def test_a_database_that_is_away_is_waited_for() -> None:
     async with notify.listening("postgresql://nobody@127.0.0.1:1/none", application="test-away") as notifications:
         notifications.subscribe("channel_h", lambda _: None, on_lost=lambda: None)
         assert not notifications.hears("channel_h")
+
+
+async def test_what_nobody_expected_is_a_loss_too_and_not_the_end(
+    worker_database: conftest.TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, refused = asyncpg.connect, list[str]()
+
+    async def unlucky(dsn: str, **options: Any) -> object:
+        if not refused:
+            refused.append(dsn)
+            raise RuntimeError("the transport is closed")
+        return await connect(dsn, **options)
+
+    monkeypatch.setattr(asyncpg, "connect", unlucky)
+    lost: list[str] = []
+    async with notify.listening(worker_database.app, application="test-unexpected") as notifications:
+        notifications.subscribe("channel_a", lambda _: None, on_lost=lambda: lost.append("lost"))
+        await until.holds(lambda: notifications.hears("channel_a"))
+    assert (len(refused), lost) == (1, ["lost"])
 
 
 async def test_a_name_that_could_carry_sql_is_no_channel(worker_database: conftest.TestDatabase) -> None:

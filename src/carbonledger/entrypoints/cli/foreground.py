@@ -8,14 +8,11 @@ import os
 import signal
 from collections.abc import Coroutine, Iterator
 
-import asyncpg
 import uvloop
 
-from carbonledger.entrypoints.cli import healing
-from carbonledger.infra import db, migrations, postgres, reach, retry, server, settings
+from carbonledger.entrypoints.cli import away, healing
+from carbonledger.infra import db, migrations, postgres, reach, server, settings
 from carbonledger.infra.observe import logs, tracing
-
-_CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError, TimeoutError)
 
 
 @contextlib.contextmanager
@@ -34,22 +31,25 @@ def run(work: Coroutine[None, None, None], lease: postgres.Lease | None) -> None
 
     Raises ``DatabaseUnavailable`` where the database went away before the work could stay up without it.
     """
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(work if lease is None else _heal_beside(work, lease))
-    except _CUT as error:
-        if not retry.is_passing(error):
-            raise
-        raise db.DatabaseUnavailable(f"The database went away ({type(error).__name__}). Try again in a few seconds.") from error
+    with away.told(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work if lease is None else _heal_beside(work, lease))
 
 
 async def _heal_beside(work: Coroutine[None, None, None], lease: postgres.Lease) -> None:
     # An address that moved can't be told to the pools: end in order, to be started again.
-    healer = asyncio.create_task(healing.heal(lease, on_moved=lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    moved = asyncio.Event()
+
+    def end() -> None:
+        moved.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    healer = asyncio.create_task(healing.heal(lease, on_moved=end))
     try:
         await work
     finally:
         healer.cancel()
+    if moved.is_set():
+        raise db.DatabaseUnavailable("The embedded database was started again at another address. Start this again.")
 
 
 async def require_ready(addresses: reach.Addresses) -> None:

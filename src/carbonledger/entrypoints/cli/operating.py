@@ -15,6 +15,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from carbonledger.domains.identity.service import callers, house
+from carbonledger.entrypoints.cli import away
 from carbonledger.entrypoints.worker import registry
 from carbonledger.infra import clock, db, ddl, migrations, opening, reach, settings
 from carbonledger.infra.observe import logs
@@ -65,7 +66,7 @@ def run(work: Callable[[Operator], Awaitable[T]]) -> T:
     """Run an operator's command. Raises ``NotInstalled``, ``MigrationPending`` and whatever ``work`` raises."""
     registry.load()
     configuration = load()
-    with reach.reached(configuration) as reached:
+    with reach.reached(configuration) as reached, away.told():
         return asyncio.run(_run(configuration, reached, work))
 
 

@@ -25,7 +25,7 @@ _OPERATOR_ROLES: Final = frozenset({Role.OWNER, Role.ADMIN})
 queue.subscriber("*", job=FIND_JOB, alerts_only=True)
 
 
-@queue.steps(FIND_JOB)
+@queue.steps(FIND_JOB, delivers=True)
 async def find_people(work: runner.StepsJob) -> dict[str, Any]:
     """Ask for a letter to each person that the alert is for."""
     if work.services.mailer is None:

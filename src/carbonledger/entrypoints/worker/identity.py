@@ -73,7 +73,9 @@ async def _mail_user_exists(work: runner.StepsJob, user_id: UUID) -> None:
     async with work.transaction() as uow:
         user = await users.find(uow, user_id=user_id)
     if user.email is not None:
-        await _send(work, user.email, subject=_EXISTS_SUBJECT, text=_EXISTS.format(address=work.services.settings.address), key=work.key("mail"))
+        await _send(
+            work, user.email, subject=_EXISTS_SUBJECT, text=_EXISTS.format(address=work.services.settings.address), key=work.key("mail")
+        )
 
 
 @queue.steps(invitations.MAIL_JOB)

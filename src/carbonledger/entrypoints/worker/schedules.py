@@ -12,6 +12,7 @@ from carbonledger.domains.identity.service import house
 from carbonledger.infra import db, retry
 from carbonledger.infra.queue import registry, schedules
 
+_PAUSE_MIN_S = 0.1  # what is due may be in another worker's hands just now
 _log = structlog.get_logger(__name__)
 
 
@@ -38,7 +39,7 @@ class Scheduler:
                     raise
                 _log.warning("schedules.unreachable", error=type(error).__name__, retry_s=wait_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), max(wait_s, 0.0))
+                await asyncio.wait_for(stopping.wait(), max(wait_s, _PAUSE_MIN_S))
 
     async def _declare(self) -> None:
         async with self.database.transaction() as uow:

@@ -44,14 +44,18 @@ async def check_rollups(work: Work) -> dict[str, Any]:
 
 @queue.steps(recomputing.JOB, timeout_s=_TIMEOUT_S)
 async def recompute(work: Work) -> dict[str, Any]:
-    """Compute an organization's ledger anew, a batch a transaction; what a finished batch came to is kept, so a killed job goes on."""
+    """Compute an organization's ledger anew, a batch a transaction; what a finished batch came to is kept, so a killed job goes on.
+
+    From the first batch again where it goes on by another price book or factor set: then it was the software that changed in between.
+    """
     organization_id = work.organization_id
     what = recomputing.What(costs=work.args["costs"], emissions=work.args["emissions"])
     place: recomputing.Place | None = recomputing.START
     number = seen = changed = 0
+    by = recomputing.versions()
     while place is not None:
         number += 1
-        done = await work.step(f"batch {number}", functools.partial(_batch, work, what, place))
+        done = await work.step(f"{by}: batch {number}", functools.partial(_batch, work, what, place))
         seen, changed = seen + done["seen"], changed + done["changed"]
         place = None if done["at"] is None else recomputing.Place(datetime.fromisoformat(done["at"]), UUID(done["event_id"]))
         await work.progress(seen, words=f"{seen} events computed anew, {changed} of them came out otherwise")

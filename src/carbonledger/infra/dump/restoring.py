@@ -185,7 +185,8 @@ def _script(path: Path, box: programs.Toolbox, environ: dict[str, str]) -> Itera
     """Have ``pg_restore`` turn the dump into SQL. Raises ``ProgramFailed``."""
     argv: list[str | Path] = [box.bin_dir / "pg_restore", "--no-owner", "--file=-"]
     with programs.running(argv, environ=environ) as pg_restore, archive.reading(path) as source:
-        feeding = threading.Thread(target=_pour, args=(source, pg_restore.stdin), name="pg_restore input")
+        failed: list[OSError] = []
+        feeding = threading.Thread(target=_pour, args=(source, pg_restore.stdin, failed), name="pg_restore input")
         feeding.start()
         try:
             yield pg_restore.stdout
@@ -193,13 +194,18 @@ def _script(path: Path, box: programs.Toolbox, environ: dict[str, str]) -> Itera
             if pg_restore.process.poll() is None and feeding.is_alive():
                 pg_restore.process.kill()
             feeding.join()
+        if failed:
+            raise failed[0]
         pg_restore.finish()
 
 
-def _pour(source: IO[bytes], target: IO[bytes]) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the reader's exit code says why
-        shutil.copyfileobj(source, target)
-        target.close()
+def _pour(source: IO[bytes], target: IO[bytes], failed: list[OSError]) -> None:
+    """Copy, and close the target whatever happens, for its reader would wait for more; what could not be read goes to ``failed``."""
+    try:
+        with contextlib.suppress(BrokenPipeError), target:  # the reader's exit code says why
+            shutil.copyfileobj(source, target)
+    except OSError as error:
+        failed.append(error)
 
 
 def _feed(script: IO[bytes], target: IO[bytes], *, drop_newer: bool) -> None:

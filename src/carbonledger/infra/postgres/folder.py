@@ -149,14 +149,19 @@ def make_private(path: Path, *, owner: accounts.Account | None = None) -> None:
 
 
 def ask_to_stop(folder: Folder, instance: str) -> None:
-    """Name a supervisor in the ``stop`` file, which it reads as another user; never through a link, since root may do this."""
-    folder.stop.unlink(missing_ok=True)
-    fd = os.open(folder.stop, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    """Name a supervisor in the ``stop`` file, which it reads as another user; never through a link, since root may do this.
+
+    The file is there whole and readable, or not at all: killed in between, nobody would ever start again.
+    """
+    making = folder.stop.with_name(f"{folder.stop.name}.{os.getpid()}")
+    making.unlink(missing_ok=True)
+    fd = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         os.write(fd, instance.encode("ascii"))
         os.fchmod(fd, 0o644)
     finally:
         os.close(fd)
+    making.rename(folder.stop)
 
 
 def of_os_error(problem: OSError, path: Path) -> faults.PostgresFault:

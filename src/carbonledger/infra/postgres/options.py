@@ -46,7 +46,7 @@ DEFAULTS: Mapping[str, str] = types.MappingProxyType(
 
 _MB = 2**20
 _BUFFERS_MB = (64, 8192)
-_WAL_MB = (512, 4096)
+_WAL_MB = (512, 8192)
 
 FIXED = frozenset(
     {
@@ -133,7 +133,7 @@ def sized(memory_bytes: int) -> dict[str, str]:
     """Return the settings that follow from the machine's memory: small on a laptop, and no more than one service among others takes.
 
     An eighth of it, from 64 MB to 8 GB, keeps pages of the ledger's indexes, which new events meet anywhere (ADR 0012); PostgreSQL takes it
-    page by page as the data grow. A quarter, from 512 MB to 4 GB, is how much of the log lies on disk before a checkpoint is made for it.
+    page by page as the data grow. A quarter, from 512 MB to 8 GB, is how much of the log lies on disk before a checkpoint is made for it.
     """
     buffers, wal = (min(max(memory_bytes // part // _MB, least), most) for part, (least, most) in ((8, _BUFFERS_MB), (4, _WAL_MB)))
     return {"shared_buffers": f"{buffers}MB", "max_wal_size": f"{wal}MB"}

@@ -91,8 +91,8 @@ def answers(host: str, port: int) -> bool:
         probe.settimeout(_ANSWER_S)
         try:
             probe.connect(f"{host}/.s.PGSQL.{port}" if unix else (host, port))
-        except TimeoutError:
-            return True  # it listens, and is busy
+        except (TimeoutError, BlockingIOError):
+            return True  # it listens, and is busy; of a unix socket whose queue is full the system says that another try may do
         except (ConnectionRefusedError, FileNotFoundError):
             return False
     return True

@@ -216,7 +216,7 @@ class Supervisor:
     def _stop_file_names_us(self) -> bool:
         try:
             return self._folder.stop.read_text(encoding="utf-8").strip() == self._ground.instance
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # not there, or of root, who was killed while making it
             return False
 
     def _unused(self) -> bool:

@@ -35,6 +35,8 @@ _SOON_S = 0.05  # a row that is due but was not given is in another worker's han
 _DEAF_S = 1.0
 _BEATS = 4  # heartbeats in one timeout: three may be lost
 _CANCEL_S = 5.0  # what a cancelled job has to give itself back
+# Not the library's, which keeps a row fresh whoever has it: one that another worker took over must be free again when that one dies.
+_BEAT = "UPDATE pgqueuer SET heartbeat = now() WHERE id = ANY ($1) AND queue_manager_id = $2"
 _NEXT_DUE = "SELECT extract(epoch FROM min(execute_after) - now())::float8 FROM pgqueuer WHERE status = 'queued' AND entrypoint = ANY ($1)"
 
 
@@ -163,7 +165,7 @@ class Engine:
 
     async def _tell_alive(self) -> None:
         async with asyncio.timeout(self._patience_s), self._database.transaction() as uow:
-            await pgq.on(uow.conn).update_heartbeat([pgq_types.JobId(entry_id) for entry_id in self._running])
+            await uow.conn.execute(_BEAT, list(self._running), self._manager_id)
 
     @property
     def _patience_s(self) -> float:

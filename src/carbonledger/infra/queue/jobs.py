@@ -158,8 +158,9 @@ async def live(uow: db.UnitOfWork, *, name: str, dedupe_keys: Iterable[str]) -> 
 
 async def parked(uow: db.UnitOfWork, *, names: Collection[str]) -> list[UUID]:
     """Return the ids of the organization's parked jobs of these names, the first asked for first."""
-    wanted = (_jobs.c.organization_id == uow.organization_id, _jobs.c.name.in_(list(names)), _jobs.c.state == types.JobState.PARKED.value)
-    return [row["id"] for row in await uow.fetch(select(_jobs.c.id).where(*wanted).order_by(_jobs.c.id))]
+    asked = select(_jobs.c.id).where(_jobs.c.organization_id == uow.organization_id, _jobs.c.name.in_(list(names)))
+    parked = asked.where(_jobs.c.state == types.JobState.PARKED.value)
+    return [row["id"] for row in await uow.fetch(parked.order_by(_jobs.c.id))]
 
 
 async def cancel(uow: db.UnitOfWork, *, job_id: UUID) -> types.Job:
@@ -177,7 +178,7 @@ async def cancel(uow: db.UnitOfWork, *, job_id: UUID) -> types.Job:
 
 
 async def unpark(uow: db.UnitOfWork, *, job_id: UUID) -> types.Job:
-    """Put a parked job back into the queue with its count of failures at nought: the cause is gone, says an operator, or hopes the job that returns it.
+    """Put a parked job back into the queue with its count of failures at nought: its cause is gone, or may be.
 
     Raises ``JobNotParked``, ``JobHasLiveTwin``, ``JobMissing``.
     """

@@ -32,7 +32,7 @@ class Handler:
     """Failures before it is parked; None: the installation's setting."""
     delivers: bool = False
     """It carries an event to somebody. When it fails for good that is recorded and shown, but makes no further deliveries, or two that are
-    broken would keep each other busy for ever. Subscribers do; so does a job that a subscriber asks for."""
+    broken would keep each other busy for ever. A subscriber that does something else, such as issuing a receipt, does not."""
     resumes_after_s: float | None = None
     """When it is parked because its workers died, another job takes its place so much later: for what goes on where it was and has to be
     done whatever happens. None: it waits for an operator, or for its schedule."""
@@ -102,7 +102,7 @@ class Registry:
 
     def delivers(self, name: str) -> bool:
         """Say whether jobs of this name carry events to somebody."""
-        return self.handlers[name].delivers or any(subscriber.job == name for subscriber in self.subscribers)
+        return self.handlers[name].delivers
 
     def seal(self) -> None:
         """Check that everything declared fits together and let it be used. Raises ``JobUnknown``."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -143,7 +144,7 @@ async def test_an_invoice_that_is_voided_after_its_lines_were_chosen_is_not_coun
     await shop.use("acme", "50", at=WITHIN)
     metered = reading.metered
 
-    async def chosen(uow: db.UnitOfWork, **given: Any) -> Any:
+    async def chosen(uow: db.UnitOfWork, **given: Any) -> list[tuple[UUID, types.Line]]:
         rows = await metered(uow, **given)
         async with shop.database.transaction(shop.organization_id) as another:
             await standing.void(another, actor=shop.actor, now=END, organization_id=shop.organization_id, invoice_id=first.id)

@@ -16,6 +16,7 @@ from tests import conftest, installation
 
 MOST = range(4)  # connections until the database is away; each process opens more before it can stay up without one
 UNAVAILABLE = 6
+_STARTUP_BYTES = 1 << 10
 
 
 class Door:
@@ -37,6 +38,7 @@ class Door:
                 client, _ = self._listener.accept()
                 self._open.append(client)
                 if self.through == self._most:
+                    client.recv(_STARTUP_BYTES)  # it hangs up in the middle of the log-in, as a server that is killed does
                     for connection in self._open:
                         _end(connection)
                     continue
@@ -88,7 +90,7 @@ def door(dsn: str, *, most: int) -> Iterator[tuple[Door, str]]:
 
     made = Door(connect, most=most)
     try:
-        yield made, parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{made.port}", query="").geturl()
+        yield made, parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{made.port}", query="sslmode=disable").geturl()
     finally:
         made.close()
 
@@ -103,3 +105,11 @@ def test_a_start_that_loses_its_database_asks_to_be_tried_again(
         done = installation.run(tmp_path, *command, **addresses)
 
     assert (at.through, done.returncode) == (most, UNAVAILABLE), done.stderr
+
+
+@pytest.mark.parametrize("command", [("org", "list"), ("jobs", "list"), ("migrate",)], ids=" ".join)
+def test_a_command_whose_database_is_away_says_so_and_is_no_defect(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = installation.run(tmp_path, *command, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+
+    assert done.returncode == UNAVAILABLE, done.stderr
+    assert "Nothing answers at 127.0.0.1:1/none" in done.stderr

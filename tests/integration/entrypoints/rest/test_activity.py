@@ -9,8 +9,10 @@ import httpx2
 import pytest
 
 from carbonledger.domains.identity.service import members
+from carbonledger.domains.identity.types import Member
 from carbonledger.infra import clock, db, mail, outbox, queue
 from carbonledger.kernel import actor as actors
+from carbonledger.kernel import page
 from tests.integration.entrypoints.rest.identity.conftest import KEY, OWNER, Installation, Opener, install, ledger
 
 __all__ = ["install", "ledger"]  # fixtures
@@ -205,7 +207,7 @@ async def test_who_has_left_before_the_letter_was_written_is_told_nothing(ledger
     ledger.mailbox.letters.clear()
     find = members.page
 
-    async def leaving(uow: db.UnitOfWork, **given: Any) -> Any:
+    async def leaving(uow: db.UnitOfWork, **given: Any) -> page.Page[Member]:
         found = await find(uow, **given)
         assert (await client.delete(f"/v1/members/{user_id}")).status_code == 204
         monkeypatch.setattr(members, "page", find)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from carbonledger.domains.receipts.service import commitments, issuing
@@ -26,7 +24,7 @@ async def fails(uow: db.UnitOfWork, job: runner.Job) -> None:
     raise Refused
 
 
-async def succeeds(uow: db.UnitOfWork, job: runner.Job) -> Any:
+async def succeeds(uow: db.UnitOfWork, job: runner.Job) -> queue.JobArgs:
     return job.args
 
 

@@ -192,7 +192,7 @@ async def test_a_delivery_that_fails_is_not_announced_by_deliveries(bench: Bench
     async def run(uow: db.UnitOfWork, job: Work) -> None:
         raise Refused
 
-    bench.declare(NAME, run)
+    bench.declare(NAME, run, delivers=True)
     registry.declared.subscribers.append(registry.Subscriber(NAME, ("*",), alerts_only=True))
     bench.declare("tests.other", run)
     await bench.ask("tests.other")

@@ -24,8 +24,8 @@ def test_a_laptop_gets_small_memory_and_no_compiler() -> None:
 
 @pytest.mark.parametrize(
     "memory_gib, buffers, wal",
-    [(0.5, "64MB", "512MB"), (8, "1024MB", "2048MB"), (16, "2048MB", "4096MB"), (512, "8192MB", "4096MB")],
-    ids=["a small container", "a laptop", "where the log reaches its bound", "a server"],
+    [(0.5, "64MB", "512MB"), (8, "1024MB", "2048MB"), (16, "2048MB", "4096MB"), (32, "4096MB", "8192MB"), (512, "8192MB", "8192MB")],
+    ids=["a small container", "a laptop", "a larger one", "where the log reaches its bound", "where both do"],
 )
 def test_memory_follows_from_the_machine_within_bounds(memory_gib: float, buffers: str, wal: str) -> None:
     assert options.sized(int(memory_gib * 2**30)) == {"shared_buffers": buffers, "max_wal_size": wal}

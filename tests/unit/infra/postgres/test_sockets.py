@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,16 @@ _ROOM = 107 - 14
 )
 def test_a_folder_fits_if_the_kernel_and_clients_can_name_the_socket(folder: str, fits: bool) -> None:
     assert sockets.fits(Path(folder), bytes_max=107) is fits
+
+
+def test_a_server_whose_queue_is_full_answers_in_a_while(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket(socket.AF_UNIX))
+        server.bind(str(tmp_path / ".s.PGSQL.5432"))
+        server.listen(0)
+        with pytest.raises(BlockingIOError):
+            while True:  # nobody accepts, so a few fill it
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(server.getsockname())
+        assert sockets.answers(str(tmp_path), 5432)

@@ -63,12 +63,13 @@ async def create(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetim
     hand = Hand(uow=uow, actor=actor, now=now, organization_id=organization_id)
     await accounts.hold(uow, organization_id=organization_id, account_ids=[draft.account_id])
     account = await accounts.find(uow, organization_id=organization_id, account_id=draft.account_id)
+    # Before its version is read: who publishes one waits, so that a subscription is on it or is seen by the job that moves all to it.
+    await catalog.mark_plans_used(uow, organization_id=organization_id, plan_ids=[draft.plan_id], kind=recording.KIND, now=now)
     version = await plan_version(
         uow, organization_id=organization_id, plan_id=draft.plan_id, number=draft.version, now=now, at=draft.start_at
     )
     own, told = await own_charges(uow, organization_id=organization_id, now=now, version=version, draft=draft.overrides)
     facts, kept = begun(draft, version, actor=actor, now=now, zone=account.time_zone, overrides=own, told=told)
-    await catalog.mark_plans_used(uow, organization_id=organization_id, plan_ids=[draft.plan_id], kind=recording.KIND, now=now)
     versions = {version.id: version}
     blank = Subscription(
         id=ids.new_id(at),

@@ -41,12 +41,12 @@ async def change_plan(
     """
     hand = Hand(uow=uow, actor=actor, now=now, organization_id=organization_id)
     held, desk = await recording.held(hand, subscription_id)
+    await catalog.mark_plans_used(uow, organization_id=organization_id, plan_ids=[plan_id], kind=recording.KIND, now=now)
     target = await beginning.plan_version(uow, organization_id=organization_id, plan_id=plan_id, number=version, now=now)
     own, told = await beginning.own_charges(uow, organization_id=organization_id, now=now, version=target, draft=overrides)
     errors.refuse(told)
     desk = replace(desk, versions={**desk.versions, target.id: target})
     new = commands.change_plan(desk, target, when=when, quantity=quantity, proration=proration, overrides=own)
-    await catalog.mark_plans_used(uow, organization_id=organization_id, plan_ids=[plan_id], kind=recording.KIND, now=now)
     return await recording.record(hand, held, desk, new)
 
 

@@ -44,9 +44,10 @@ async def migrate(
 
 async def move_zone(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, account_id: UUID) -> int:
     """Have the subscriptions of an account follow it to its time zone: periods begun end as they were to; return how many moved."""
-    account = await accounts.find(uow, organization_id=organization_id, account_id=account_id)
     hand = Hand(uow=uow, actor=actor, now=now, organization_id=organization_id)
     found = await store.of_account(uow, organization_id=organization_id, account_id=account_id)
+    # Read when nobody else can move them any more: of two changes of zone the later one stays.
+    account = await accounts.find(uow, organization_id=organization_id, account_id=account_id)
     versions = await recording.versions_of(uow, organization_id=organization_id, subscriptions=found)
     moved = 0
     for one in found:

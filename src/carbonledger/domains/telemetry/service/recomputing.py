@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import rollup
@@ -62,10 +63,15 @@ class Done(NamedTuple):
     place: Place | None
 
 
+def versions() -> str:
+    """Name what this process computes by: price book and factor set."""
+    return f"book {pricing.book().version} factors {emissions.current().version}"
+
+
 async def ask(uow: db.UnitOfWork, *, actor: Actor, now: datetime, what: What) -> UUID:
     """Ask for an organization's ledger to be computed anew; return the job's id, which is that of one under way for the same."""
     args = {"costs": what.costs, "emissions": what.emissions}
-    key = f"costs:{what.costs} emissions:{what.emissions}"
+    key = f"costs:{what.costs} emissions:{what.emissions} {versions()}"
     return await queue.enqueue(uow, name=JOB, args=args, now=now, actor=actor, dedupe_key=key)
 
 
