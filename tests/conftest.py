@@ -16,6 +16,7 @@ import gc
 import getpass
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import tempfile
@@ -39,6 +40,11 @@ ROOT = Path(__file__).parents[1]
 # each time, so that its verdict is on the commit; new ones are taken everywhere else, and by the hour by `dev.py soak properties`.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=bool(os.environ.get("CARBONLEDGER_CI")))
 hypothesis.settings.load_profile("tests")
+
+
+def seed() -> int:
+    """Return where a test's own random data begin: anywhere, and on CI always the same, for the same reason."""
+    return 20261126 if os.environ.get("CARBONLEDGER_CI") else secrets.randbelow(2**32)
 
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own

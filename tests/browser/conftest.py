@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright import sync_api
 
-from tests import until
 from tests.browser import signing
 
-PATIENCE_MS = 1_000 * until.DEADLINE_S  # for what takes a moment on an idle machine
-sync_api.expect.set_options(timeout=PATIENCE_MS)
+sync_api.expect.set_options(timeout=signing.PATIENCE_MS)
 
 
 @pytest.fixture
@@ -28,8 +26,7 @@ def browser() -> Iterator[sync_api.Browser]:
 @pytest.fixture
 def page(browser: sync_api.Browser) -> sync_api.Page:
     """Return a page that fails the test when its script fails or the policy refuses something."""
-    opened = browser.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
+    opened = signing.context(browser).new_page()
     opened.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
     opened.on("console", lambda message: pytest.fail(message.text) if "Content Security Policy" in message.text else None)
     return opened

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from typing import Any
 
 from playwright import sync_api
 from playwright.sync_api import expect
 
-from tests import installation
+from tests import installation, until
 from tests.browser import seeding
 
 ARGUMENTS = (
@@ -21,10 +22,19 @@ ARGUMENTS = (
     "--no-first-run",
 )
 
+PATIENCE_MS = 1_000 * until.DEADLINE_S  # for what takes a moment on an idle machine
+
 
 def launch(playwright: sync_api.Playwright) -> sync_api.Browser:
     """Start the system's own Chromium."""
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS), timeout=PATIENCE_MS)
+
+
+def context(browser: sync_api.Browser, **options: Any) -> sync_api.BrowserContext:
+    """Open a context of its own, as patient as the tests are; ``options`` are those of ``new_context``."""
+    opened = browser.new_context(**options)
+    opened.set_default_timeout(PATIENCE_MS)
+    return opened
 
 
 def first_owner(running: installation.Installation) -> sync_api.StorageState:
@@ -33,7 +43,7 @@ def first_owner(running: installation.Installation) -> sync_api.StorageState:
     assert found is not None
     with sync_api.sync_playwright() as playwright:
         chromium = launch(playwright)
-        page = chromium.new_page()
+        page = context(chromium).new_page()
         page.goto(found[0])
         page.get_by_role("button", name="Sign in with the link").click()
         page.get_by_label("New password").fill(seeding.PASSWORD)

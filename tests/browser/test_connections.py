@@ -43,7 +43,7 @@ def state(running: installation.Installation) -> sync_api.StorageState:
 def test_from_the_first_sign_in_to_the_first_chart_and_moved_while_history_stays(
     state: sync_api.StorageState, browser: sync_api.Browser, running: installation.Installation
 ) -> None:
-    with browser.new_context(storage_state=state) as context:
+    with signing.context(browser, storage_state=state) as context:
         page = context.new_page()
         page.on("console", lambda said: pytest.fail(said.text) if "Content Security Policy" in said.text else None)
         page.goto(running.address)
@@ -98,7 +98,7 @@ def test_a_failing_connection_is_in_plain_sight_on_pages_that_axe_passes_and_a_v
     connection = seeding.connect(running, "openrouter", "Experiments", api_key=key)
     world.state.keys[key].revoked = True
     own = f"{running.address}/connections/{connection}"
-    with browser.new_context(storage_state=state) as context:
+    with signing.context(browser, storage_state=state) as context:
         page = context.new_page()
         page.goto(own)
         page.get_by_role("button", name="Sync now").click()
@@ -123,7 +123,7 @@ def judged(
     """Return what axe finds serious, and what is wider than a phone."""
     found: list[str] = []
     viewport: sync_api.ViewportSize = {"width": 360, "height": 800}
-    with browser.new_context(color_scheme=scheme, storage_state=state, bypass_csp=True, viewport=viewport) as context:
+    with signing.context(browser, color_scheme=scheme, storage_state=state, bypass_csp=True, viewport=viewport) as context:
         page = context.new_page()
         for address in (running.address, f"{running.address}/connections", f"{running.address}/connections/new", own):
             page.goto(address)
@@ -141,7 +141,7 @@ def see_as_a_viewer(browser: sync_api.Browser, running: installation.Installatio
     body = {"email": "ben@example.org", "role": "viewer"}
     status, answer = running.request("POST", "/v1/invitations", headers=seeding.HEADERS, body=body)
     assert status == 201
-    with browser.new_context() as context:
+    with signing.context(browser) as context:
         page = context.new_page()
         page.goto(answer["link"])
         page.get_by_label("Your name").fill("Ben")

@@ -128,7 +128,7 @@ def test_axe_finds_nothing_serious_on_any_page(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState, scheme: Literal["light", "dark"]
 ) -> None:
     found: list[str] = []
-    with browser.new_context(color_scheme=scheme, storage_state=state, bypass_csp=True) as context:
+    with signing.context(browser, color_scheme=scheme, storage_state=state, bypass_csp=True) as context:
         page = context.new_page()
         for address in addresses(running):
             page.goto(address)
@@ -144,7 +144,7 @@ def test_every_page_fits_the_screen_and_obeys_the_policy(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState, width: int
 ) -> None:
     wrong: list[str] = []
-    with browser.new_context(viewport={"width": width, "height": 900}, storage_state=state) as context:
+    with signing.context(browser, viewport={"width": width, "height": 900}, storage_state=state) as context:
         page = context.new_page()
         page.on("console", lambda said: wrong.append(said.text) if "Security Policy" in said.text else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -158,7 +158,7 @@ def test_every_page_fits_the_screen_and_obeys_the_policy(
 def test_the_most_expensive_model_leads_to_the_calculation_of_one_of_its_events(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
-    with browser.new_context(storage_state=state) as context:
+    with signing.context(browser, storage_state=state) as context:
         page = context.new_page()
         page.goto(running.address)
         expect(page.locator(".canvas canvas")).to_be_visible()
@@ -173,7 +173,7 @@ def test_the_most_expensive_model_leads_to_the_calculation_of_one_of_its_events(
 def test_the_plot_changes_its_metric_without_leaving_the_page(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
-    with browser.new_context(storage_state=state) as context:
+    with signing.context(browser, storage_state=state) as context:
         page = context.new_page()
         page.goto(running.address)
         page.evaluate("window.isSame = true")
@@ -187,7 +187,7 @@ def test_the_plot_changes_its_metric_without_leaving_the_page(
 def test_the_keyboard_reaches_the_content_and_the_search(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
-    with browser.new_context(storage_state=state) as context:
+    with signing.context(browser, storage_state=state) as context:
         page = context.new_page()
         page.goto(running.address)
         page.keyboard.press("Tab")
@@ -201,7 +201,7 @@ def test_the_keyboard_reaches_the_content_and_the_search(
 
 
 def test_what_is_copied_is_exact(browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState) -> None:
-    with browser.new_context(storage_state=state, permissions=["clipboard-read", "clipboard-write"]) as context:
+    with signing.context(browser, storage_state=state, permissions=["clipboard-read", "clipboard-write"]) as context:
         page = context.new_page()
         page.goto(running.address)
         cost = page.locator(".figure data.exact").first
@@ -220,7 +220,7 @@ def test_what_is_copied_is_exact(browser: sync_api.Browser, running: installatio
 def test_reading_works_without_javascript(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
-    with browser.new_context(storage_state=state, java_script_enabled=False) as context:
+    with signing.context(browser, storage_state=state, java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(running.address)
         expect(page.get_by_role("region", name="Cost each day").get_by_role("row").nth(1)).to_be_visible()
@@ -234,7 +234,7 @@ def test_an_invoice_is_written_with_the_keyboard_and_without_javascript(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
     account = seeding.sold(running)["account_id"]
-    with browser.new_context(storage_state=state, java_script_enabled=False, viewport={"width": 360, "height": 800}) as context:
+    with signing.context(browser, storage_state=state, java_script_enabled=False, viewport={"width": 360, "height": 800}) as context:
         page = context.new_page()
         page.goto(f"{running.address}/invoices/new?account={account}")
         page.get_by_role("textbox", name="What is billed").focus()
@@ -255,7 +255,7 @@ def test_another_line_keeps_the_focus_where_it_was(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
     account = seeding.sold(running)["account_id"]
-    with browser.new_context(storage_state=state) as context:
+    with signing.context(browser, storage_state=state) as context:
         page = context.new_page()
         page.goto(f"{running.address}/invoices/new?account={account}")
         page.get_by_role("button", name="Another line").press("Enter")
@@ -267,10 +267,10 @@ def test_anybody_verifies_a_receipt_by_its_file_without_an_account_and_without_j
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
     receipt = seeding.receipts(running)[0]
-    with browser.new_context(storage_state=state) as context:
+    with signing.context(browser, storage_state=state) as context:
         content = context.request.get(f"{running.address}/receipts/{receipt['id']}/pdf").body()
     changed = content.replace(b"startxref", b"startxreF")
-    with browser.new_context(java_script_enabled=False) as context:
+    with signing.context(browser, java_script_enabled=False) as context:
         page = context.new_page()
         for sent, verdict in (
             (content, "it still stands in our books"),
@@ -290,7 +290,7 @@ def test_anybody_verifies_a_receipt_by_its_file_without_an_account_and_without_j
 def test_the_theme_stays_as_it_was_chosen(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
-    with browser.new_context(storage_state=state, color_scheme="light") as context:
+    with signing.context(browser, storage_state=state, color_scheme="light") as context:
         page = context.new_page()
         page.goto(running.address)
         page.locator("summary", has_text="Account").click()
@@ -303,7 +303,7 @@ def test_a_form_whose_session_has_ended_in_another_tab_says_what_to_do(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
     del state
-    with browser.new_context() as context:
+    with signing.context(browser) as context:
         page, other = context.new_page(), context.new_page()
         for tab in (page, other):
             signing.sign_in(tab, running.address)
@@ -323,7 +323,7 @@ def test_a_form_whose_session_has_ended_in_another_tab_says_what_to_do(
 def test_no_other_site_can_show_a_page_in_a_frame(
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
-    with browser.new_context(storage_state=state) as context:
+    with signing.context(browser, storage_state=state) as context:
         page = context.new_page()
         page.set_content(f'<iframe src="{running.address}/settings/keys"></iframe>')
         page.wait_for_function("document.querySelector('iframe').contentDocument === null")
@@ -335,7 +335,7 @@ def test_two_tabs_of_one_session_both_work_and_one_of_an_earlier_sign_in_says_so
     browser: sync_api.Browser, running: installation.Installation, state: sync_api.StorageState
 ) -> None:
     del state
-    with browser.new_context() as context:
+    with signing.context(browser) as context:
         page, other = context.new_page(), context.new_page()
         signing.sign_in(page, running.address)
         for tab, name in ((page, "From one tab"), (other, "From the other tab")):

@@ -8,6 +8,7 @@ import pytest
 from playwright import sync_api
 
 from tests import installation
+from tests.browser import signing
 
 pytestmark = pytest.mark.requires("chromium")
 
@@ -22,7 +23,7 @@ def address() -> Iterator[str]:
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_fits_the_screen_and_contrasts_without_javascript(browser: sync_api.Browser, address: str, scheme: str, width: int) -> None:
     wrong: list[str] = []
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=False)  # type: ignore[arg-type]  # a literal
+    context = signing.context(browser, viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=False)
     with context:
         page = context.new_page()
         page.on("console", lambda said: wrong.append(said.text))

@@ -48,7 +48,9 @@ CHECKS: list[CheckFunction] = [
 EXCLUDED: dict[str, list[CheckFunction]] = {"sendEvents": [checks.negative_data_rejection]}
 # What may refuse input that breaks its schema: the library's own list knows neither 413 nor 414.
 REFUSALS = [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 431]
-CONFIGURATION = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}})
+CONFIGURATION = schemathesis.Config.from_dict(
+    {"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}, "request-timeout": until.DEADLINE_S}
+)
 
 
 def generated() -> dict[str, Any]:

@@ -66,13 +66,14 @@ async def shared_limits(of: limits.SharedLimiter) -> Check:
     return Check("redis", is_well=True, code="redis_away", detail="Limits are counted in each process.")
 
 
-async def checked(part: str, ask: Callable[[], Awaitable[Check]]) -> Check:
-    """Return what ``ask`` finds, or that the part is unwell when it fails or takes too long."""
+async def checked(part: str, ask: Callable[[], Awaitable[Check]], *, within_s: float | None = None) -> Check:
+    """Return what ``ask`` finds, or that the part is unwell when it fails or takes longer than ``within_s`` (a load balancer waits)."""
+    patience_s = CHECK_TIMEOUT_S if within_s is None else within_s
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
+        async with asyncio.timeout(patience_s):
             return await ask()
     except TimeoutError:
-        return Check(part, is_well=False, code=f"{part}_slow", detail=f"It did not answer within {CHECK_TIMEOUT_S:.0f} seconds.")
+        return Check(part, is_well=False, code=f"{part}_slow", detail=f"It did not answer within {patience_s:.0f} seconds.")
     except Exception as error:
         log.warning("part is unwell", part=part, error=type(error).__name__)
         return Check(part, is_well=False, code=f"{part}_unwell", detail="It does not work now; see the log.")

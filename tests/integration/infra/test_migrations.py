@@ -35,13 +35,13 @@ async def test_many_that_migrate_at_once_take_turns(empty: str) -> None:
 async def test_a_migration_that_waits_for_a_lock_gives_up_soon_changes_nothing_and_can_be_repeated(
     empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "LOCK_TIMEOUT_MS", 100)
     assert await migrations.upgrade(empty, revision="0004") == "0004"
     conn = await asyncpg.connect(empty)
     try:
         async with conn.transaction():
             await conn.execute("LOCK TABLE organizations IN ACCESS EXCLUSIVE MODE")  # 0005 refers to it
-            with pytest.raises(migrations.MigrationBlocked, match=r"at revision 0004"):
+            with monkeypatch.context() as soon, pytest.raises(migrations.MigrationBlocked, match=r"at revision 0004"):
+                soon.setattr(migrations, "LOCK_TIMEOUT_MS", 100)
                 await migrations.upgrade(empty)
         assert await migrations.current(empty) == "0004"
     finally:

@@ -29,6 +29,7 @@ from carbonledger.kernel import errors
 SKEW_WARNING_S, SKEW_FAILURE_S = 2.0, 60.0  # tokens allow a minute; schedules and limits notice seconds
 FREE_WARNING_BYTES, FREE_FAILURE_BYTES = 2 * 2**30, 200 * 2**20
 WAITED_WARNING_S = 300.0  # a job that is due starts within a second where workers keep up
+PATIENCE_S = 15.0  # an operator waits for an answer longer than a load balancer
 WORKER_SILENT = timedelta(seconds=60)  # workers report every ten seconds
 
 
@@ -88,7 +89,7 @@ def _disk(configuration: settings.Settings) -> list[Finding]:
 async def _database(configuration: settings.Settings, reached: reach.Reached) -> list[Finding]:
     found = await _server(reached)
     async with operating.opened(configuration, reached) as operator:
-        schema = await health.checked("schema", lambda: health.schema(operator.database))
+        schema = await health.checked("schema", lambda: health.schema(operator.database), within_s=PATIENCE_S)
         found.append(_from_health("schema", schema, remedy="Run `carbonledger migrate`, or install the version that made this schema."))
         if schema.is_well:
             found += await _queue(operator)
@@ -125,7 +126,7 @@ async def _server(reached: reach.Reached) -> list[Finding]:
 
 
 async def _queue(operator: operating.Operator) -> list[Finding]:
-    waiting = await health.checked("queue", lambda: health.jobs(operator.database))
+    waiting = await health.checked("queue", lambda: health.jobs(operator.database), within_s=PATIENCE_S)
     if not waiting.is_well:
         return [Finding("queue", "failed", waiting.detail, "See the log.")]
     async with operator.overview.transaction(read_only=True) as uow:

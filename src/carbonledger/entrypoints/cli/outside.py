@@ -15,7 +15,7 @@ from carbonledger import bootstrap
 from carbonledger.entrypoints.cli.finding import Finding
 from carbonledger.infra import limits, objects, settings
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 15.0
 _SMTP_PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 _SMTP_READY = b"220"  # RFC 5321, section 4.2: the greeting of a server that takes mail
 

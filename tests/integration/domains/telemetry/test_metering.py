@@ -19,6 +19,7 @@ from carbonledger.domains.telemetry.types import answers
 from carbonledger.domains.telemetry.types.metering import Aggregation, Answer, Asked, Detail, Dimension, Field, Filter, Measure, Query
 from carbonledger.infra import db
 from carbonledger.kernel import period, zone
+from tests import conftest
 from tests.integration.domains.telemetry import kit
 
 D = Decimal
@@ -248,7 +249,7 @@ def expected(events: Iterable[tuple[datetime, str, int]], account: str, start: d
 
 
 async def test_any_bounds_of_many_accounts_are_answered_exactly_at_once(database: db.Database, organization_id: UUID) -> None:
-    seed = random.randrange(2**32)
+    seed = conftest.seed()
     chance = random.Random(seed)
     base = datetime(2026, 11, 20, tzinfo=UTC)
     events = [
@@ -279,7 +280,7 @@ async def test_any_bounds_of_many_accounts_are_answered_exactly_at_once(database
 
 
 async def test_what_needs_single_events_is_exact_for_any_bounds_too(database: db.Database, organization_id: UUID) -> None:
-    seed = random.randrange(2**32)
+    seed = conftest.seed()
     chance = random.Random(seed)
     base = datetime(2026, 11, 20, tzinfo=UTC)
     events = [(base + timedelta(seconds=chance.randrange(3 * 86_400)), chance.choice("abc"), chance.randrange(1, 50)) for _ in range(200)]

@@ -86,7 +86,7 @@ async def check(database: db.Database, organization_id: UUID, chance: random.Ran
 async def test_versions_are_those_of_the_events_whatever_prices_them_anew(
     database: db.Database, organization_id: UUID, books: Books
 ) -> None:
-    seed = random.randrange(2**32)
+    seed = conftest.seed()
     chance = random.Random(seed)
 
     def call(key: str, moment: datetime, account: str) -> types.Draft:

@@ -125,7 +125,7 @@ def revised(chance: random.Random, draft: types.AnyDraft) -> types.AnyDraft:
 
 @pytest.mark.parametrize("turn", range(2))
 async def test_answers_are_those_of_the_events_whatever_happens_to_them(database: db.Database, organization_id: UUID, turn: int) -> None:
-    seed = random.randrange(2**32)
+    seed = conftest.seed()
     chance = random.Random(seed)
     sent: dict[str, types.AnyDraft] = {}
     for step in range(6):

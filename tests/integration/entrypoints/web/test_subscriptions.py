@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -48,7 +47,7 @@ async def test_the_page_says_how_it_stands_what_was_and_what_is_to_come(owner: P
     assert api["status"] == "active"
     assert "Production" in await owner.read("/subscriptions")
     assert (await owner.open(f"/search?q={sold.subscription_id}")).headers["location"] == f"/subscriptions/{sold.subscription_id}"
-    assert page.count('href="/invoices/') >= len((await owner.key.get("/v1/invoices")).json()["data"])
+    assert page.count('href="/invoices/') >= min(5, len((await owner.key.get("/v1/invoices")).json()["data"])), "the last five at least"
 
 
 async def test_the_next_invoice_is_the_apis(owner: Person) -> None:
@@ -61,7 +60,7 @@ async def test_the_next_invoice_is_the_apis(owner: Person) -> None:
 async def test_usage_stands_beside_its_allowance(owner: Person) -> None:
     """80 pages, of which 50 are included: 30 x 0.10 = 3.00."""
     sold = await running(owner)
-    await sold.shop.use("acme", "80", at=clock.now() - timedelta(minutes=1))
+    await sold.shop.use("acme", "80", at=clock.now())
     page = await owner.read(f"/subscriptions/{sold.subscription_id}")
     row = re.search(r'<th scope="row"><span dir="auto">Pages</span>.*?</tr>', page, re.DOTALL)
     assert row is not None

@@ -19,8 +19,15 @@ from carbonledger.kernel.period import CalendarUnit, Interval
 from tests.integration.domains.invoices.shops import Shop
 from tests.integration.entrypoints.worker import conftest as benches
 
-BEGAN = clock.now().astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+NOW = clock.now()
+BEGAN = NOW.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 MONTH = f"{BEGAN:%Y-%m}"
+
+
+@pytest.fixture(autouse=True)
+def today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no month end while a test runs."""
+    monkeypatch.setattr(clock, "now", lambda: NOW)
 
 
 @pytest.fixture

@@ -61,7 +61,9 @@ async def office(bench: Bench) -> Office:
     await made.inventory.take_in(files.block(1, 1))
     await run_to_the_end(bench)
     await months.accept(bench.database, bench.organization_id, months.draft("a", uncached=1_000_000), now=months.NOVEMBER)
-    await months.advance(bench.database, bench.organization_id, now=at)  # by the job, which makes leaves with the organization's own salt
+    await months.advance(
+        bench.database, bench.organization_id, now=months.NOVEMBER + months.CLOSES
+    )  # by the job, which makes leaves with the organization's own salt
     await run_to_the_end(bench)
     return made
 
