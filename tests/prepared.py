@@ -38,7 +38,7 @@ def _made() -> Path:
                 shutil.rmtree(earlier)
             making = conftest.base() / "home-making"
             folder.make(making)
-            # In a thread: whoever wants a folder may have a loop of its own, as the soaks do.
+            # In a thread, because the caller may run in an event loop.
             with reach.reached(settings.Settings(home=making)) as reached, futures.ThreadPoolExecutor(1) as thread:
                 thread.submit(asyncio.run, migrations.upgrade(reached.addresses.owner)).result()
             embedded.end(making / "postgres")
