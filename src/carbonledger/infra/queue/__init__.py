@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from carbonledger.infra.queue.jobs import NoOrganization, cancel, depth, enqueue, job, live, parked, unpark
 from carbonledger.infra.queue.registry import handler, schedule, steps, subscriber
-<<<<<<< HEAD
-from carbonledger.infra.queue.types import Job, JobArgs, JobMissing, JobNotParked, JobState, NotLoaded
-from carbonledger.infra.queue.work import Ended
-=======
 from carbonledger.infra.queue.types import Job, JobArgs, JobHasLiveTwin, JobMissing, JobNotParked, JobState, NotLoaded
->>>>>>> main
+from carbonledger.infra.queue.work import Ended
 
 __all__ = [
     "Ended",
