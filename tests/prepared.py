@@ -10,6 +10,7 @@ import functools
 import hashlib
 import shutil
 import subprocess
+from concurrent import futures
 from pathlib import Path
 
 from carbonledger.entrypoints.cli import folder
@@ -37,8 +38,9 @@ def _made() -> Path:
                 shutil.rmtree(earlier)
             making = conftest.base() / "home-making"
             folder.make(making)
-            with reach.reached(settings.Settings(home=making)) as reached:
-                asyncio.run(migrations.upgrade(reached.addresses.owner))
+            # In a thread, because the caller may run in an event loop.
+            with reach.reached(settings.Settings(home=making)) as reached, futures.ThreadPoolExecutor(1) as thread:
+                thread.submit(asyncio.run, migrations.upgrade(reached.addresses.owner)).result()
             embedded.end(making / "postgres")
             making.rename(place)
     return place

@@ -123,7 +123,7 @@ def _report(run: runs.Run) -> None:
     _line("attempts", f"{run.attempts.total()}", run.attempts)
     transactional = sum(many for name, many in jobs.items() if name not in {judge.INVITE, judge.TELL})
     _line("exactly once", f"{transactional} jobs, whose effect is in the database", {})
-    _line("at least once", f"{len(letters)} letters, came {letters.total()} times, each under one Message-Id", {})
+    _line("at least once", f"{letters.total()} letters under {len(letters)} Message-Ids, no two links under one", {})
     _line("longest wait", f"{tally.longest_s:.1f} s of a client for one answer, retries included", {})
     _line("phases", " ".join(f"{phase} {seconds:.1f} s" for phase, seconds in run.took.items()), {})
     _line("database", run.was_checked or "not checked", {})

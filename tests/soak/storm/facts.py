@@ -41,6 +41,7 @@ class Job:
     args: Mapping[str, Any]
     state: str
     error: str | None
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,8 @@ async def under_way(conn: Connection) -> int:
 
 async def jobs(conn: Connection) -> tuple[Job, ...]:
     """Return every job of every organization."""
-    found = await conn.fetch("SELECT id, name, args, state, error FROM jobs")
-    return tuple(Job(str(row["id"]), row["name"], json.loads(row["args"]), row["state"], row["error"]) for row in found)
+    found = await conn.fetch("SELECT id, name, args, state, error, attempts FROM jobs")
+    return tuple(Job(str(row["id"]), row["name"], json.loads(row["args"]), row["state"], row["error"], row["attempts"]) for row in found)
 
 
 async def attempts(conn: Connection) -> Counter[str]:

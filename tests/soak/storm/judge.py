@@ -5,8 +5,9 @@ The rules, each a function:
 - a thing that was acknowledged is there once, under its id, as it was acknowledged last; nothing is there that nobody asked for;
 - each effect has one event, and each event an effect;
 - every job ended, and well (but for letters that the mail server refuses for good: those are parked, and told to the operators);
-- jobs whose effect is in the database (clocks, vault) have it exactly once; letters, which leave it, come at least once, always with the
-  same Message-Id, and the link in the last one works.
+- jobs whose effect is in the database (clocks, vault) have it exactly once; letters, which leave it, come at least once; an alert always
+  under the same Message-Id, a letter with a one-use link under one for each attempt at it, so that no Message-Id has two links; and the
+  link in the last one works.
 """
 
 from __future__ import annotations
@@ -158,8 +159,12 @@ def _invitation(thing: Thing, jobs: list[Job], letters: list[Letter]) -> Iterato
         yield f"the letter of {name} is said to be sent, and the mail server refuses it"
     if not letters and not is_refused and not thing.is_ended:
         yield f"{name} was never mailed"
-    if len({letter.message_id for letter in letters}) > 1:
-        yield f"{name} was mailed under {len({letter.message_id for letter in letters})} Message-Ids"
+    links: dict[str, set[str]] = defaultdict(set)
+    for letter in letters:
+        links[letter.message_id].add(letter.token)
+    if len(links) > jobs[0].attempts:
+        yield f"{name} was mailed under {len(links)} Message-Ids in {jobs[0].attempts} attempts"
+    yield from (f"{len(some)} links of {name} share the Message-Id {message_id}" for message_id, some in links.items() if len(some) > 1)
 
 
 def _alerts(found: Found) -> Iterator[str]:

@@ -49,8 +49,8 @@ def event(action: str, target: str, organization: str = ORGANIZATION, **after: s
     return facts.Event(f"event of {action} {target}", organization, action, target, after)
 
 
-def job(id_: str, name: str, state: str = "succeeded", **args: str) -> facts.Job:
-    return facts.Job(id_, name, args, state, None)
+def job(id_: str, name: str, state: str = "succeeded", attempts: int = 1, **args: str) -> facts.Job:
+    return facts.Job(id_, name, args, state, None, attempts)
 
 
 def well() -> Case:
@@ -93,7 +93,7 @@ def well() -> Case:
             event("vault.reseal_requested", "job-seal", HOUSE),
         ],
         jobs=[
-            job("job-ben", judge.INVITE, invitation_id="ben"),
+            job("job-ben", judge.INVITE, attempts=2, invitation_id="ben"),
             job("job-no", judge.INVITE, "parked", invitation_id="no"),
             job("job-find", judge.FIND, event_id=parked.id),
             job("job-tell", judge.TELL, event_id=parked.id),
@@ -102,8 +102,8 @@ def well() -> Case:
         ],
         letters=[
             facts.Letter("ben@example.com", "<1@soak>", "", "token"),
-            facts.Letter("ben@example.com", "<1@soak>", "", "token of the second try"),  # at least once
-            facts.Letter("operator@example.com", "<2@soak>", parked.id, ""),
+            facts.Letter("ben@example.com", "<2@soak>", "", "token of the second attempt"),  # at least once
+            facts.Letter("operator@example.com", "<3@soak>", parked.id, ""),
         ],
         values={"kept": "sk-third"},
         clocks={SANDBOX: TO},
@@ -147,9 +147,13 @@ SPOILED: list[tuple[Callable[[Case], object], str]] = [
         lambda case: case.jobs.append(job("stray", judge.INVITE, invitation_id="nobody")),
         "invitation nobody has a job, and no client was told of it",
     ),
-    # letters: none, under two names, one name for two people, sent although refused
+    # letters: none, more than attempts, two links under one name, one name for two people, sent although refused
     (lambda case: case.letters.__delitem__(slice(0, 2)), "invitation ben (ben@example.com) was never mailed"),
-    (lambda case: rename(case, 1, "<9@soak>"), "invitation ben (ben@example.com) was mailed under 2 Message-Ids"),
+    (
+        lambda case: case.letters.append(facts.Letter("ben@example.com", "<9@soak>", "", "token of nobody")),
+        "invitation ben (ben@example.com) was mailed under 3 Message-Ids in 2 attempts",
+    ),
+    (lambda case: rename(case, 1, "<1@soak>"), "2 links of invitation ben (ben@example.com) share the Message-Id <1@soak>"),
     (
         lambda case: case.letters.append(facts.Letter("refused-no@example.com", "<1@soak>", "", "token")),
         "letters to 2 people share the Message-Id <1@soak>",

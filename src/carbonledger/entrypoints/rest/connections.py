@@ -312,7 +312,7 @@ async def delete_connection(call: routing.CallDep, connection_id: UUID) -> None:
     errors=(types.ConnectionNotFound, types.ConnectionStopped, types.SyncTooSoon),
 )
 async def sync_connection(call: routing.CallDep, connection_id: UUID) -> shapes.Accepted:
-    """Read the account now instead of at its next hour, at most once in five minutes. While it is being read, that job is the answer."""
+    """Read the account now instead of at its next hour, days too, at most once in five minutes. A poll that waits or runs does it."""
     job_id = await service.sync(
         call.uow,
         actor=call.actor,

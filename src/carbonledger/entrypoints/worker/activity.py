@@ -1,23 +1,27 @@
-"""Jobs of the installation itself: old jobs and logs are purged, schedules fan out to organizations."""
+"""Jobs of the installation itself: old jobs and logs are purged, schedules fan out to organizations, some that were parked are put back."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any
 from uuid import UUID
 
 from carbonledger import bootstrap
-from carbonledger.infra import queue
+from carbonledger.entrypoints.worker import runner
+from carbonledger.infra import db, queue
 from carbonledger.infra.queue import registry, retention, schedules
 from carbonledger.infra.queue import work as works
 
 PURGE_JOB = "activity.purge"
+RETURN_JOB = "activity.return_parked"
 _PAGE = 500  # organizations looked up at a time
 _TIMEOUT_S = 3600.0
 
 Work = works.Steps[bootstrap.Services]
 
 queue.schedule(PURGE_JOB, "23 * * * *")
+queue.schedule(RETURN_JOB, "25 5 * * *", each_organization=True)
 
 
 @queue.steps(PURGE_JOB, timeout_s=_TIMEOUT_S)
@@ -41,6 +45,18 @@ async def purge(work: Work) -> dict[str, Any]:
     async with work.transaction() as uow:
         await retention.purge_workers(uow, at=work.at)
     return {"jobs": jobs, "log_rows": rows}
+
+
+@queue.handler(RETURN_JOB)
+async def return_parked(uow: db.UnitOfWork, work: runner.Job) -> dict[str, int]:
+    """Put back what was parked and what nothing else would ask for again, such as the receipt of a month."""
+    del work
+    returned = 0
+    for job_id in await queue.parked(uow, names=registry.declared.returning()):
+        with contextlib.suppress(queue.JobHasLiveTwin):  # that one does what this one would
+            await queue.unpark(uow, job_id=job_id)
+            returned += 1
+    return {"returned": returned}
 
 
 @queue.steps(schedules.FAN_OUT, timeout_s=_TIMEOUT_S)

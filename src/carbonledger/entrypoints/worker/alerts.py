@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
+from carbonledger.domains.identity import types
 from carbonledger.domains.identity.service import house, members, organizations
 from carbonledger.entrypoints.shared import places
 from carbonledger.entrypoints.worker import runner
@@ -72,8 +73,11 @@ async def _send(work: runner.StepsJob) -> None:
     async with work.transaction() as uow:
         event = await outbox.event(uow, event_id=UUID(work.args["event_id"]))
         organization = await organizations.find(uow, organization_id=work.organization_id)
-    async with work.database.transaction(member_of, read_only=True) as uow:
-        person = await members.find(uow, organization_id=member_of, user_id=UUID(work.args["user_id"]))
+    try:
+        async with work.database.transaction(member_of, read_only=True) as uow:
+            person = await members.find(uow, organization_id=member_of, user_id=UUID(work.args["user_id"]))
+    except types.MemberUnknown:
+        return  # who has left meanwhile is told nothing
     if person.email is None:
         return  # erased meanwhile
     letter = mail.Message(

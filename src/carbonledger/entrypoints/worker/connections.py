@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import gzip
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from prometheus_client import Counter
 from carbonledger.domains.connections import service, types
 from carbonledger.domains.telemetry.service import authority
 from carbonledger.domains.vault import service as vault
+from carbonledger.domains.vault import types as vault_types
 from carbonledger.entrypoints.worker import runner
 from carbonledger.infra import db, objects, queue
 from carbonledger.kernel import actor as actors
@@ -42,6 +43,7 @@ queue.schedule(RECONCILE_ALL_JOB, "0 3 * * *")
 
 Look = Callable[[db.UnitOfWork, UUID], Awaitable[list[tuple[UUID, UUID]]]]
 Ask = Callable[[db.UnitOfWork, UUID, UUID], Awaitable[bool]]
+Result = dict[str, Any] | queue.Ended
 
 
 @queue.steps(DUE_JOB)
@@ -102,55 +104,103 @@ class _Poll:
 
 
 @queue.steps(service.POLL_JOB, timeout_s=_POLL_TIMEOUT_S, attempts_max=_FAULTS_MAX)
-async def poll(work: runner.StepsJob) -> dict[str, Any]:
+async def poll(work: runner.StepsJob) -> Result:
     """Read what is to be read of a connection. That the provider refuses is an outcome of the poll, not a failure of the job."""
     return await _with_connection(work, _poll_once, reason="poll")
 
 
 @queue.steps(service.RECONCILE_JOB, timeout_s=_POLL_TIMEOUT_S, attempts_max=_FAULTS_MAX)
-async def reconcile(work: runner.StepsJob) -> dict[str, Any]:
+async def reconcile(work: runner.StepsJob) -> Result:
     """Read the last 24 hours of a connection again and write down whether they still say the same."""
     return await _with_connection(work, _reconcile_once, reason="reconciliation")
 
 
-async def _with_connection(work: runner.StepsJob, run: Callable[[_Poll], Awaitable[dict[str, Any]]], *, reason: str) -> dict[str, Any]:
-    """Open the connection's key and run; again from the start when the connection is given another key meanwhile."""
-    connection_id = UUID(work.args["connection_id"])
+async def _with_connection(work: runner.StepsJob, run: Callable[[_Poll], Awaitable[Result]], *, reason: str) -> Result:
+    """Open the connection's key and run; when it is given another key meanwhile, again from the start, unless the job is for one key."""
     for _ in range(_RESTARTS_MAX):
-        async with work.transaction() as uow:
-            begun = await service.begin(
-                uow, actor=work.actor, now=work.now, organization_id=work.organization_id, connection_id=connection_id, reason=reason
-            )
+        try:
+            begun = await _begin(work, reason=reason)
+        except types.ConnectionChanged:
+            break
         if begun is None:
             return {"outcome": "not_polled"}
         connector = work.services.connectors[begun.connection.provider]
-        key = await vault.reveal(begun.secret, sealer=work.services.sealer, outside=work.services.outside_secrets)
         with contextlib.suppress(types.ConnectionChanged):
+            key = await _reveal(work, begun)
             return await run(_Poll(work, begun, connector, key))
     return {"outcome": "changed"}
 
 
-async def _poll_once(poll: _Poll) -> dict[str, Any]:
-    work, everything = poll.work, bool(poll.work.args.get("everything"))
+async def _begin(work: runner.StepsJob, *, reason: str) -> service.Begun | None:
+    secret_id = work.args.get("secret_id")  # none of a reconciliation, nor of a poll that was asked for before they had one
+    async with work.transaction() as uow:
+        return await service.begin(
+            uow,
+            actor=work.actor,
+            now=work.now,
+            organization_id=work.organization_id,
+            connection_id=UUID(work.args["connection_id"]),
+            reason=reason,
+            secret_id=None if secret_id is None else UUID(secret_id),
+        )
+
+
+async def _reveal(work: runner.StepsJob, begun: service.Begun) -> SecretText:
+    """Open the key. Raises ``ConnectionChanged`` where it can't be opened because it was replaced or destroyed meanwhile."""
+    try:
+        return await vault.reveal(begun.secret, sealer=work.services.sealer, outside=work.services.outside_secrets)
+    except vault_types.VaultFault:
+        async with work.transaction() as uow:
+            await service.unchanged(uow, organization_id=work.organization_id, connection=begun.connection)
+        raise
+
+
+async def _poll_once(poll: _Poll) -> queue.Ended:
+    work, taken = poll.work, service.Taken()
+    everything = bool(work.args.get("everything")) or service.is_synced_since(poll.begun, asked_at=work.job.created_at)
     try:
         if poll.connection.covers_direct and all(state.polled_at is None for state in poll.begun.states.values()):
             await _mark_past(poll)
-        taken = await _read_all(poll, everything=everything)
+        while True:
+            taken += await _read_all(poll, everything=everything)
+            try:
+                return await _read_to_end(poll, taken)
+            except types.SyncAsked:
+                poll, everything = await _again(poll), True
     except types.ProviderFault as fault:
         if not service.gives_up(fault, failures=work.job.failures):
             POLLS.labels(poll.connector.provider, "retried").inc()
             raise
-        POLLS.labels(poll.connector.provider, "failed").inc()
-        async with work.transaction() as uow:
-            await service.failed(uow, actor=work.actor, now=work.now, organization_id=work.organization_id, begun=poll.begun, fault=fault)
-        return {"outcome": "failed", "code": fault.code, "words": fault.title()}
-    async with work.transaction() as uow:
+        return await _fail(poll, fault)
+
+
+async def _read_to_end(poll: _Poll, taken: service.Taken) -> queue.Ended:
+    """Write that all was read and end the job, in one: a key or a sync that comes later is not for this poll."""
+    work = poll.work
+
+    async def write(uow: db.UnitOfWork) -> Result:
         await service.read(uow, actor=work.actor, now=work.now, organization_id=work.organization_id, begun=poll.begun)
+        return {"outcome": "read", "buckets": taken.buckets, "changed": taken.changed}
+
+    ended = await work.end(write)
     POLLS.labels(poll.connector.provider, "read").inc()
-    return {"outcome": "read", "buckets": taken.buckets, "changed": taken.changed}
+    return ended
 
 
-async def _reconcile_once(poll: _Poll) -> dict[str, Any]:
+async def _fail(poll: _Poll, fault: types.ProviderFault) -> queue.Ended:
+    """Write that the poll failed and end the job, in one."""
+    work = poll.work
+
+    async def write(uow: db.UnitOfWork) -> Result:
+        await service.failed(uow, actor=work.actor, now=work.now, organization_id=work.organization_id, begun=poll.begun, fault=fault)
+        return {"outcome": "failed", "code": fault.code, "words": fault.title()}
+
+    ended = await work.end(write)
+    POLLS.labels(poll.connector.provider, "failed").inc()
+    return ended
+
+
+async def _reconcile_once(poll: _Poll) -> Result:
     work = poll.work
     readings = service.reconciliation(poll.begun, poll.connector, now=work.now)
     taken = service.Taken()
@@ -243,10 +293,11 @@ async def _tell_progress(poll: _Poll, readings: Sequence[service.Reading], place
 
 
 async def _again(poll: _Poll) -> _Poll:
-    """Return the poll with the streams as they are now."""
+    """Return the poll with the streams as they are now, and with the sync that was asked for last."""
     async with poll.work.transaction() as uow:
         view = await service.show(uow, organization_id=poll.work.organization_id, connection_id=poll.connection.id)
-    begun = service.Begun(poll.connection, {state.stream: state for state in view.streams}, poll.begun.secret)
+    connection = replace(poll.connection, synced_at=view.connection.synced_at)
+    begun = service.Begun(connection, {state.stream: state for state in view.streams}, poll.begun.secret)
     return _Poll(poll.work, begun, poll.connector, poll.key)
 
 

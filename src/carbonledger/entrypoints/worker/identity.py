@@ -1,6 +1,8 @@
 """Jobs of identity: letters with links, the clock of a sandbox, and what is forgotten by itself.
 
-A link's token is made when the letter is written and is in no job: what lies in the queue opens nothing.
+A link's token is made when the letter is written and is in no job: what lies in the queue opens nothing. So each attempt at a letter makes
+another link, which ends the one before, and its letter has a Message-Id of its own: under the same one a mail reader would go on showing
+the first, whose link is dead.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ async def _mail_link(work: runner.StepsJob, user_id: UUID, purpose: types.LinkPu
         token = await links.make(uow, at=clock.now(), user_id=user_id, purpose=purpose)
     link = links.url(work.services.settings.address, purpose=purpose, token=token)
     subject, text = _LETTERS[purpose]
-    await _send(work, user.email, subject=subject, text=text.format(link=link))
+    await _send(work, user.email, subject=subject, text=text.format(link=link), key=_link_key(work))
 
 
 @queue.steps(users.EXISTS_JOB)
@@ -71,7 +73,9 @@ async def _mail_user_exists(work: runner.StepsJob, user_id: UUID) -> None:
     async with work.transaction() as uow:
         user = await users.find(uow, user_id=user_id)
     if user.email is not None:
-        await _send(work, user.email, subject=_EXISTS_SUBJECT, text=_EXISTS.format(address=work.services.settings.address))
+        await _send(
+            work, user.email, subject=_EXISTS_SUBJECT, text=_EXISTS.format(address=work.services.settings.address), key=work.key("mail")
+        )
 
 
 @queue.steps(invitations.MAIL_JOB)
@@ -90,13 +94,18 @@ async def _mail_invitation(work: runner.StepsJob, invitation_id: UUID) -> None:
     invitation, token = made
     link = links.invitation_url(work.services.settings.address, token=token)
     text = _INVITATION.format(organization=offered.organization_name, role=offered.role.value, link=link)
-    await _send(work, invitation.email or "", subject=_INVITATION_SUBJECT, text=text)
+    await _send(work, invitation.email or "", subject=_INVITATION_SUBJECT, text=text, key=_link_key(work))
 
 
-async def _send(work: runner.StepsJob, to: str, *, subject: str, text: str) -> None:
+def _link_key(work: runner.StepsJob) -> str:
+    """Return the key of a letter with a one-use link: of this attempt, as the link is."""
+    return f"{work.key('mail')}:{work.attempt.number}"
+
+
+async def _send(work: runner.StepsJob, to: str, *, subject: str, text: str, key: str) -> None:
     if work.services.mailer is None:
         raise mail.MailSetupRefused("No mail server is configured any more (CARBONLEDGER_SMTP_URL).")
-    await work.services.mailer.send(mail.Message(to=to, subject=subject, text=text, key=work.key("mail")), now=work.at)
+    await work.services.mailer.send(mail.Message(to=to, subject=subject, text=text, key=key), now=work.at)
 
 
 _LETTERS: Final = {

@@ -17,6 +17,7 @@ from carbonledger.kernel import errors
 
 ISSUE_JOB: Final = "receipts.issue"
 RETRY_JOB: Final = "receipts.retry_deferred"
+_TIMEOUT_S: Final = 3600.0  # with too little for the first in the row those behind are still to be looked at, be they some ten thousand
 
 Work = works.Steps[bootstrap.Services]
 
@@ -25,7 +26,7 @@ queue.subscriber(inventory.IMPORTED, job=RETRY_JOB)
 queue.schedule(RETRY_JOB, "40 4 * * *")
 
 
-@queue.steps(ISSUE_JOB)
+@queue.steps(ISSUE_JOB, returns=True)
 async def issue(work: Work) -> dict[str, Any]:
     """Issue the receipt of a period that was closed. Issued once, however often it runs."""
     async with work.transaction() as uow:
@@ -33,7 +34,7 @@ async def issue(work: Work) -> dict[str, Any]:
     return _said(await _issue(work, organization_id=work.organization_id, period_id=UUID(event.target_id)))
 
 
-@queue.steps(RETRY_JOB)
+@queue.steps(RETRY_JOB, timeout_s=_TIMEOUT_S)
 async def retry_deferred(work: Work) -> dict[str, Any]:
     """Try every receipt that waits for credits again, the oldest first, each in a transaction of its organization.
 
@@ -66,9 +67,12 @@ def _said(made: Receipt | None) -> dict[str, Any]:
     return {"receipt": str(made.id), "state": made.state.value, "serial": None if made.signed is None else made.signed.serial}
 
 
-@queue.steps(issuing.PROVE_JOB)
+@queue.steps(issuing.PROVE_JOB, returns=True)
 async def prove(work: Work) -> dict[str, Any]:
-    """Make bundle and page of what was signed, once a checkpoint covers its leaf. What has them is not made again."""
+    """Make bundle and page of what was signed, once a checkpoint covers its leaf. What has them is not made again.
+
+    A receipt that was issued after the log was signed here waits for its own job.
+    """
     await signing.ready(work.services, at=work.at)
     async with work.transaction() as uow:
         await log.checkpoint(uow, at=work.at)  # the job that signs the log may come later; it then finds it signed

@@ -26,7 +26,7 @@ async def check_credits(uow: db.UnitOfWork, work: runner.Job) -> dict[str, int]:
     return {"imbalances": len(found)}
 
 
-@queue.steps(commitments.PLACE_JOB)
+@queue.steps(commitments.PLACE_JOB, returns=True)
 async def place_commitment(work: runner.StepsJob) -> dict[str, str]:
     """Order what a commitment is about, once: an order that was made before and not heard of is found by the commitment's id."""
     commitment_id = UUID(work.args["commitment_id"])

@@ -17,11 +17,15 @@ _TOLD_EACH = 50  # stretches
 Work = works.Steps[bootstrap.Services]
 
 queue.schedule(checking.CHECK_JOB, "10 3 * * *")
+queue.schedule(log.SIGN_JOB, "53 * * * *")  # each append asks too; what was parked then is made good here
 
 
 @queue.steps(log.SIGN_JOB)
 async def sign_checkpoint(work: Work) -> dict[str, Any]:
     """Sign the head of the log. Needs no memory: what is signed is not signed again."""
+    async with work.database.transaction(read_only=True) as uow:
+        if await log.is_signed(uow):
+            return {"size": None}  # and no key is made where nothing was ever appended: the first one gives the log its name
     await signing.ready(work.services, at=work.at)
     async with work.transaction() as uow:
         signed = await log.checkpoint(uow, at=work.at)

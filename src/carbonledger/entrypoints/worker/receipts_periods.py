@@ -138,7 +138,7 @@ async def check(work: runner.StepsJob) -> dict[str, int]:
     return {"periods": len(found), "different": len(wrong)}
 
 
-@queue.steps(PLAN_PAYMENT_JOB)
+@queue.steps(PLAN_PAYMENT_JOB, returns=True)
 async def record_plan_payment(work: runner.StepsJob) -> dict[str, Any]:
     """Write for a customer of the house which months its plan was paid for, or not. An invoice of anybody else says nothing here."""
     async with work.transaction() as uow:

@@ -119,6 +119,8 @@ class Runner:
             return
         steps: StepsJob = work.Steps(attempt=job.attempt, services=job.services, at=job.at, now=job.now, database=self.services.database)
         result = await handler.run(steps)
+        if isinstance(result, work.Ended):
+            return
         async with steps.transaction() as uow:
             await attempts.succeed(uow, attempt=job.attempt, result=result, at=clock.now())
 

@@ -60,7 +60,7 @@ async def check(work: runner.StepsJob) -> dict[str, Any]:
     return {"wrong": [str(one.subscription_id) for one in wrong]}
 
 
-@queue.steps(MIGRATE_JOB)
+@queue.steps(MIGRATE_JOB, timeout_s=_TIMEOUT_S)
 async def migrate(work: runner.StepsJob) -> None:
     """Take subscriptions along to a new version of their plan. Done again, it finds them there."""
     async with work.transaction() as uow:

@@ -295,7 +295,8 @@ def _launch(options: wanted.ClusterOptions, folder: folders.Folder, *, wait: _Wa
         start_new_session=True,  # Ctrl-C at our terminal is ours alone
     ) as starter:
         try:
-            output, problems = _answer(starter, json.dumps(options.to_json()), folder, wait=wait)
+            _ask(starter, json.dumps(options.to_json()))
+            output, problems = _answer(starter, folder, wait=wait)
         except BaseException:
             starter.kill()  # it only waits for the answer; the supervisor itself goes on
             raise
@@ -306,15 +307,22 @@ def _launch(options: wanted.ClusterOptions, folder: folders.Folder, *, wait: _Wa
         raise faults.from_code(answer["code"], answer["detail"])
 
 
-def _answer(starter: subprocess.Popen[str], asked: str, folder: folders.Folder, *, wait: _Wait) -> tuple[str, str]:
-    given: str | None = asked
+def _ask(starter: subprocess.Popen[str], words: str) -> None:
+    # Not by ``communicate``: what that could not write before its time was over, on a busy machine, it never writes.
+    asking, starter.stdin = starter.stdin, None
+    with contextlib.suppress(BrokenPipeError):  # it ended, and its output says why
+        if asking is not None:
+            with asking:
+                asking.write(words)
+
+
+def _answer(starter: subprocess.Popen[str], folder: folders.Folder, *, wait: _Wait) -> tuple[str, str]:
     while True:
         try:
-            return starter.communicate(given, timeout=wait.step_s)
+            return starter.communicate(timeout=wait.step_s)
         except subprocess.TimeoutExpired:
-            given = None  # it reads that already
-        if wait.is_over(folder):
-            raise _late(folder, "it is still starting")
+            if wait.is_over(folder):
+                raise _late(folder, "it is still starting") from None
 
 
 def _late(folder: folders.Folder, why: str) -> faults.TimedOut:

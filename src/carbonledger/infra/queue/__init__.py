@@ -6,13 +6,16 @@ touches pgqueuer. It does not own the running of a job (``entrypoints.worker``) 
 
 from __future__ import annotations
 
-from carbonledger.infra.queue.jobs import NoOrganization, cancel, depth, enqueue, job, live, unpark
+from carbonledger.infra.queue.jobs import NoOrganization, cancel, depth, enqueue, job, live, parked, unpark
 from carbonledger.infra.queue.registry import handler, schedule, steps, subscriber
-from carbonledger.infra.queue.types import Job, JobArgs, JobMissing, JobNotParked, JobState, NotLoaded
+from carbonledger.infra.queue.types import Job, JobArgs, JobHasLiveTwin, JobMissing, JobNotParked, JobState, NotLoaded
+from carbonledger.infra.queue.work import Ended
 
 __all__ = [
+    "Ended",
     "Job",
     "JobArgs",
+    "JobHasLiveTwin",
     "JobMissing",
     "JobNotParked",
     "JobState",
@@ -24,6 +27,7 @@ __all__ = [
     "handler",
     "job",
     "live",
+    "parked",
     "schedule",
     "steps",
     "subscriber",

@@ -5,7 +5,7 @@ It does not own what a worker does to a job while running it (``attempts``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -156,6 +156,13 @@ async def live(uow: db.UnitOfWork, *, name: str, dedupe_keys: Iterable[str]) -> 
     return {row["dedupe_key"]: to_job(row) for row in await uow.fetch(select(_jobs).where(*wanted))}
 
 
+async def parked(uow: db.UnitOfWork, *, names: Collection[str]) -> list[UUID]:
+    """Return the ids of the organization's parked jobs of these names, the first asked for first."""
+    asked = select(_jobs.c.id).where(_jobs.c.organization_id == uow.organization_id, _jobs.c.name.in_(list(names)))
+    parked = asked.where(_jobs.c.state == types.JobState.PARKED.value)
+    return [row["id"] for row in await uow.fetch(parked.order_by(_jobs.c.id))]
+
+
 async def cancel(uow: db.UnitOfWork, *, job_id: UUID) -> types.Job:
     """End a job that has not ended. One that runs now stops at its next transaction or report. Raises ``JobOver``, ``JobMissing``."""
     found = await job(uow, job_id=job_id, lock=True)
@@ -171,7 +178,7 @@ async def cancel(uow: db.UnitOfWork, *, job_id: UUID) -> types.Job:
 
 
 async def unpark(uow: db.UnitOfWork, *, job_id: UUID) -> types.Job:
-    """Put a parked job back into the queue with its count of failures at nought: an operator says that the cause is gone.
+    """Put a parked job back into the queue with its count of failures at nought: its cause is gone, or may be.
 
     Raises ``JobNotParked``, ``JobHasLiveTwin``, ``JobMissing``.
     """

@@ -36,6 +36,9 @@ class Handler:
     resumes_after_s: float | None = None
     """When it is parked because its workers died, another job takes its place so much later: for what goes on where it was and has to be
     done whatever happens. None: it waits for an operator, or for its schedule."""
+    returns: bool = False
+    """Parked, for whatever reason, it is put back every night until it is done or canceled: for what one event asks for and nothing else
+    would ask for again. Done again it must find what is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,10 @@ class Registry:
             raise types.NotLoaded("Call entrypoints.worker.registry.load() when the process starts.")
         return tuple(subscriber.job for subscriber in self.subscribers if subscriber.wants(action, is_alert=is_alert))
 
+    def returning(self) -> tuple[str, ...]:
+        """Return the names of the jobs that are put back when they were parked."""
+        return tuple(name for name, handler in self.handlers.items() if handler.returns)
+
     def delivers(self, name: str) -> bool:
         """Say whether jobs of this name carry events to somebody."""
         return self.handlers[name].delivers
@@ -121,6 +128,7 @@ def steps(
     timeout_s: float = TIMEOUT_S,
     delivers: bool = False,
     resumes_after_s: float | None = None,
+    returns: bool = False,
 ) -> Callable[[R], R]:
     """Declare ``async def run(job)`` as a job of several steps, or one that calls outside systems; it opens its own transactions."""
     return _declare(
@@ -130,6 +138,7 @@ def steps(
         timeout_s=timeout_s,
         delivers=delivers,
         resumes_after_s=resumes_after_s,
+        returns=returns,
     )
 
 
@@ -141,12 +150,13 @@ def _declare(
     timeout_s: float,
     delivers: bool = False,
     resumes_after_s: float | None = None,
+    returns: bool = False,
 ) -> Callable[[R], R]:
     def register(run: R) -> R:
         _require_name(name)
         if name in declared.handlers:
             raise ValueError(f"Two handlers are declared for {name}.")
-        declared.handlers[name] = Handler(name, run, in_transaction, timeout_s, attempts_max, delivers, resumes_after_s)
+        declared.handlers[name] = Handler(name, run, in_transaction, timeout_s, attempts_max, delivers, resumes_after_s, returns)
         return run
 
     return register

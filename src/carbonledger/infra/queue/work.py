@@ -60,6 +60,11 @@ class Work(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """What a handler returns whose job has ended already, by ``Steps.end``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Steps(Work[S]):
     """A job of several steps being run."""
 
@@ -99,6 +104,17 @@ class Steps(Work[S]):
         async with self.transaction() as uow:
             await self._remember(uow, key, result)
         return result
+
+    async def end(self, run: Callable[[db.UnitOfWork], Awaitable[Any]]) -> Ended:
+        """Run the last step and end the job well with what it returns (JSON), in one transaction. Raises ``Superseded``.
+
+        For work that others ask for by the job's dedupe key: who asks before is seen by the last step, who asks after gets another job.
+        What this returns, the handler returns; if ``run`` raises, the job goes on.
+        """
+        async with self.transaction() as uow:
+            result = await run(uow)
+            await attempts.succeed(uow, attempt=self.attempt, result=result, at=clock.now())
+        return Ended()
 
     async def _remembered(self, uow: db.UnitOfWork, key: str) -> tuple[Any] | None:
         mine = (_steps.c.organization_id == self.organization_id, _steps.c.job_id == self.job.id, _steps.c.key == key)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from carbonledger.domains.catalog.types import Charge
 from carbonledger.domains.catalog.types.charges import Bound, Carbon, CostPlus
-from carbonledger.domains.invoices.service import checking, collecting, explaining, measuring
+from carbonledger.domains.invoices.service import checking, collecting, explaining, measuring, standing
+from carbonledger.domains.invoices.store import reading
 from carbonledger.domains.invoices.types import invoices as types
 from carbonledger.domains.invoices.types.invoices import Invoice, LineKind, Origin, State
 from carbonledger.domains.invoices.types.sellers import LateUsage
@@ -130,6 +132,31 @@ async def test_late_usage_is_a_correction_of_its_own(shop: Shop) -> None:
     assert correction.totals.total == Decimal("5.00")
     await shop.settle_late(END + timedelta(days=4))
     assert (await last(shop))[0] == correction
+    await whole(shop)
+
+
+async def test_an_invoice_that_is_voided_after_its_lines_were_chosen_is_not_counted_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.settings(late_usage=LateUsage.CORRECTION)
+    await shop.bill(END)
+    first, _ = await last(shop)
+    await shop.use("acme", "50", at=WITHIN)
+    metered = reading.metered
+
+    async def chosen(uow: db.UnitOfWork, **given: Any) -> list[tuple[UUID, types.Line]]:
+        rows = await metered(uow, **given)
+        async with shop.database.transaction(shop.organization_id) as another:
+            await standing.void(another, actor=shop.actor, now=END, organization_id=shop.organization_id, invoice_id=first.id)
+        monkeypatch.setattr(reading, "metered", metered)
+        return rows
+
+    monkeypatch.setattr(reading, "metered", chosen)
+    count = len(await shop.invoices())
+    await shop.settle_late(END + timedelta(days=3))
+    assert (await shop.find(first)).state is State.VOID
+    assert len(await shop.invoices()) == count
+    assert await shop.fetch("SELECT FROM late_usage WHERE organization_id = $1", shop.organization_id) == []
     await whole(shop)
 
 

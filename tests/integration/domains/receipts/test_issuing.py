@@ -12,6 +12,8 @@ import pytest
 
 from carbonledger.domains.identity.service import entitlements
 from carbonledger.domains.receipts.service import bundling, issuing
+from carbonledger.domains.receipts.service import credits as inventory
+from carbonledger.domains.receipts.store import receipts as store
 from carbonledger.domains.receipts.types import credits as credit_types
 from carbonledger.domains.receipts.types import receipts as types
 from carbonledger.domains.receipts.types.periods import PeriodNotFound, PeriodWaits
@@ -110,6 +112,54 @@ async def test_with_too_few_credits_it_waits_and_is_issued_when_a_lot_came(offic
         ("receipts.deferred", "warning", ["operators"]),
         ("receipts.issued", "info", ["billing", "owner"]),
     ]
+
+
+async def test_a_lot_that_comes_between_the_issue_and_its_deferral_serves_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The import's own job may have looked before there was anything that waits."""
+    customer = await office.customer()
+    period_id = await office.closed(customer)
+    defer = issuing._defer
+    imported: list[int] = []
+
+    async def late(*args: Any, **given: Any) -> Receipt:
+        if not imported:
+            imported.append((await office.inventory.take_in(files.block(1, 1))).known)
+        return await defer(*args, **given)
+
+    monkeypatch.setattr(issuing, "_defer", late)
+    made = await office.issue(customer, period_id)
+    assert (imported, made.state) == ([0], State.ISSUED)
+    assert await office.inventory.remaining() == [TONNE - made.required_mg]
+    assert await told(office, customer) == [("receipts.issued", "info", ["billing", "owner"])]
+    assert await office.problems() == []
+
+
+async def test_no_lot_comes_between_the_deferral_and_its_commit(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    customer = await office.customer()
+    period_id = await office.closed(customer)
+    add = store.add
+
+    async def written(*args: Any, **given: Any) -> None:
+        await add(*args, **given)
+        async with office.database.transaction(office.kit.house_id) as another:
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await another.conn.execute("SELECT FROM log_head FOR UPDATE NOWAIT")
+
+    monkeypatch.setattr(store, "add", written)
+    assert (await office.issue(customer, period_id)).state is State.DEFERRED
+
+
+async def test_credits_that_come_and_go_at_every_look_are_told_of(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    customer = await office.customer()
+    period_id = await office.closed(customer)
+
+    async def suffices(*args: Any, **given: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(inventory, "suffices", suffices)
+    with pytest.raises(credit_types.InventoryShort):
+        await office.issue(customer, period_id)
+    assert await office.every(customer) == []
 
 
 async def test_one_that_is_superseded_names_its_successor_and_frees_its_credits_for_it(office: Office) -> None:

@@ -8,8 +8,11 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from carbonledger.infra import clock, mail, outbox, queue
+from carbonledger.domains.identity.service import members
+from carbonledger.domains.identity.types import Member
+from carbonledger.infra import clock, db, mail, outbox, queue
 from carbonledger.kernel import actor as actors
+from carbonledger.kernel import page
 from tests.integration.entrypoints.rest.identity.conftest import KEY, OWNER, Installation, Opener, install, ledger
 
 __all__ = ["install", "ledger"]  # fixtures
@@ -195,6 +198,26 @@ async def test_one_address_that_is_refused_keeps_no_letter_from_another_and_star
     [parked] = (await ok(client, "/v1/events", action="job.parked"))["data"]
     assert parked["after"]["name"] == "alerts.mail_person"
     assert parked["id"] in ids(await ok(client, "/v1/notifications"))  # it is seen, though nobody is written to about it
+
+
+async def test_who_has_left_before_the_letter_was_written_is_told_nothing(ledger: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, client = await ledger.open_organization()
+    await ledger.join(client, "bea@example.com", role="billing")
+    [user_id] = [one["user_id"] for one in (await client.get("/v1/members")).json()["data"] if one["email"] == "bea@example.com"]
+    ledger.mailbox.letters.clear()
+    find = members.page
+
+    async def leaving(uow: db.UnitOfWork, **given: Any) -> page.Page[Member]:
+        found = await find(uow, **given)
+        assert (await client.delete(f"/v1/members/{user_id}")).status_code == 204
+        monkeypatch.setattr(members, "page", find)
+        return found
+
+    monkeypatch.setattr(members, "page", leaving)
+    await alert(ledger, UUID(made["id"]), "billing")
+    await ledger.run_jobs()
+    assert ledger.mailbox.letters == []
+    assert ids(await ok(client, "/v1/events", action="job.parked")) == []
 
 
 async def test_without_a_mail_server_alerts_are_shown_and_nothing_fails(install: Opener) -> None:

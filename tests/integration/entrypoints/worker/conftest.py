@@ -61,9 +61,10 @@ class Bench:
         timeout_s: float = DEADLINE_S,
         delivers: bool = False,
         resumes_after_s: float | None = None,
+        returns: bool = False,
     ) -> None:
         """Declare a handler; the fixture forgets it after the test."""
-        made = registry.Handler(name, run, in_transaction, timeout_s, attempts_max, delivers, resumes_after_s)
+        made = registry.Handler(name, run, in_transaction, timeout_s, attempts_max, delivers, resumes_after_s, returns)
         registry.declared.handlers[name] = made
 
     async def ask(self, name: str, *, organization_id: UUID | None = None, dedupe_key: str | None = None, **args: Any) -> UUID:

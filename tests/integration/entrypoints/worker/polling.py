@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from carbonledger.domains.connections import service, types
+from carbonledger.domains.connections.service import polling as steps
 from carbonledger.infra import clock, crypto
 from carbonledger.kernel import actor
 from tests import conftest, standins
@@ -68,16 +69,20 @@ class Account:
         while await self.bench.run_once():
             await self.bench.make_due()
 
-    async def poll(self, connection_id: UUID, **args: object) -> dict[str, Any]:
+    async def ask(self, connection_id: UUID, *, everything: bool = False) -> UUID:
+        """Ask for one more poll and return its job."""
+        connection, now = (await self.show(connection_id)).connection, await self.now()
+        async with self.bench.database.transaction(self.organization_id) as uow:
+            return await steps.ask(uow, actor=actor.system(self.organization_id), now=now, connection=connection, everything=everything)
+
+    async def poll(self, connection_id: UUID, *, everything: bool = False) -> dict[str, Any]:
         """Run one more poll to its end and return its result."""
-        job_id = await self.bench.ask(
-            service.POLL_JOB,
-            organization_id=self.organization_id,
-            dedupe_key=f"connection:{connection_id}",
-            connection_id=str(connection_id),
-            **args,
-        )
+        job_id = await self.ask(connection_id, everything=everything)
         await self.run()
+        return await self.result(job_id)
+
+    async def result(self, job_id: UUID) -> dict[str, Any]:
+        """Return what came of a job."""
         result: dict[str, Any] = (await self.bench.job(job_id, organization_id=self.organization_id)).result
         return result
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
-from carbonledger.domains.connections import types
+from carbonledger.domains.connections import service, types
 from carbonledger.domains.connections.types import Carries, Stream
+from carbonledger.infra import clock, db
+from carbonledger.kernel import actor
 from carbonledger.kernel.currency import by_code
 from carbonledger.kernel.money import Money
 from carbonledger.kernel.secret import SecretText
@@ -133,6 +136,42 @@ class World:
         for row in await self.account.rows(_TOLD):
             found.setdefault((row["stream"], row["starts_at"]), {})[row["name"]] = int(row["count"])
         return found
+
+    async def rekey(self, connection_id: UUID) -> UUID:
+        """Give the connection another key; return the job that reads on with it."""
+        async with self._database.transaction(self._names["organization_id"]) as uow:
+            made = await service.rekey(
+                uow,
+                now=await self.account.now(),
+                at=clock.now(),
+                sealer=self.account.bench.services.sealer,
+                connectors={self.provider.provider: self.provider},
+                connection_id=connection_id,
+                check=types.KeyCheck("", self.provider.readable),
+                key=SecretText(f"sk-admin-another-key-of-the-account-{uuid4()}"),
+                outside=False,
+                **self._names,
+            )
+        return made.job_id
+
+    async def delete(self, connection_id: UUID) -> None:
+        """End the connection."""
+        async with self._database.transaction(self._names["organization_id"]) as uow:
+            await service.delete(uow, now=await self.account.now(), connection_id=connection_id, **self._names)
+
+    async def sync(self, connection_id: UUID) -> UUID:
+        """Ask for the connection to be read now; return the job."""
+        async with self._database.transaction(self._names["organization_id"]) as uow:
+            return await service.sync(uow, now=await self.account.now(), at=clock.now(), connection_id=connection_id, **self._names)
+
+    @property
+    def _database(self) -> db.Database:
+        return self.account.bench.database
+
+    @property
+    def _names(self) -> dict[str, Any]:
+        organization_id = self.account.organization_id
+        return {"organization_id": organization_id, "actor": actor.system(organization_id)}
 
 
 _SERIES = "JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id"

@@ -14,6 +14,7 @@ from carbonledger.domains.receipts.service import commitments as service
 from carbonledger.domains.receipts.service import credits as credit_service
 from carbonledger.domains.receipts.types import commitments as types
 from carbonledger.domains.receipts.types.commitments import CommitmentState
+from carbonledger.entrypoints.worker import activity
 from carbonledger.infra import clock, http, outbox, queue, retry
 from carbonledger.kernel import actor, errors, page
 from carbonledger_sandbox import climate
@@ -118,6 +119,20 @@ async def test_an_order_whose_answer_is_lost_is_not_placed_twice(shop: Bench, pr
     once_more = await shop.ask(service.PLACE_JOB, commitment_id=str(commitment_id))
     await shop.run_once()
     assert (await shop.job(once_more)).result == {"state": "placed"}
+    assert len(providers.state.orders) == 1
+
+
+async def test_one_whose_job_was_parked_is_placed_the_next_night(shop: Bench, providers: standins.StandIns) -> None:
+    seller = shop.services.credit_seller
+    commitment_id = await ask(shop)
+    shop.services = dataclasses.replace(shop.services, credit_seller=None)  # the key was taken away
+    await shop.run_once()
+    shop.services = dataclasses.replace(shop.services, credit_seller=seller)
+    assert (await find(shop, commitment_id)).state is CommitmentState.ASKED
+    await shop.ask(activity.RETURN_JOB)
+    await shop.run_once()
+    await shop.run_once()
+    assert (await find(shop, commitment_id)).state is CommitmentState.PLACED
     assert len(providers.state.orders) == 1
 
 

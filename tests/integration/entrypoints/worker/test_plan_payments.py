@@ -9,8 +9,9 @@ import pytest
 
 from carbonledger.domains.identity.service import house
 from carbonledger.domains.invoices.service import issuing, standing
-from carbonledger.domains.receipts.service import periods
-from carbonledger.domains.receipts.types.periods import Payment
+from carbonledger.domains.receipts.service import periods, plan_payments
+from carbonledger.domains.receipts.types.periods import Payment, PeriodNotFound
+from carbonledger.entrypoints.worker import activity
 from carbonledger.entrypoints.worker import receipts_periods as jobs
 from carbonledger.infra import clock, queue
 from carbonledger.kernel import page as pages
@@ -117,6 +118,26 @@ async def test_a_failed_payment_says_nothing_of_months_ahead(bench: benches.Benc
         await standing.fail_payment(uow, actor=seller.actor, now=BEGAN, organization_id=seller.organization_id, invoice_id=invoice.id)
     await told(bench, seller, standing.PAYMENT_FAILED)
     assert (await noted(bench), await payments(bench)) == ([], {MONTH: Payment.FAILED})
+
+
+async def test_what_could_not_be_recorded_is_recorded_the_next_night(
+    bench: benches.Bench, seller: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await subscribed(seller, bench.organization_id)
+    (invoice,) = await seller.invoices()
+    await seller.pay(invoice, now=BEGAN)
+
+    async def fails(*args: object, **given: object) -> None:
+        raise PeriodNotFound("of the test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(plan_payments, "record", fails)
+        await told(bench, seller, issuing.PAID)
+    assert Payment.PAID not in (await payments(bench)).values()
+    await bench.ask(activity.RETURN_JOB, organization_id=seller.organization_id)
+    while await bench.run_once():
+        pass
+    assert (await payments(bench))[MONTH] is Payment.PAID
 
 
 async def test_another_sellers_invoice_says_nothing(bench: benches.Bench) -> None:

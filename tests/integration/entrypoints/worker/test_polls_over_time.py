@@ -17,7 +17,7 @@ import structlog
 from carbonledger.domains.connections import service, types
 from carbonledger.domains.telemetry.types import Fact
 from carbonledger.entrypoints.worker import connections as jobs
-from carbonledger.infra import clock, crypto, queue
+from carbonledger.infra import clock
 from carbonledger.kernel import actor
 from carbonledger.kernel.secret import SecretText
 from tests import conftest
@@ -185,64 +185,12 @@ async def test_what_is_due_is_asked_for_once_and_sandboxes_and_stopped_ones_are_
     del one
 
 
-async def test_a_key_that_is_replaced_while_it_is_used_counts_for_nothing(bench: Bench) -> None:
-    """The old key's refusal arrives when the connection has a new one: the poll begins again with that."""
-    one, connection_id = await opened(bench)
-    asked = one.provider.asked
-
-    def before() -> None:
-        if one.provider.asked == asked + 2:
-            raise Replaced
-
-    one.provider.before = before
-    poll = one.provider.poll
-
-    async def replaced(key: SecretText, **more: Any) -> types.RawPage:
-        try:
-            return await poll(key, **more)
-        except Replaced:
-            await rekey(one, connection_id)
-            raise types.KeyRefused("It was replaced.") from None
-
-    one.provider.poll = replaced  # type: ignore[method-assign]
-    result = await one.account.poll(connection_id)
-    assert result["outcome"] == "read"
-    view = await one.account.show(connection_id)
-    assert (view.connection.state, view.connection.failures, view.connection.last_error) == (types.State.ACTIVE, 0, None)
-
-
-class Replaced(Exception):
-    """It happens now."""
-
-
-async def rekey(one: provider.World, connection_id: UUID) -> None:
-    organization_id = one.account.organization_id
-    async with one.account.bench.database.transaction(organization_id) as uow:
-        await service.rekey(
-            uow,
-            actor=actor.system(organization_id),
-            now=await one.account.now(),
-            at=clock.now(),
-            sealer=one.account.bench.services.sealer,
-            organization_id=organization_id,
-            connectors={"openai": one.provider},
-            connection_id=connection_id,
-            check=types.KeyCheck("", one.provider.readable),
-            key=crypto.SecretText("sk-admin-another-key-of-the-account"),
-            outside=False,
-        )
-
-
 async def test_a_connection_that_is_deleted_while_it_is_read_ends_quietly(bench: Bench) -> None:
     one, connection_id = await opened(bench)
     poll = one.provider.poll
 
     async def deleted(key: SecretText, **more: Any) -> types.RawPage:
-        organization_id = one.account.organization_id
-        async with bench.database.transaction(organization_id) as uow:
-            await service.delete(
-                uow, actor=actor.system(organization_id), now=NOW, organization_id=organization_id, connection_id=connection_id
-            )
+        await one.delete(connection_id)
         return await poll(key, **more)
 
     one.provider.poll = deleted  # type: ignore[method-assign]
@@ -366,19 +314,3 @@ async def test_what_a_poll_did_is_measured(bench: Bench) -> None:
     one, _ = await opened(bench, page_size=1000)
     assert measured("carbonledger_polls_total", provider="openai", outcome="read") - polls == 1
     assert measured("carbonledger_poll_pages_total", provider="openai") - pages == one.provider.asked == 3
-
-
-async def test_a_poll_that_is_running_is_the_one_that_is_asked_for(bench: Bench) -> None:
-    one = await provider.world(bench)
-    made = await one.account.connect(key=provider.KEY)
-    async with bench.database.transaction(one.account.organization_id) as uow:
-        job_id = await service.sync(
-            uow,
-            actor=actor.system(one.account.organization_id),
-            now=NOW,
-            at=clock.now(),
-            organization_id=one.account.organization_id,
-            connection_id=made.view.connection.id,
-        )
-    assert job_id == made.job_id
-    assert (await bench.job(job_id, organization_id=one.account.organization_id)).state is queue.JobState.QUEUED

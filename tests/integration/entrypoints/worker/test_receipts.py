@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,8 +15,9 @@ from carbonledger.domains.receipts.store import receipts as store
 from carbonledger.domains.receipts.types import receipts as types
 from carbonledger.domains.receipts.types.receipts import Receipt, State
 from carbonledger.entrypoints.shared import signing
+from carbonledger.entrypoints.worker import activity
 from carbonledger.entrypoints.worker import receipts as jobs
-from carbonledger.infra import clock, queue
+from carbonledger.infra import clock, db, queue
 from carbonledger_proof import audit
 from tests.integration.domains.receipts import logs
 from tests.integration.domains.receipts.inventories import TONNE
@@ -111,6 +113,50 @@ async def test_a_plan_without_receipts_gets_none(bench: Bench, office: Office) -
     await office.closed(bench.organization_id)
     await run_to_the_end(bench)
     assert await office.every(bench.organization_id) == []
+
+
+async def test_one_that_is_issued_while_another_is_proven_is_proven_by_its_own_job(
+    bench: Bench, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.inventory.take_in(files.block(1, 1))
+    await run_to_the_end(bench)
+    await office.closed(bench.organization_id)
+    real = bundling.prove
+    made: list[int] = []
+
+    async def prove(uow: db.UnitOfWork, **given: Any) -> tuple[Receipt, ...]:
+        if not made:  # the log is signed, and another receipt comes before anything is read
+            await office.supersede(bench.organization_id, (await the_receipt(bench, office)).id)
+        proven = await real(uow, **given)
+        made.append(len(proven))
+        return proven
+
+    monkeypatch.setattr(bundling, "prove", prove)
+    await run_to_the_end(bench)
+    assert made == [1, 1]
+    assert [one.bundle is not None for one in await office.every(bench.organization_id)] == [True, True]
+    async with bench.database.transaction(bench.organization_id) as uow:
+        ended = await uow.conn.fetch("SELECT state, attempts FROM jobs WHERE name = $1", issuing.PROVE_JOB)
+    assert [tuple(row) for row in ended] == [("succeeded", 1), ("succeeded", 1)]
+
+
+async def test_a_month_whose_issue_was_parked_gets_its_receipt_the_next_night(
+    bench: Bench, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.inventory.take_in(files.block(1, 1))
+    await run_to_the_end(bench)
+    await office.closed(bench.organization_id)
+
+    async def fails(*args: object, **given: object) -> None:
+        raise types.SerialsExhausted("of the test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(issuing, "issue", fails)
+        await run_to_the_end(bench)
+    assert await office.every(bench.organization_id) == []
+    await bench.ask(activity.RETURN_JOB)
+    await run_to_the_end(bench)
+    await is_whole(bench, office)
 
 
 STEPS: list[tuple[ModuleType, str]] = [

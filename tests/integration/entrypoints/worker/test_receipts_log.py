@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from carbonledger.domains.identity.service import house
 from carbonledger.domains.receipts.service import checking, keys, log
 from carbonledger.entrypoints.worker import runner
-from carbonledger.infra import clock, outbox
+from carbonledger.infra import clock, outbox, queue
 from carbonledger.infra.queue import registry
 from carbonledger.kernel import page
 from carbonledger_proof import audit, checkpoint
@@ -20,6 +22,7 @@ from tests.integration.entrypoints.worker.conftest import Bench
 from tests.integration.entrypoints.worker.test_polls_killed import fate
 
 __all__ = ["fate"]  # a fixture
+NIGHT = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -82,6 +85,30 @@ async def test_what_is_appended_when_a_job_has_signed_and_not_yet_ended_is_signe
     await run_all(bench)
     await everything_is_signed(bench, kit)
     assert len(await kit.contents()) == 4
+
+
+async def test_what_no_job_has_signed_is_signed_within_the_hour(bench: Bench, kit: logs.Kit) -> None:
+    await kit.ready()
+    await append(bench, 1)
+    async with bench.database.transaction(bench.organization_id) as uow:  # as if what the append asked for was parked
+        for job in (await queue.live(uow, name=log.SIGN_JOB, dedupe_keys=["after 0"])).values():
+            await queue.cancel(uow, job_id=job.id)
+    schedule = registry.declared.schedules[log.SIGN_JOB]
+    assert (schedule.job, schedule.each_organization) == (log.SIGN_JOB, False)
+    assert len({schedule.cron.next_after(NIGHT + timedelta(hours=hour)) for hour in range(24)}) == 24
+    await bench.ask(log.SIGN_JOB)
+    await run_all(bench)
+    await everything_is_signed(bench, kit)
+
+
+async def test_where_nothing_was_ever_appended_no_key_is_made_to_sign_it(bench: Bench, kit: logs.Kit) -> None:
+    """The first key gives the log its name, for ever: that is not for a schedule to do."""
+    job_id = await bench.ask(log.SIGN_JOB)
+    await run_all(bench)
+    assert (await bench.job(job_id)).result == {"size": None}
+    async with bench.database.transaction(read_only=True) as uow:
+        assert tuple(await keys.published(uow)) == ()
+        assert await log.origin(uow) is None
 
 
 def killing_often(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from carbonledger.domains.receipts.data import recompute
 from carbonledger.domains.receipts.service import closing, issuing, log, packing, packs, proving
 from carbonledger.domains.receipts.service import credits as inventory
 from carbonledger.domains.receipts.store import packs as store
+from carbonledger.domains.receipts.types import packs as types
 from carbonledger.domains.receipts.types.packs import AUDIT_PACKS, Pack, State
 from carbonledger.domains.receipts.types.receipts import RECEIPTS
 from carbonledger.entrypoints.shared import turns
@@ -154,6 +155,30 @@ async def test_killed_at_any_step_it_is_made_once_and_whole(
     await run_to_the_end(bench)
     await is_whole(bench, pack.id, tmp_path / "pack")
     assert [event["action"] for event in await bench.events()].count(packing.MADE) == 1
+
+
+async def test_one_whose_job_was_parked_is_made_when_packs_are_ordered_next(
+    bench: Bench, office: Office, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pack = await order(bench)
+
+    async def fails(*args: object, **given: object) -> None:
+        raise types.PackDamaged("of the test")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "check", fails)
+        await run_to_the_end(bench)
+    assert (await found(bench, pack.id)).state is State.ORDERED
+    for _ in range(2):  # while one makes it there is no second
+        job_id = await bench.ask(receipts_packs.ORDER_JOB)
+        [entry] = [one for one in await bench.pick() if one.entrypoint == receipts_packs.ORDER_JOB]
+        await bench.run([entry])
+        assert (await bench.job(job_id)).result == {"ordered": 0}
+    await run_to_the_end(bench)
+    await is_whole(bench, pack.id, tmp_path / "pack")
+    async with bench.database.transaction(bench.organization_id) as uow:
+        states = [row["state"] for row in await uow.conn.fetch("SELECT state FROM jobs WHERE name = $1 ORDER BY id", packs.MAKE_JOB)]
+    assert states == ["parked", "succeeded"]
 
 
 async def test_what_was_streamed_is_the_same_parts_whoever_streams_and_in_whatever_pieces(bench: Bench, office: Office) -> None:

@@ -33,6 +33,7 @@ from carbonledger.domains.connections.service.polling import (
     due,
     failed,
     gives_up,
+    is_synced_since,
     plan,
     poll_if_due,
     polls,
@@ -43,6 +44,7 @@ from carbonledger.domains.connections.service.polling import (
     running,
     set_streams,
     streams_refused,
+    unchanged,
     window_read,
 )
 from carbonledger.domains.connections.service.taking import Taken, has_news, in_parts, take
@@ -75,6 +77,7 @@ __all__ = [
     "health",
     "in_parts",
     "is_last",
+    "is_synced_since",
     "list_connections",
     "move",
     "plan",
@@ -92,5 +95,6 @@ __all__ = [
     "streams_refused",
     "sync",
     "take",
+    "unchanged",
     "window_read",
 ]

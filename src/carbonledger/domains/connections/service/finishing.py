@@ -20,7 +20,7 @@ async def ask_all(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizati
     asked = 0
     for connection in await _every(uow, organization_id):
         if connection.state in types.POLLED:
-            await polling.ask(uow, actor=actor, now=now, connection_id=connection.id)
+            await polling.ask(uow, actor=actor, now=now, connection=connection)
             asked += 1
     return asked
 
@@ -28,7 +28,7 @@ async def ask_all(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizati
 async def is_any_running(uow: db.UnitOfWork, *, organization_id: UUID) -> bool:
     """Say whether a poll of the organization is queued or runs."""
     found = await _every(uow, organization_id)
-    return bool(await polling.running(uow, connection_ids=[connection.id for connection in found]))
+    return bool(await polling.running(uow, of=found))
 
 
 async def unread(uow: db.UnitOfWork, *, organization_id: UUID, through: datetime) -> tuple[types.Unread, ...]:

@@ -121,7 +121,7 @@ async def connect(
         await authority.claim(uow, organization_id=organization_id, provider=made.provider, connection_id=made.id, since=made.reads_from)
     after = {"provider": made.provider, "project_id": str(project_id), "covers_direct": covers_direct}
     await _tell(uow, actor=actor, now=now, action="connection.created", connection=made, after=after)
-    job_id = await polling.ask(uow, actor=actor, now=now, connection_id=made.id)
+    job_id = await polling.ask(uow, actor=actor, now=now, connection=made)
     return Made(await _view(uow, organization_id=organization_id, connection=made), job_id)
 
 
@@ -256,13 +256,14 @@ async def rekey(
     if old.secret_id is not None:
         await vault.destroy(uow, actor=actor, now=now, organization_id=organization_id, secret_id=old.secret_id)
     await _tell(uow, actor=actor, now=now, action="connection.rekeyed", connection=new, before={"state": old.state.value})
-    job_id = await polling.ask(uow, actor=actor, now=now, connection_id=new.id)
+    job_id = await polling.ask(uow, actor=actor, now=now, connection=new)
     return Made(await _view(uow, organization_id=organization_id, connection=new), job_id)
 
 
 async def sync(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime, organization_id: UUID, connection_id: UUID) -> UUID:
-    """Ask for the connection to be read now, its days too; return the job's id, which is that of a poll that runs already.
+    """Ask for the connection to be read now, its days too; return the job's id, which is that of a poll that waits or runs already.
 
+    Such a poll reads all that a sync does, before it ends: ``synced_at`` tells it.
     Raises ``ConnectionNotFound``, ``ConnectionStopped``, ``SyncTooSoon``.
     """
     found = await held(uow, organization_id=organization_id, connection_id=connection_id)
@@ -272,8 +273,9 @@ async def sync(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime,
     if wait > timedelta(0):
         seconds = math.ceil(wait.total_seconds())
         raise types.SyncTooSoon(f"Ask again in {seconds} s.", retry_after_s=seconds)
-    await connections.change(uow, organization_id=organization_id, connection=replace(found, synced_at=at, updated_at=now))
-    return await polling.ask(uow, actor=actor, now=now, connection_id=found.id, everything=True)
+    asked = replace(found, synced_at=at, updated_at=now)
+    await connections.change(uow, organization_id=organization_id, connection=asked)
+    return await polling.ask(uow, actor=actor, now=now, connection=asked, everything=True)
 
 
 async def delete(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, connection_id: UUID) -> None:

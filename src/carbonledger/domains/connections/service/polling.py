@@ -57,27 +57,28 @@ async def polls(uow: db.UnitOfWork) -> types.Polls:
     return await connections.polls(uow)
 
 
-async def ask(uow: db.UnitOfWork, *, actor: Actor, now: datetime, connection_id: UUID, everything: bool = False) -> UUID:
-    """Ask for a poll and return its job; while one is queued or running, that one."""
-    args = {"connection_id": str(connection_id), "everything": everything}
-    return await queue.enqueue(uow, name=POLL_JOB, args=args, now=now, actor=actor, dedupe_key=_dedupe_key(connection_id))
+async def ask(uow: db.UnitOfWork, *, actor: Actor, now: datetime, connection: Connection, everything: bool = False) -> UUID:
+    """Ask for a poll with the connection's present key and return its job; while one with that key is queued or running, that one."""
+    args = {"connection_id": str(connection.id), "secret_id": str(connection.secret_id), "everything": everything}
+    return await queue.enqueue(uow, name=POLL_JOB, args=args, now=now, actor=actor, dedupe_key=_dedupe_key(connection))
 
 
-async def running(uow: db.UnitOfWork, *, connection_ids: Iterable[UUID]) -> dict[UUID, queue.Job]:
-    """Return the polls that are queued or run, by connection."""
-    keys = {_dedupe_key(connection_id): connection_id for connection_id in connection_ids}
+async def running(uow: db.UnitOfWork, *, of: Iterable[Connection]) -> dict[UUID, queue.Job]:
+    """Return the polls with the connections' present keys that are queued or run, by connection."""
+    keys = {_dedupe_key(one): one.id for one in of}
     found = await queue.live(uow, name=POLL_JOB, dedupe_keys=keys)
     return {keys[key]: job for key, job in found.items()}
 
 
-def _dedupe_key(connection_id: UUID) -> str:
-    return f"connection:{connection_id}"
+def _dedupe_key(connection: Connection) -> str:
+    # With the key: a poll that waits because the provider asked for it with the old one must not keep the new one waiting.
+    return f"connection:{connection.id}:{connection.secret_id}"
 
 
 async def ask_reconciliation(uow: db.UnitOfWork, *, actor: Actor, now: datetime, connection_id: UUID) -> UUID:
     """Ask for the last 24 hours to be read again and compared."""
     args = {"connection_id": str(connection_id)}
-    return await queue.enqueue(uow, name=RECONCILE_JOB, args=args, now=now, actor=actor, dedupe_key=_dedupe_key(connection_id))
+    return await queue.enqueue(uow, name=RECONCILE_JOB, args=args, now=now, actor=actor, dedupe_key=f"connection:{connection_id}")
 
 
 async def poll_if_due(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, connection_id: UUID) -> bool:
@@ -88,20 +89,39 @@ async def poll_if_due(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organi
     # At once, not when the poll ends: one that never comes to its end must not be asked for every few minutes.
     after = replace(found, next_poll_at=windows.next_poll(found.id, now))
     await connections.change(uow, organization_id=organization_id, connection=after)
-    await ask(uow, actor=actor, now=now, connection_id=found.id)
+    await ask(uow, actor=actor, now=now, connection=after)
     return True
 
 
 async def begin(
-    uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, connection_id: UUID, reason: str
+    uow: db.UnitOfWork,
+    *,
+    actor: Actor,
+    now: datetime,
+    organization_id: UUID,
+    connection_id: UUID,
+    reason: str,
+    secret_id: UUID | None = None,
 ) -> Begun | None:
-    """Begin to read a connection; None when it is not polled any more. The key is opened after the commit (``vault.reveal``)."""
-    found = await connections.find(uow, organization_id=organization_id, connection_id=connection_id)
+    """Begin to read a connection; None when it is not polled any more. The key is opened after the commit (``vault.reveal``).
+
+    ``secret_id``: the only key that it is to be read with. Raises ``ConnectionChanged`` when it has another.
+    """
+    # Held, so that the key that it names is not destroyed before it is looked up.
+    found = await connections.find(uow, organization_id=organization_id, connection_id=connection_id, lock="change")
     if found is None or found.secret_id is None or found.state not in types.POLLED:
         return None
+    if secret_id not in {None, found.secret_id}:
+        raise types.ConnectionChanged(f"Connection {connection_id} was given another key, and with it another poll.")
     secret = await vault.find(uow, actor=actor, now=now, organization_id=organization_id, secret_id=found.secret_id, reason=reason)
     states = await connections.stream_states(uow, organization_id=organization_id, connection_ids=[found.id])
     return Begun(found, {state.stream: state for state in states.get(found.id, ())}, secret)
+
+
+def is_synced_since(begun: Begun, *, asked_at: datetime) -> bool:
+    """Say whether a sync was asked for since the poll was, ``asked_at`` in real time: then this poll is the sync, too."""
+    synced_at = begun.connection.synced_at
+    return synced_at is not None and synced_at >= asked_at
 
 
 def plan(begun: Begun, connector: Connector, *, now: datetime, job_id: UUID, everything: bool) -> tuple[Reading, ...]:
@@ -179,8 +199,10 @@ async def streams_refused(
 
 
 async def read(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, begun: Begun) -> None:
-    """Write that the poll came to its end. Raises ``ConnectionChanged``."""
+    """Write that the poll came to its end. Raises ``ConnectionChanged``, and ``SyncAsked`` if one was asked for since it began."""
     present = await unchanged(uow, organization_id=organization_id, connection=begun.connection)
+    if present.synced_at != begun.connection.synced_at:
+        raise types.SyncAsked(f"A sync of connection {present.id} was asked for while it was read.")
     if present.state not in types.POLLED:
         return
     after, news = outcomes.read(present, now=now)

@@ -30,6 +30,7 @@ from carbonledger.domains.connections.types.faults import (
     RowRepeated,
     RowsRefused,
     StreamRefused,
+    SyncAsked,
     SyncTooSoon,
     TotalsDisagree,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "Stream",
     "StreamRefused",
     "StreamState",
+    "SyncAsked",
     "SyncTooSoon",
     "ToldRow",
     "TotalsDisagree",

@@ -202,6 +202,13 @@ class ConnectionChanged(ConnectionsFault):
     code = "connection_changed"
 
 
+class SyncAsked(ConnectionsFault):
+    """A sync of the connection was asked for while it was read."""
+
+    kind = Kind.CONFLICT
+    code = "sync_asked"
+
+
 class RowsRefused(ProviderFault):
     """The ledger does not take what the provider says."""
 

@@ -72,11 +72,13 @@ class _Look:
 async def found(
     uow: db.UnitOfWork, *, now: datetime, at: datetime, organization_id: UUID, rows: Sequence[tuple[UUID, Line]], decision: LateUsage
 ) -> list[Found]:
-    """Return what differs of issued lines of usage, each with its invoice, and of the commitments beside them; the invoices are held."""
-    invoices = {
-        one.id: one
-        for one in await reading.some(uow, organization_id=organization_id, invoice_ids={invoice_id for invoice_id, _ in rows}, lock=True)
-    }
+    """Return what differs of issued lines of usage, each with its invoice, and of the commitments beside them; the invoices are held.
+
+    Lines of an invoice that was voided since they were chosen are left out: nothing is owed by it any more.
+    """
+    held = await reading.some(uow, organization_id=organization_id, invoice_ids={invoice_id for invoice_id, _ in rows}, lock=True)
+    invoices = {one.id: one for one in held if one.state in reading.COUNTED_AGAIN}
+    rows = [row for row in rows if row[0] in invoices]
     accounts = await accounts_service.find_many(
         uow, organization_id=organization_id, account_ids=[one.account_id for one in invoices.values()]
     )

@@ -23,6 +23,8 @@ SELECT currency, count(*) AS invoices, sum(total) AS amount,
     count(*) FILTER (WHERE due_on < $2) AS overdue, coalesce(sum(total) FILTER (WHERE due_on < $2), 0) AS overdue_amount
 FROM invoices WHERE organization_id = $1 AND state = 'issued' AND payment IN ('unpaid', 'failed') GROUP BY currency ORDER BY currency
 """
+COUNTED_AGAIN: Final = frozenset({State.ISSUED, State.UNCOLLECTIBLE})
+"""The states of an invoice whose usage is counted again."""
 _METERED: Final = """
 SELECT l.* FROM invoice_lines l JOIN invoices i ON i.organization_id = l.organization_id AND i.id = l.invoice_id
 WHERE l.organization_id = $1 AND l.meter_id IS NOT NULL AND l.kind = 'charge' AND l.service_end > $2

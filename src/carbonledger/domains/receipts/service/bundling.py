@@ -39,11 +39,12 @@ _STATES: Final = {
 async def prove(
     uow: db.UnitOfWork, *, at: datetime, organization_id: UUID, printer: printing.ReceiptPrinter, address: str
 ) -> tuple[Receipt, ...]:
-    """Make bundle and page of every receipt that has none yet, and return them.
+    """Make bundle and page of every receipt that has none yet and whose leaf a checkpoint covers, and return them.
 
-    Raises ``CheckpointNotFound`` where the log is not signed yet, ``SigningKeyClosed``, ``SigningKeyMissing``.
+    One that was issued since the log was signed last is left out: it has a job of its own. Raises ``SigningKeyClosed``,
+    ``SigningKeyMissing``.
     """
-    unproven = await store.unproven(uow, organization_id=organization_id)
+    unproven = await store.unproven(uow, organization_id=organization_id, signed_size=await log.signed_size(uow))
     if not unproven:
         return ()
     name = (await organizations.find(uow, organization_id=organization_id)).name

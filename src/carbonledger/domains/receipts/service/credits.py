@@ -115,6 +115,13 @@ async def allocate(
     return made
 
 
+async def suffices(uow: db.UnitOfWork, *, organization_id: UUID, milligrams: int) -> bool:
+    """Say whether so much could be given to the organization now; whoever holds the head of the log knows that it stays so."""
+    is_sandbox = (await organizations.find(uow, organization_id=organization_id)).is_sandbox
+    free = await store.next_remainders(uow, milligrams=milligrams, is_sandbox=is_sandbox)
+    return sum(one.interval.milligrams for one in free) >= milligrams
+
+
 def _same(given: Sequence[Allocation], *, serial: str, milligrams: int) -> tuple[Allocation, ...]:
     found_mg = sum(one.interval.milligrams for one in given)
     if found_mg != milligrams or any(one.serial != serial for one in given):

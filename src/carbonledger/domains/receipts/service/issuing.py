@@ -7,6 +7,7 @@ inventory too. Asked again it finds what stands. Bundles and documents are made 
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -36,8 +37,13 @@ DEFERRED: Final = "receipts.deferred"
 SUPERSEDED: Final = "receipts.superseded"
 REVOKED: Final = "receipts.revoked"
 _SEED_BYTES: Final = 32
+_LOOKS_MAX: Final = 5  # each further one is for credits that came between two statements of ours, and were given away between the next two
 READERS: Final = (Role.OWNER, Role.BILLING)
 """Who is told of a receipt."""
+
+
+class _CreditsCame(Exception):
+    """There are enough credits now, though there were too few a moment ago."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +72,8 @@ async def issue(uow: db.UnitOfWork, *, turn: Turn, period_id: UUID, again: bool 
     """Issue the receipt of a closed period, or defer it while there are too few credits; None where the plan has no receipts.
 
     What was issued is returned as it is. One that was revoked is followed by another only if it is asked for (``again``). Raises
-    ``PeriodNotFound``, ``PeriodWaits``, ``SerialsExhausted``, ``SigningKeyClosed``, ``SigningKeyMissing``.
+    ``PeriodNotFound``, ``PeriodWaits``, ``SerialsExhausted``, ``SigningKeyClosed``, ``SigningKeyMissing``; ``InventoryShort`` only where
+    credits came and were gone again at every look.
     """
     organization_id = turn.organization_id
     if not await entitlements.has(uow, organization_id=organization_id, key=types.RECEIPTS):
@@ -77,11 +84,16 @@ async def issue(uow: db.UnitOfWork, *, turn: Turn, period_id: UUID, again: bool 
     if newest is not None and (newest.state is State.ISSUED or (newest.state is State.REVOKED and not again)):
         return newest
     waits = newest if newest is not None and newest.state is State.DEFERRED else None
-    try:
-        async with uow.savepoint():
-            return await _issue(uow, turn, closed, waits)
-    except credit_types.InventoryShort as short:
-        return await _defer(uow, turn, closed, waits, needed_mg=short.needed_mg)
+    for _ in range(_LOOKS_MAX):
+        try:
+            async with uow.savepoint():
+                return await _issue(uow, turn, closed, waits)
+        except credit_types.InventoryShort as short:
+            needed_mg = short.needed_mg
+        with contextlib.suppress(_CreditsCame):
+            async with uow.savepoint():
+                return await _defer(uow, turn, closed, waits, needed_mg=needed_mg)
+    return await _issue(uow, turn, closed, waits)
 
 
 async def _issue(uow: db.UnitOfWork, turn: Turn, closed: ClosedPeriod, waits: Receipt | None) -> Receipt:
@@ -96,6 +108,12 @@ async def _issue(uow: db.UnitOfWork, turn: Turn, closed: ClosedPeriod, waits: Re
 
 
 async def _defer(uow: db.UnitOfWork, turn: Turn, closed: ClosedPeriod, waits: Receipt | None, *, needed_mg: int) -> Receipt:
+    """Write that the receipt waits. Raises ``_CreditsCame``: undo this, for issuing takes other locks before the head."""
+    # Undoing the issue let go of the head: a lot that was imported since has had its jobs look at a table without this row. From here on
+    # whoever imports comes after the row.
+    await log.turn(uow, at=turn.at)
+    if await inventory.suffices(uow, organization_id=turn.organization_id, milligrams=needed_mg):
+        raise _CreditsCame
     if waits is not None and waits.required_mg == needed_mg:
         return waits
     if waits is not None:  # the plan changed

@@ -87,6 +87,17 @@ async def checkpoint(uow: db.UnitOfWork, *, at: datetime) -> types.Checkpoint | 
     return made
 
 
+async def signed_size(uow: db.UnitOfWork) -> int:
+    """Return how many leaves checkpoints cover."""
+    return (await store.head(uow)).signed_size
+
+
+async def is_signed(uow: db.UnitOfWork) -> bool:
+    """Say whether checkpoints cover all that was appended. Of an empty log they do."""
+    head = await store.head(uow)
+    return head.signed_size == head.frontier.size
+
+
 async def origin(uow: db.UnitOfWork) -> str | None:
     """Return the name of the log, or None before the first key was made."""
     return (await store.head(uow)).origin

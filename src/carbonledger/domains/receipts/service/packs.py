@@ -151,17 +151,21 @@ async def standings(uow: db.UnitOfWork, *, organization_id: UUID) -> list[Standi
 
 
 async def order_due(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID) -> list[Pack]:
-    """Order the packs that are due at ``now``, and return them; none where the plan has none."""
+    """Order the packs that are due at ``now``, and return them; none where the plan has none.
+
+    Those that are ordered and not made yet are asked for again: a job of theirs that was parked is followed by another, which begins anew.
+    """
     if not await entitlements.has(uow, organization_id=organization_id, key=types.AUDIT_PACKS):
         return []
     ordered = []
     for standing in await standings(uow, organization_id=organization_id):
         since = rules.due(standing)
-        if since is None or since > now:
+        if not standing.is_ordered and (since is None or since > now):
             continue
         period = await periods.hold(uow, organization_id=organization_id, period_id=standing.period_id)
         pack, _ = await _ordered(uow, actor=actor, now=now, organization_id=organization_id, period_id=period.id, month=period.month)
-        ordered.append(pack)
+        if not standing.is_ordered:
+            ordered.append(pack)
     return ordered
 
 

@@ -102,11 +102,11 @@ async def serials_of(uow: db.UnitOfWork, *, organization_id: UUID) -> dict[UUID,
     return {row["period_id"]: row["serial"] for row in rows}
 
 
-async def unproven(uow: db.UnitOfWork, *, organization_id: UUID) -> list[Receipt]:
-    """Return what was signed and has no bundle yet, locked."""
+async def unproven(uow: db.UnitOfWork, *, organization_id: UUID, signed_size: int) -> list[Receipt]:
+    """Return what is among the first ``signed_size`` leaves of the log and has no bundle yet, locked."""
     rows = await uow.fetch(
         _asked(organization_id)
-        .where(_receipts.c.serial.is_not(None), _receipts.c.bundle.is_(None))
+        .where(_receipts.c.log_index < signed_size, _receipts.c.bundle.is_(None))
         .order_by(_receipts.c.id)
         .with_for_update(of=_receipts)
     )

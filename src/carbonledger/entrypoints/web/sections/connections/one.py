@@ -78,7 +78,7 @@ async def show(call: routing.Call, connection_id: UUID, refused: forms.Refused, 
 
 async def _given(call: routing.Call, uow: db.UnitOfWork, found: types.ConnectionView, chosen: periods.Chosen) -> dict[str, Any]:
     organization_id, one = call.caller.organization_id, found.connection
-    jobs = await service.running(uow, connection_ids=[one.id])
+    jobs = await service.running(uow, of=[one])
     used = await answering.breakdown(
         uow,
         organization_id=organization_id,

@@ -64,7 +64,7 @@ async def connections(call: routing.CallDep) -> exchange.Answer:
 
 
 async def _rows(call: routing.Call, uow: db.UnitOfWork, found: list[types.Connection], used: Mapping[names.Label, Measures]) -> list[Row]:
-    jobs = await service.running(uow, connection_ids=[connection.id for connection in found])
+    jobs = await service.running(uow, of=found)
     shown = figures.columns(used.values(), _COLUMNS)
     nothing = tuple(figures.cell(of, step, 0, None) for of, step in shown)
     return [
