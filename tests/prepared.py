@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import os
 import shutil
 import subprocess
 from concurrent import futures
@@ -34,9 +35,10 @@ def _made() -> Path:
     place = conftest.base() / f"home-{digest}"
     with conftest.locked(conftest.base() / "home.lock"):
         if not place.exists():
-            for earlier in conftest.base().glob("home-*"):
+            for earlier in conftest.base().glob("home-*"):  # of other sources, or of a run that was killed while making it
+                embedded.end(earlier / "postgres")
                 shutil.rmtree(earlier)
-            making = conftest.base() / "home-making"
+            making = conftest.base() / f"home-making-{os.getpid()}"
             folder.make(making)
             # In a thread, because the caller may run in an event loop.
             with reach.reached(settings.Settings(home=making)) as reached, futures.ThreadPoolExecutor(1) as thread:
