@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -120,6 +121,17 @@ async def test_a_key_that_is_replaced_while_a_process_opens_it_is_left_for_the_o
         assert [(await current(replace(kit, database=other), purpose)).key.kid] == [key.kid for key in followed]
     finally:
         await other.close()
+
+
+async def test_no_key_has_a_name_that_a_command_takes_for_an_option(kit: logs.Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds = (number.to_bytes(signature.KEY_BYTES) for number in itertools.count())
+    named = {seed: signature.signer(seed)[0].kid for seed in itertools.islice(seeds, 1_000)}
+    hyphen = [seed for seed, kid in named.items() if kid.startswith("-")]
+    drawn = itertools.chain(hyphen[:3], (seed for seed in named if seed not in hyphen))
+    monkeypatch.setattr("secrets.token_bytes", lambda _: next(drawn))
+    await kit.ready()
+    assert len(hyphen) >= 3
+    assert not [key.kid for key in await published(kit) if key.kid.startswith("-")]
 
 
 async def test_without_a_key_nothing_is_signed(kit: logs.Kit) -> None:

@@ -119,8 +119,7 @@ async def _make(
     outside: bool,
     purpose: keys.Purpose,
 ) -> tuple[types.SigningKey, signature.Signer]:
-    seed = secrets.token_bytes(signature.KEY_BYTES)
-    public, sign = signature.signer(seed)
+    seed, public, sign = _drawn()
     secret_id = await vault.seal(
         uow,
         actor=actor,
@@ -138,6 +137,15 @@ async def _make(
     await _tell(uow, actor=actor, at=at, action="signing_key.made", key=made)
     uow.after_commit(lambda: signing.remember(uow.remembered, made, sign))
     return made, sign
+
+
+def _drawn() -> tuple[bytes, signature.PublicKey, signature.Signer]:
+    """Draw a key whose name does not begin with a hyphen: one in 64 does, and every command would take it for an option."""
+    while True:
+        seed = secrets.token_bytes(signature.KEY_BYTES)
+        public, sign = signature.signer(seed)
+        if not public.kid.startswith("-"):
+            return seed, public, sign
 
 
 async def _follow(
