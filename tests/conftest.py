@@ -303,6 +303,13 @@ async def database(worker_database: TestDatabase) -> AsyncIterator[db.Database]:
         await opened.close()
 
 
+async def waits_for_a_lock(database: db.Database) -> bool:
+    """Whether somebody waits for a lock in the database."""
+    query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    async with database.transaction() as uow:
+        return bool(await uow.conn.fetchval(query))
+
+
 async def make_organization(database: db.Database, *, name: str = "Test", sandbox: bool = False) -> UUID:
     """Insert an organization as its own tenant and return its id."""
     now = clock.now()

@@ -15,11 +15,11 @@ from alembic import command, script
 from alembic.config import Config
 from sqlalchemy import exc
 
-from carbonledger.infra import server
+from carbonledger.infra import server, turn
 from carbonledger.kernel import errors
 
 LOCK_TIMEOUT_MS = 5_000  # longer, and requests that wait behind the migration's lock pile up
-_TURN_TIMEOUT_MS = 600_000
+_TURN_S = 600.0
 _ADVISORY_LOCK = 0x0CA8_B0D1_ED6E_0001  # any constant of our own
 
 
@@ -81,7 +81,9 @@ async def upgrade(dsn: str, *, revision: str = "head") -> str:
     ``LOCK_TIMEOUT_MS``; what the migrations before that one did stays.
     """
     async with server.connected(dsn) as conn:  # closing the session releases the lock
-        await _take_turn(conn)
+        if not await turn.came(conn, _ADVISORY_LOCK, patience_s=_TURN_S):
+            waited = f"Another migration has been going on for {_TURN_S / 60:g} minutes."
+            raise MigrationBlocked(f"{waited} End its session in pg_stat_activity if nobody waits for it.")
         at = await _revision(conn)
         if at is not None and not _known(at):
             raise SchemaFromTheFuture(f"It is at revision {at}, which this version does not know. Install the newer version again.")
@@ -93,18 +95,6 @@ async def upgrade(dsn: str, *, revision: str = "head") -> str:
                 raise
             raise MigrationBlocked(await _blocked(conn)) from error
         return await _revision(conn) or ""
-
-
-async def _take_turn(conn: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Wait until nobody else migrates. Raises ``MigrationBlocked`` where that takes longer than any migration may."""
-    await conn.execute(f"SET lock_timeout = {_TURN_TIMEOUT_MS}")
-    try:
-        await conn.execute("SELECT pg_advisory_lock($1)", _ADVISORY_LOCK)
-    except asyncpg.LockNotAvailableError as error:
-        minutes = _TURN_TIMEOUT_MS // 60_000
-        raise MigrationBlocked(
-            f"Another migration has been going on for {minutes} minutes. End its session in pg_stat_activity if nobody waits for it."
-        ) from error
 
 
 async def _blocked(conn: asyncpg.Connection[asyncpg.Record]) -> str:

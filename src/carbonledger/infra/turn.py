@@ -22,14 +22,20 @@ class PreparedElsewhere(errors.Unavailable):
     code = "prepared_elsewhere"
 
 
+async def came(conn: asyncpg.Connection[asyncpg.Record], lock: int, *, patience_s: float) -> bool:
+    """Wait for an advisory lock, which ``conn``'s session then holds; False if it did not come in time."""
+    await conn.execute(f"SET lock_timeout = {round(patience_s * 1000)}")
+    try:
+        await conn.execute("SELECT pg_advisory_lock($1)", lock)
+    except asyncpg.LockNotAvailableError:
+        return False
+    return True
+
+
 @contextlib.asynccontextmanager
 async def taken(conn: asyncpg.Connection[asyncpg.Record], *, patience_s: float = PATIENCE_S) -> AsyncIterator[None]:
     """Have the turn while the block runs; it ends with ``conn``'s session at the latest. Raises ``PreparedElsewhere``."""
-    await conn.execute(f"SET lock_timeout = {round(patience_s * 1000)}")
-    try:
-        await conn.execute("SELECT pg_advisory_lock($1)", LOCK)
-    except asyncpg.LockNotAvailableError as error:
-        late = f"Another process has been preparing the database for {patience_s:g} s; wait for its end and try again."
-        raise PreparedElsewhere(late) from error
+    if not await came(conn, LOCK, patience_s=patience_s):
+        raise PreparedElsewhere(f"Another process has been preparing the database for {patience_s:g} s; wait for its end and try again.")
     yield
     await conn.execute("SELECT pg_advisory_unlock($1)", LOCK)

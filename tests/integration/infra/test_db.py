@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select, update
 from carbonledger.domains.identity import tables
 from carbonledger.infra import clock, db
 from tests import conftest
+from tests.integration.infra import ending
 
 organizations = tables.organizations
 
@@ -188,34 +189,21 @@ async def _sleeps(conn: asyncpg.Connection[asyncpg.Record]) -> bool:
     return bool(await conn.fetchval(query))
 
 
-def _last_word(sqlstate: bytes) -> bytes:
-    """Return an ErrorResponse as the protocol writes it (https://www.postgresql.org/docs/current/protocol-message-formats.html)."""
-    fields = b"SFATAL\0VFATAL\0C" + sqlstate + b"\0Mthe server ends\0\0"
-    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
-
-
 @pytest.mark.parametrize(
     "last_word",
     [
         b"",  # killed: it hangs up
-        _last_word(b"57P01"),  # asked to stop
-        _last_word(b"57P02"),  # another of its processes was killed
-        _last_word(b"57P03"),  # starting or stopping
-        _last_word(b"53300"),  # too many connections
+        ending.error_response("57P01"),  # asked to stop
+        ending.error_response("57P02"),  # another of its processes was killed
+        ending.error_response("57P03"),  # starting or stopping
+        ending.error_response("53300"),  # too many connections
     ],
 )
 async def test_a_server_that_ends_while_a_connection_is_made_is_a_named_fault(last_word: bytes) -> None:
-    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(8)
-        writer.write(last_word)
-        writer.close()
-
-    async with await asyncio.start_server(end, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with asyncpg.create_pool(f"postgresql://nobody@127.0.0.1:{port}/none?sslmode=disable", min_size=0, max_size=1) as pool:
-            with pytest.raises(db.DatabaseUnavailable):
-                async with db.Database(pool).transaction():
-                    pass
+    async with ending.server(last_word) as address, asyncpg.create_pool(address, min_size=0, max_size=1) as pool:
+        with pytest.raises(db.DatabaseUnavailable):
+            async with db.Database(pool).transaction():
+                pass
 
 
 async def test_a_server_that_became_a_standby_is_one_that_is_away(worker_database: conftest.TestDatabase) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from collections.abc import AsyncIterator
 from urllib.parse import quote
@@ -12,6 +11,7 @@ import pytest
 
 from carbonledger.infra import ddl, server
 from tests import conftest
+from tests.integration.infra import ending
 
 
 @pytest.fixture
@@ -132,12 +132,6 @@ async def test_a_server_that_cannot_be_had_is_one_sentence_without_the_password(
     assert "hidden" not in str(caught.value)
 
 
-def error_response(sqlstate: str) -> bytes:
-    """ErrorResponse of the protocol (PostgreSQL manual, "Message Formats"): severity, code and message."""
-    body = b"".join(kind + text.encode() + b"\0" for kind, text in ((b"S", "FATAL"), (b"C", sqlstate), (b"M", "no"))) + b"\0"
-    return b"E" + struct.pack("!I", len(body) + 4) + body
-
-
 AUTHENTICATED = b"R" + struct.pack("!II", 8, 0)
 
 
@@ -146,22 +140,19 @@ AUTHENTICATED = b"R" + struct.pack("!II", 8, 0)
     [
         (b"", server.ServerUnreachable),  # it hangs up: killed, or a proxy whose server is away
         (AUTHENTICATED, server.ServerUnreachable),
-        *((error_response(state), server.ServerUnreachable) for state in ("57P01", "57P02", "57P03", "53300", "53200", "08006", "08P01")),
-        (error_response("XX000"), server.ServerUnreachable),  # could not fork
-        (error_response("58000"), server.ServerUnreachable),
-        *((error_response(state), server.ServerRefused) for state in ("28000", "28P01", "3D000", "42501", "22023", "0A000")),
+        *(
+            (ending.error_response(state), server.ServerUnreachable)
+            for state in ("57P01", "57P02", "57P03", "53300", "53200", "08006", "08P01")
+        ),
+        (ending.error_response("XX000"), server.ServerUnreachable),  # could not fork
+        (ending.error_response("58000"), server.ServerUnreachable),
+        *((ending.error_response(state), server.ServerRefused) for state in ("28000", "28P01", "3D000", "42501", "22023", "0A000")),
     ],
 )
 async def test_only_what_is_wrong_with_the_settings_is_a_refusal(said: bytes, fault: type[Exception]) -> None:
-    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(8)
-        writer.write(said)
-        writer.close()
-
-    async with await asyncio.start_server(end, "127.0.0.1", 0) as listening:
-        port = listening.sockets[0].getsockname()[1]
+    async with ending.server(said) as address:
         with pytest.raises(fault):
-            async with server.connected(f"postgresql://nobody@127.0.0.1:{port}/none?sslmode=disable"):
+            async with server.connected(address):
                 pass
 
 

@@ -19,9 +19,9 @@ from carbonledger.domains.emissions import types as emission_types
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.receipts.service import log as public_log
 from carbonledger.domains.vault import service as vault
-from carbonledger.entrypoints.cli import away, backups, configured, console, exits, operating, outside
+from carbonledger.entrypoints.cli import backups, configured, console, exits, operating, outside
 from carbonledger.entrypoints.cli.finding import Finding, Status
-from carbonledger.infra import clock, crypto, health, opening, reach, server, settings
+from carbonledger.infra import clock, crypto, health, opening, passing, reach, server, settings
 from carbonledger.infra.observe import logs
 from carbonledger.infra.queue import overview, workers
 from carbonledger.kernel import errors
@@ -41,7 +41,7 @@ def doctor(*, json: bool) -> None:
     try:
         operating.require_installed(configuration)
         findings.append(asyncio.run(outside.check_objects(configuration)))
-        with reach.reached(configuration) as reached, away.told():
+        with reach.reached(configuration) as reached, passing.told():
             findings += asyncio.run(_database(configuration, reached))
     except errors.Fault as fault:
         findings.append(Finding("database", "failed", fault.detail or type(fault).title()))

@@ -10,8 +10,8 @@ from collections.abc import Coroutine, Iterator
 
 import uvloop
 
-from carbonledger.entrypoints.cli import away, healing
-from carbonledger.infra import db, migrations, postgres, reach, server, settings
+from carbonledger.entrypoints.cli import healing
+from carbonledger.infra import db, migrations, passing, postgres, reach, server, settings
 from carbonledger.infra.observe import logs, tracing
 
 
@@ -31,7 +31,7 @@ def run(work: Coroutine[None, None, None], lease: postgres.Lease | None) -> None
 
     Raises ``DatabaseUnavailable`` where the database went away before the work could stay up without it.
     """
-    with away.told(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with passing.told(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work if lease is None else _heal_beside(work, lease))
 
 

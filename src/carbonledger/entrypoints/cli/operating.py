@@ -15,9 +15,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from carbonledger.domains.identity.service import callers, house
-from carbonledger.entrypoints.cli import away
 from carbonledger.entrypoints.worker import registry
-from carbonledger.infra import clock, db, ddl, migrations, opening, reach, settings
+from carbonledger.infra import clock, db, ddl, migrations, opening, passing, reach, settings
 from carbonledger.infra.observe import logs
 from carbonledger.kernel import actor, errors
 
@@ -66,7 +65,7 @@ def run(work: Callable[[Operator], Awaitable[T]]) -> T:
     """Run an operator's command. Raises ``NotInstalled``, ``MigrationPending`` and whatever ``work`` raises."""
     registry.load()
     configuration = load()
-    with reach.reached(configuration) as reached, away.told():
+    with reach.reached(configuration) as reached, passing.told():
         return asyncio.run(_run(configuration, reached, work))
 
 

@@ -12,7 +12,7 @@ import asyncio
 from carbonledger.domains.identity import types as identity
 from carbonledger.domains.identity.service import house, links, users
 from carbonledger.domains.vault import service as vault
-from carbonledger.entrypoints.cli import away, configured, console, folder, lifeline, telling
+from carbonledger.entrypoints.cli import configured, console, folder, lifeline, telling
 from carbonledger.infra import clock, crypto, db, migrations, opening, passing, passwords, postgres, reach, server, settings, turn
 
 
@@ -24,7 +24,7 @@ def migrate(*, json: bool) -> None:
     with (
         teller.minding(db.DatabaseUnavailable, server.ServerUnreachable, postgres.TimedOut),
         reach.reached(configuration) as reached,
-        away.told(),
+        passing.told(),
     ):
         done = asyncio.run(_prepare(configuration, reached.addresses, teller))
     if json:
@@ -40,7 +40,7 @@ async def _prepare(configuration: settings.Settings, addresses: reach.Addresses,
         await server.version(conn)
         teller.reached()
     before = await migrations.current(addresses.owner)
-    with passing.told():
+    with passing.told_under_alembic():
         revision = await migrations.upgrade(addresses.owner)
     async with server.connected(addresses.owner) as conn, turn.taken(conn):
         if addresses.app_role is not None:

@@ -179,19 +179,12 @@ async def test_what_is_being_signed_ends_before_another_key_follows(kit: logs.Ki
     async with kit.database.transaction(kit.house_id) as uow:
         signer = await signing.current(uow, purpose=RECEIPTS, at=clock.now())
         rotating = asyncio.create_task(rotate(kit, RECEIPTS))
-        while not await waits_for_a_lock(kit):
+        while not await conftest.waits_for_a_lock(kit.database):
             assert not rotating.done()
         entry = await log.append(uow, statement=logs.lot(1, at=await log.turn(uow, at=clock.now())), at=clock.now())
     new = await rotating
     assert new.kid != signer.key.kid
     assert isinstance(leaves.parse((await kit.contents())[entry.index + 1]), leaves.KeyRotated)
-
-
-async def waits_for_a_lock(kit: logs.Kit) -> bool:
-    query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
-    async with kit.database.transaction() as uow:
-        found: bool = await uow.conn.fetchval(query)
-    return found
 
 
 async def test_a_revoked_key_is_followed_first_and_says_when_and_why(kit: logs.Kit) -> None:

@@ -12,15 +12,10 @@ from carbonledger.domains.catalog.types.drafts import VersionDraft
 from carbonledger.domains.subscriptions import service, types
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
+from tests import conftest
 from tests.integration.domains.subscriptions.conftest import Desk, flat
 
 DEARER = VersionDraft(values={"migration": catalog_types.Migration.NOW}, charges=(flat("90"),))
-
-
-async def _waits(desk: Desk) -> bool:
-    query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
-    async with desk.database.transaction() as uow:
-        return bool(await uow.conn.fetchval(query))
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["begins", "changes its plan"])
@@ -38,6 +33,6 @@ async def test_it_is_on_the_version_that_is_published_meanwhile(desk: Desk, is_n
             uow, actor=who, now=desk.now, at=clock.now(), organization_id=ours, plan_id=plan.id, values={}, draft=DEARER
         )
         taking = asyncio.create_task(take())
-        while not await _waits(desk):
+        while not await conftest.waits_for_a_lock(desk.database):
             assert not taking.done()
     assert (await taking).version.number == 2

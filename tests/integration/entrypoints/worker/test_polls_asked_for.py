@@ -17,13 +17,12 @@ from carbonledger.infra import queue
 from carbonledger.infra.queue import attempts
 from carbonledger.kernel import actor
 from carbonledger.kernel.secret import SecretText
-from tests import until
+from tests import conftest, until
 from tests.integration.entrypoints.worker import provider
 from tests.integration.entrypoints.worker.conftest import Bench
 from tests.integration.entrypoints.worker.provider import COMPLETIONS, COSTS, MODELS, NOW
 
 RUNNING, TODAY = NOW.replace(minute=0), NOW.replace(hour=0, minute=0)
-_HELD_UP = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
 _STATES = "SELECT name, state FROM jobs WHERE organization_id = $1 AND name LIKE 'connections.%' AND state <> 'succeeded'"
 _FAILED = """
 SELECT error_type, error_text FROM job_attempts
@@ -71,11 +70,7 @@ async def done_or_held_up(one: provider.World, task: asyncio.Task[Any]) -> None:
     """Return when what ``task`` does is done, or waits for a lock that somebody holds."""
 
     async def holds() -> bool:
-        if task.done():
-            return True
-        async with one.account.bench.database.transaction() as uow:
-            found: bool = await uow.conn.fetchval(_HELD_UP)
-        return found
+        return task.done() or await conftest.waits_for_a_lock(one.account.bench.database)
 
     await until.comes(holds)
 
@@ -188,12 +183,18 @@ async def test_a_key_that_is_replaced_while_it_is_used_counts_for_nothing(bench:
     await is_well(one, connection_id)
 
 
+async def made_to_wait(one: provider.World, connection_id: UUID) -> UUID:
+    """Ask for a poll, which the provider sends away for a while; return its job."""
+    one.provider.before = limited
+    job_id = await one.account.ask(connection_id)
+    await one.account.bench.run_once()
+    one.provider.before = provider.nothing
+    return job_id
+
+
 async def test_a_new_key_does_not_wait_because_the_provider_made_the_old_one_wait(bench: Bench) -> None:
     one, connection_id = await opened(bench)
-    one.provider.before = limited
-    old = await one.account.ask(connection_id)
-    await bench.run_once()
-    one.provider.before = provider.nothing
+    old = await made_to_wait(one, connection_id)
     new = await one.rekey(connection_id)
     assert await bench.run_once() == 1
     assert (await one.account.result(new))["outcome"] == "read"
@@ -206,10 +207,7 @@ async def test_a_new_key_does_not_wait_because_the_provider_made_the_old_one_wai
 
 async def test_a_sync_leaves_the_provider_alone_as_long_as_it_asks_and_then_reads_all(bench: Bench) -> None:
     one, connection_id = await opened(bench)
-    one.provider.before = limited
-    job_id = await one.account.ask(connection_id)
-    await bench.run_once()
-    one.provider.before = provider.nothing
+    job_id = await made_to_wait(one, connection_id)
     one.provider.truth[COSTS.name, TODAY] = {"input": 2}
     assert await one.sync(connection_id) == job_id
     row = await bench.queue_row(job_id)
