@@ -14,6 +14,10 @@ does not do.
 Each body is of one hour, and hours pass as they do where usage is read or sent while it happens: sixty days from the first event to the
 last. ``--hours scattered`` sends an hour before the last one each time, and from 14.4 million events on goes round again, so that every
 body adds to an hour far from what is in memory.
+
+Keys are numbers, which differ at their end alone (``--keys numbered``), begin with a time, as ids that providers and UUIDv7 give do
+(``--keys timed``), or are at random from their first byte on (``--keys random``), where no two events of a body lie together in an index of
+ids (``telemetry.core.identity``).
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -31,7 +36,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,11 +64,46 @@ MODELS = (
     ("anthropic", "claude-haiku-4-5"),
 )
 DAYS = 60
-_RUN, _HOUR = "~~~~~~~~", "2099-01-01T00"  # places that every body fills anew
+_RUN, _HOUR, _STAMP = "~~~~~~~~", "2099-01-01T00", "^^^^^"  # places that every body fills anew
 HOURS: Final = ("passing", "scattered")
 _ACCEPTED = re.compile(rb'\{"accepted":(\d+),')
 TURN, IN_TURNS = 50, 100  # batches
-ORDERS = {"sent": "ORDER BY idempotency_key", "ledger": ""}
+ENDING = 5  # stretches at the end: about as many as lie between two checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """One kind of keys, and SQL for the body that a key was in and for its place there."""
+
+    key: Callable[[int], str]
+    run: str
+    place: str
+
+
+def _spread(number: int, chars: int) -> str:
+    """Return digits at random that are the same each time."""
+    return hashlib.sha256(b"%d" % number).hexdigest()[:chars]
+
+
+KEYS: Final = {
+    "numbered": Keys(
+        lambda number: f"bench-{_RUN}-{number:06d}-{number * 7919 % 100_003:06d}",
+        run="substr(idempotency_key, 7, 8)",
+        place="substr(idempotency_key, 16, 6)",
+    ),
+    # The hour's upper 20 bits of seconds since 1970, 12 bits of the second in it, and random: as OpenAI's ids of responses begin.
+    "timed": Keys(
+        lambda number: f"resp_{_STAMP}{number * 4096 // BATCH:03x}{_spread(number, 8)}{number:06d}{_RUN}",
+        run="right(idempotency_key, 8)",
+        place="left(right(idempotency_key, 14), 6)",
+    ),
+    "random": Keys(
+        lambda number: f"{_spread(number, 21)}{number:06d}{_RUN}",
+        run="right(idempotency_key, 8)",
+        place="left(right(idempotency_key, 14), 6)",
+    ),
+}
+ORDERS: Final = ("sent", "ledger")
 _COPIED = """
 CREATE TABLE copied (LIKE telemetry_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS, PRIMARY KEY (id)) PARTITION BY HASH (id);
 """
@@ -75,7 +115,7 @@ _RUN_BEFORE = (
 )
 
 
-def template() -> bytes:
+def template(keys: str) -> bytes:
     """Return a body of ten thousand events whose run and hour are placeholders."""
     events = []
     for number in range(BATCH):
@@ -83,7 +123,7 @@ def template() -> bytes:
         cached = number * 37 % 2000
         events.append(
             {
-                "idempotency_key": f"bench-{_RUN}-{number:06d}-{number * 7919 % 100_003:06d}",
+                "idempotency_key": KEYS[keys].key(number),
                 "occurred_at": f"{_HOUR}:{number % 60:02d}:{number // 60 % 60:02d}Z",
                 "provider": provider,
                 "model": model,
@@ -102,7 +142,11 @@ def template() -> bytes:
 
 
 def filled(body: bytes, number: int, hour: datetime) -> bytes:
-    return body.replace(_RUN.encode(), f"{number:08d}".encode()).replace(_HOUR.encode(), hour.strftime("%Y-%m-%dT%H").encode())
+    stamp = f"{int(hour.timestamp()) >> 12:05x}"
+    places = ((_RUN, f"{number:08d}"), (_HOUR, hour.strftime("%Y-%m-%dT%H")), (_STAMP, stamp))
+    for place, value in places:
+        body = body.replace(place.encode(), value.encode())
+    return body
 
 
 # --- the loading process: threads that block, so that it takes as little as it can of the processors it shares with what is measured
@@ -113,13 +157,13 @@ def hours_ago(number: int, *, of: int) -> int:
     return DAYS * 24 - 1 - number * DAYS * 24 // of if of else number % (DAYS * 24)
 
 
-def load(ports: list[int], token: str, first: int, batches: int, *, of: int) -> dict[str, float]:
+def load(ports: list[int], token: str, first: int, batches: int, *, of: int, keys: str) -> dict[str, float]:
     """Send so many bodies over a few connections, dealt out to the API processes in turn as a balancer does.
 
     ``of``: how many there are in all, whose hours pass; 0: their hours are scattered. Returns seconds, CPU seconds, and how many events
     were accepted.
     """
-    body, numbers = template(), iter(range(first, first + batches))
+    body, numbers = template(keys), iter(range(first, first + batches))
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
     now = datetime.now(UTC)
     started, cpu = time.perf_counter(), time.process_time()
@@ -196,11 +240,12 @@ def cpu_s(found: Iterable[psutil.Process]) -> float:
 
 
 def loaded(
-    ports: list[int], token: str, first: int, batches: int, *, of: int, apis: list[psutil.Process], database: psutil.Process
+    ports: list[int], token: str, first: int, batches: int, *, of: int, keys: str, apis: list[psutil.Process], database: psutil.Process
 ) -> Stretch:
     """Return what a stretch took, loaded by a process of its own."""
     before = cpu_s(apis), cpu_s([database])
     command = [sys.executable, "-m", "benchmarks.ingest", "load", "--first", str(first), "--batches", str(batches), "--of", str(of)]
+    command += ["--keys", keys]
     command += [part for port in ports for part in ("--port", str(port))]
     done = subprocess.run(command, input=token, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -227,7 +272,7 @@ async def prepare(dsn: str) -> None:
             await conn.execute(statement)
 
 
-async def copied(dsn: str, first: int, batches: int, folder: Path, order: str) -> Copied:
+async def copied(dsn: str, first: int, batches: int, folder: Path, *, order: str, keys: Keys) -> Copied:
     """Return what plain COPY of the ledger's own rows of so many batches takes.
 
     Plain: COPY … FROM STDIN in PostgreSQL's default format, text, sent over the socket by a client process of its own, as the owner of
@@ -235,8 +280,8 @@ async def copied(dsn: str, first: int, batches: int, folder: Path, order: str) -
     """
     target, rows = folder / "rows.copy", batches * BATCH
     async with _superuser(dsn) as conn:
-        keys = f"idempotency_key >= 'bench-{first:08d}-' AND idempotency_key < 'bench-{first + batches:08d}-'"
-        told = await conn.copy_from_query(f"SELECT * FROM telemetry_events WHERE {keys} {ORDERS[order]}", output=target)
+        asked = f"SELECT * FROM telemetry_events WHERE {keys.run} >= '{first:08d}' AND {keys.run} < '{first + batches:08d}'"
+        told = await conn.copy_from_query(f"{asked} ORDER BY {keys.run}, {keys.place}" if order == "sent" else asked, output=target)
     if told != f"COPY {rows}":
         raise SystemExit(f"{told} of {rows}")
     command = [sys.executable, "-m", "benchmarks.ingest", "copy", "--rows-from", str(target)]
@@ -280,7 +325,7 @@ def processes(command: list[str], listeners: list[socket.socket], log: Path, **o
                 child.terminate()
 
 
-def main(rows: int, count: int, *, order: str, hours: str) -> None:
+def main(rows: int, count: int, *, order: str, hours: str, keys: str) -> None:
     token = "cl_live_" + secrets.token_hex(24)
     with tempfile.TemporaryDirectory(prefix="carbonledger-bench-") as name:
         os.chmod(name, 0o711)  # noqa: PTH101, S103 - the database's own user goes through it to its folder
@@ -303,24 +348,26 @@ def main(rows: int, count: int, *, order: str, hours: str) -> None:
                 for port, api in zip(ports, apis, strict=True):
                     wait_until_it_answers(port, api, log)
                 dsn = lease.dsn(role="superuser", database="carbonledger")
-                report(ports, token, rows=rows, apis=apis, dsn=dsn, folder=folder, order=order, hours=hours)
+                report(ports, token, rows=rows, apis=apis, dsn=dsn, folder=folder, order=order, hours=hours, keys=keys)
 
 
-def report(ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path, order: str, hours: str) -> None:
+def report(
+    ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path, order: str, hours: str, keys: str
+) -> None:
     cores, of = os.cpu_count(), rows // BATCH if hours == "passing" else 0
-    print(f"{cores} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events, hours {hours}", flush=True)
+    print(f"{cores} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events, hours {hours}, keys {keys}")
     database = psutil.Process(_postmaster(folder))
-    loaded(ports, token, 10_000_000, 8, of=0, apis=apis, database=database)  # warm
+    loaded(ports, token, 10_000_000, 8, of=0, keys=keys, apis=apis, database=database)  # warm
     for api in apis:
         print(f"memory at the start {memory_mb(api)}")
     asyncio.run(prepare(dsn))
     found: list[Stretch] = []
     plain: list[Copied] = []
     for first, count in stretches(rows // BATCH):
-        found.append(loaded(ports, token, first, count, of=of, apis=apis, database=database))
+        found.append(loaded(ports, token, first, count, of=of, keys=keys, apis=apis, database=database))
         print(f"after {(first + count) * BATCH:12,} rows: {found[-1]}", flush=True)
         if first < IN_TURNS:
-            plain.append(asyncio.run(copied(dsn, first, count, folder, order)))
+            plain.append(asyncio.run(copied(dsn, first, count, folder, order=order, keys=KEYS[keys])))
             print(f"{'plain COPY':>24}: {plain[-1].per_s:8,.0f} rows/s     CPU for one: {plain[-1].cpu_us:.1f} us", flush=True)
     for api in apis:
         print(f"memory at the end   {memory_mb(api)}")
@@ -345,8 +392,13 @@ def conclude(found: list[Stretch], plain: list[Copied]) -> None:
         f"ingest {ours:,.0f} events/s: {ours / RATE_LIMIT:.2f} of {RATE_LIMIT:,} (limit 1.0), "
         f"{ours / copy_:.2f} of COPY (limit {RATIO_LIMIT}; by turns {each})"
     )
-    if len(found) > len(plain):
-        print(f"the last stretch is {found[-1].per_s / ours:.2f} of the first {IN_TURNS * BATCH:,} (limit {KEPT_LIMIT})")
+    if len(found) >= len(plain) + ENDING:
+        last = statistics.harmonic_mean([one.per_s for one in found[-ENDING:]])
+        of_last = ", ".join(f"{one.per_s / ours:.2f}" for one in found[-ENDING:])
+        print(
+            f"the last {ENDING * IN_TURNS * BATCH:,} came at {last:,.0f} events/s: {last / ours:.2f} of the first {IN_TURNS * BATCH:,} "
+            f"(limit {KEPT_LIMIT}; by stretches {of_last})"
+        )
 
 
 def _postmaster(folder: Path) -> int:
@@ -360,9 +412,10 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
-        "--order", choices=[*ORDERS], default="sent", help="rows for COPY as they were sent, or as the ledger's files have them"
+        "--order", choices=ORDERS, default="sent", help="rows for COPY as they were sent, or as the ledger's files have them"
     )
     parser.add_argument("--hours", choices=HOURS, default="passing", help="hours of the bodies pass, or lie anywhere in sixty days")
+    parser.add_argument("--keys", choices=[*KEYS], default="numbered", help="keys with numbers, that begin with a time, or at random")
     parser.add_argument("--port", type=int, action="append")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--batches", type=int, default=1)
@@ -370,8 +423,8 @@ if __name__ == "__main__":
     parser.add_argument("--rows-from", type=Path)
     given = parser.parse_args()
     if given.part == "load":
-        print(json.dumps(load(given.port, sys.stdin.read().strip(), given.first, given.batches, of=given.of)))
+        print(json.dumps(load(given.port, sys.stdin.read().strip(), given.first, given.batches, of=given.of, keys=given.keys)))
     elif given.part == "copy":
         print(json.dumps(asyncio.run(copy(sys.stdin.read().strip(), given.rows_from))))
     else:
-        main(given.rows, given.processes, order=given.order, hours=given.hours)
+        main(given.rows, given.processes, order=given.order, hours=given.hours, keys=given.keys)

@@ -103,6 +103,8 @@ async def compare(
 
 def _is_same(draft: types.AnyDraft, known: Known) -> bool:
     """Say whether key, time and model are those of the event that stands."""
+    if draft.idempotency_key != known.idempotency_key:
+        return False  # another key that has the same id by chance
     if isinstance(draft, types.MeteredDraft):
         return (draft.occurred_at, draft.event) == (known.occurred_at, known.series.event)
     usage, series = draft.usage, known.series

@@ -39,13 +39,13 @@ _MEASURES: Final = ", ".join(f"e.{name}" for name in MEASURES)
 _SERIES: Final = ", ".join(f"s.{name}" for name in SeriesKey._fields)
 # Joined, because the planner takes ``id = ANY`` for a large part of a table that was not analysed yet, and reads the whole organization.
 _LOCK: Final = f"""
-SELECT e.id, e.occurred_at, e.duration_s, e.revision, e.facts, {_MEASURES}, {_SERIES}
+SELECT e.id, e.idempotency_key, e.occurred_at, e.duration_s, e.revision, e.facts, {_MEASURES}, {_SERIES}
 FROM unnest($2::uuid[]) AS asked (id) JOIN telemetry_events e ON e.id = asked.id
 JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id
 WHERE e.organization_id = $1 ORDER BY e.id FOR UPDATE OF e
 """
 _NEXT: Final = f"""
-SELECT e.id, e.occurred_at, e.duration_s, e.revision, e.facts, {_MEASURES}, {_SERIES}
+SELECT e.id, e.idempotency_key, e.occurred_at, e.duration_s, e.revision, e.facts, {_MEASURES}, {_SERIES}
 FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id
 WHERE e.organization_id = $1 AND (e.occurred_at, e.id) > ($2, $3) AND s.event IS NULL
 ORDER BY e.occurred_at, e.id LIMIT $4
@@ -88,6 +88,7 @@ class Known(NamedTuple):
     """An event as it stands, locked."""
 
     id: UUID
+    idempotency_key: str
     occurred_at: datetime
     duration_s: int
     revision: int
@@ -118,10 +119,10 @@ async def after(uow: db.UnitOfWork, *, organization_id: UUID, at: datetime, even
 
 
 def _known(values: tuple[Any, ...]) -> Known:
-    end = 5 + len(MEASURES)
-    event_id, occurred_at, duration_s, revision, facts = values[:5]
-    measures, series = Measures(*values[5:end]), SeriesKey(*values[end:])
-    return Known(event_id, occurred_at, duration_s, revision, facts, measures, series)
+    end = 6 + len(MEASURES)
+    event_id, key, occurred_at, duration_s, revision, facts = values[:6]
+    measures, series = Measures(*values[6:end]), SeriesKey(*values[end:])
+    return Known(event_id, key, occurred_at, duration_s, revision, facts, measures, series)
 
 
 async def revise(uow: db.UnitOfWork, *, organization_id: UUID, changes: Sequence[Change]) -> None:
