@@ -141,6 +141,24 @@ async def test_no_partition_is_granted_to_anybody_directly(worker_database: conf
             assert not row["grants"] or "carbonledger_app" not in row["grants"], f"{name} can be reached past its parent's policy"
 
 
+async def test_every_partition_of_the_ledger_is_kept_up_alike(worker_database: conftest.TestDatabase) -> None:
+    """A partition that is made without these settings would be frozen years later, all of it at once (migration 0026)."""
+    query = """
+    SELECT c.relname, c.reloptions FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid
+    WHERE i.inhparent = 'telemetry_events'::regclass AND c.relkind = 'r'
+    """
+    conn = await asyncpg.connect(worker_database.superuser)
+    try:
+        found = {row["relname"]: row["reloptions"] for row in await conn.fetch(query)}
+    finally:
+        await conn.close()
+    assert found
+    for name, options in found.items():
+        assert "autovacuum_freeze_min_age=0" in (options or ()), name
+        assert "autovacuum_vacuum_insert_scale_factor=0" in options, name
+    assert len({*map(tuple, found.values())}) == 1
+
+
 # A person may be a member of several organizations; what is theirs alone is kept to the user of the transaction instead.
 PERSONAL = {"users", "passwords", "sessions", "one_use_tokens"}
 
