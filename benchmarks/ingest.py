@@ -15,9 +15,8 @@ Each body is of one hour, and hours pass as they do where usage is read or sent 
 last. ``--hours scattered`` sends an hour before the last one each time, and from 14.4 million events on goes round again, so that every
 body adds to an hour far from what is in memory.
 
-Keys are numbers, which differ at their end alone (``--keys numbered``), begin with a time, as ids that providers and UUIDv7 give do
-(``--keys timed``), or are at random from their first byte on (``--keys random``), where no two events of a body lie together in an index of
-ids (``telemetry.core.identity``).
+Keys begin with a time, as ids that providers and UUIDv7 give do. ``--keys numbered``: they differ at their end alone. ``--keys random``: from
+their first byte on, so that no two events of a body lie together in an index of ids (``telemetry.core.identity``).
 """
 
 from __future__ import annotations
@@ -415,7 +414,7 @@ if __name__ == "__main__":
         "--order", choices=ORDERS, default="sent", help="rows for COPY as they were sent, or as the ledger's files have them"
     )
     parser.add_argument("--hours", choices=HOURS, default="passing", help="hours of the bodies pass, or lie anywhere in sixty days")
-    parser.add_argument("--keys", choices=[*KEYS], default="numbered", help="keys with numbers, that begin with a time, or at random")
+    parser.add_argument("--keys", choices=[*KEYS], default="timed", help="keys that begin with a time, with numbers, or at random")
     parser.add_argument("--port", type=int, action="append")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--batches", type=int, default=1)

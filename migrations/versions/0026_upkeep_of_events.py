@@ -2,7 +2,7 @@
 
 It is frozen when it is vacuumed first, after so many new events and not after a fifth more: its pages are then still in memory, and nobody
 has to read and log all of them again later. Statistics are kept of what questions look for, and of none of its counts, from 6,000 rows of a
-partition after half as much growth: 30,000 after a tenth, which is the default, lie on as many pages of a large ledger, and come from the disk.
+partition after half as much growth: 30,000 after a tenth, which is the default, lie on as many pages, and a large ledger's are on the disk.
 """
 
 from __future__ import annotations
