@@ -15,8 +15,8 @@ Each body is of one hour, and hours pass as they do where usage is read or sent 
 last. ``--hours scattered`` sends an hour before the last one each time, and from 14.4 million events on goes round again, so that every
 body adds to an hour far from what is in memory.
 
-Keys begin with a time, as ids that providers and UUIDv7 give do. ``--keys numbered``: they differ at their end alone. ``--keys random``: from
-their first byte on, so that no two events of a body lie together in an index of ids (``telemetry.core.identity``).
+Keys begin with a time, as ids that providers and UUIDv7 give do. ``--keys numbered``: they differ at their end alone. ``--keys random``:
+from their first byte on, so that no two events of a body lie together in an index of ids (``telemetry.core.identity``).
 """
 
 from __future__ import annotations
