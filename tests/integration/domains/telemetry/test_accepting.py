@@ -17,7 +17,6 @@ from tests import conftest
 from tests.integration.domains.telemetry import kit
 from tests.integration.domains.telemetry.kit import accept, draft, metered, rows, statuses, tokens
 
-
 _COPIED = """
 INSERT INTO telemetry_events
 SELECT (jsonb_populate_record(e, jsonb_build_object('id', $2::uuid, 'idempotency_key', 'another'))).* FROM telemetry_events e
