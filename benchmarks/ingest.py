@@ -276,7 +276,8 @@ def report(
     ports: list[int], token: str, *, rows: int, apis: list[psutil.Process], dsn: str, folder: Path, order: str, hours: str, keys: str
 ) -> None:
     cores, of = os.cpu_count(), rows // BATCH if hours == "passing" else 0
-    print(f"{cores} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events, hours {hours}, keys {keys}")
+    told = f"{cores} cores, {len(apis)} API processes, {CONNECTIONS} connections, bodies of {BATCH} events"
+    print(f"{told}, hours {hours}, keys {keys}", flush=True)
     database = psutil.Process(_postmaster(folder))
     loaded(ports, token, 10_000_000, 8, of=0, keys=keys, apis=apis, database=database)  # warm
     for api in apis:

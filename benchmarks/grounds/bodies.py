@@ -35,6 +35,7 @@ def _spread(number: int, chars: int) -> str:
     return hashlib.sha256(b"%d" % number).hexdigest()[:chars]
 
 
+_AT_END: Final = {"run": "right(idempotency_key, 8)", "place": "left(right(idempotency_key, 14), 6)"}
 KEYS: Final = {
     "numbered": Keys(
         lambda number: f"bench-{_RUN}-{number:06d}-{number * 7919 % 100_003:06d}",
@@ -44,13 +45,11 @@ KEYS: Final = {
     # The hour's upper 20 bits of seconds since 1970, 12 bits of the second in it, and random: as OpenAI's ids of responses begin.
     "timed": Keys(
         lambda number: f"resp_{_STAMP}{number * 4096 // BATCH:03x}{_spread(number, 8)}{number:06d}{_RUN}",
-        run="right(idempotency_key, 8)",
-        place="left(right(idempotency_key, 14), 6)",
+        **_AT_END,
     ),
     "random": Keys(
         lambda number: f"{_spread(number, 21)}{number:06d}{_RUN}",
-        run="right(idempotency_key, 8)",
-        place="left(right(idempotency_key, 14), 6)",
+        **_AT_END,
     ),
 }
 
