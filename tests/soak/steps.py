@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from tests.soak.bystep import ground as grounds
-from tests.soak.bystep import scenes, stage
+from tests.soak.bystep import preparing, scenes, stage
 from tests.soak.bystep.fate import Place, Step
 from tests.soak.bystep.running import Kill, Run, Victim
 
@@ -74,13 +74,13 @@ async def _main(home: Path, ground: grounds.Ground, options: argparse.Namespace,
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with stage.built(home, ground) as built:
         counted, whole = [], {}
-        for scene in await scenes.prepare(built):
+        for scene in await preparing.prepare(built):
             run = Run(built, scene)
             await run.go()
             found.violations += [f"{scene.name} without a kill: {words}" for words in run.violations]
             counted.append((scene, run.fate.passed))
             whole[scene.name] = run
-            print(f"  {scene.name:16} {len(run.fate.passed)} steps", flush=True)
+            print(f"  {scene.name:22} {len(run.fate.passed)} steps", flush=True)
         every = [
             kill for kill in orders(counted, seed=options.seed) if not options.only or any(words in str(kill) for words in options.only)
         ]
@@ -121,7 +121,7 @@ def _options() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="WORDS",
-        help="only kills that say so, such as 'first poll' or 'backend killed'; may be given again, for others too",
+        help="only kills that say so, such as 'hourly poll, openai' or 'backend killed'; may be given again, for others too",
     )
     parser.add_argument("--begin", type=int, default=0, metavar="PLACE", help="leave out the kills before this one (from 0), to resume")
     parser.add_argument("--many", type=int, default=None, metavar="KILLS", help="end after so many")

@@ -10,7 +10,7 @@ easily read wrongly:
 - prompt tokens include cached ones, completion tokens include reasoning
 - counts of analytics are texts, its hours are written ``2026-09-29 13:00:00``, and an hour without use has no row; days of activity
   are dates by the description, and come with a midnight behind them too
-- a result that is ``truncated`` looks like a whole one: it is asked for again in smaller parts, down to an hour
+- a result that is ``truncated`` looks like a whole one: a day of UTC is asked for at once, and in smaller parts, down to an hour
 - at most two dimensions: the model, and who served it, for OpenRouter itself serves nothing
 """
 
@@ -35,7 +35,6 @@ ACTIVITY = Stream(name="activity", bucket_width_s=86_400, carries=Carries.TOKENS
 SPEND = Stream(name="spend", bucket_width_s=86_400, carries=Carries.COSTS, is_completed_only=True)
 _METRICS = ("tokens_prompt", "cached_tokens", "tokens_completion", "reasoning_tokens", "request_count")
 _ROWS_MAX = 10_000  # of one result
-_PART_HOURS = 24  # asked for at once; halved while the result is truncated
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _HOUR_TEXT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}):00:00(?:\.0{1,6})?(?:Z|\+00:00)?")
@@ -81,7 +80,9 @@ class OpenRouter:
         return types.RawPage(stream=stream, window=part, body=body, next_cursor=rest)
 
     async def _analytics(self, key: SecretText, left: types.Window) -> tuple[types.Window, bytes]:
-        hours = min(_PART_HOURS, (left.ends_at - left.starts_at) // _HOUR)
+        # To the end of the day, wherever the window begins: a day read again gives the same answer, to the byte, if nothing has changed.
+        midnight = left.starts_at.replace(hour=0) + _DAY
+        hours = (min(midnight, left.ends_at) - left.starts_at) // _HOUR
         while True:
             part = types.Window(left.starts_at, left.starts_at + hours * _HOUR)
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import json
 import logging
 import random
@@ -182,7 +183,8 @@ async def test_openrouter_is_read_part_by_part_and_smaller_where_it_cuts() -> No
     hours = [
         (datetime.fromisoformat(one["time_range"]["end"]) - datetime.fromisoformat(one["time_range"]["start"])) / HOUR for one in asked
     ]
-    assert hours == [*([24, 12, 6] * 4), 24]
+    # To the end of the day and halved until it fits: 6, 4, 3, 5 and 6 hours, then the second day.
+    assert hours == [24, 12, 6, 18, 9, 4, 14, 7, 3, 11, 5, 6, 24]
     assert asked[0] | {"time_range": None} == {
         "metrics": ["tokens_prompt", "cached_tokens", "tokens_completion", "reasoning_tokens", "request_count"],
         "dimensions": ["model", "provider"],
@@ -190,6 +192,15 @@ async def test_openrouter_is_read_part_by_part_and_smaller_where_it_cuts() -> No
         "time_range": None,
         "limit": 10_000,
     }
+
+
+async def test_openrouter_is_read_by_days_wherever_a_window_begins() -> None:
+    asked = list[tuple[str, str]]()
+    async with peer.running(peer.always(stated(result()))) as server, client(server) as way:
+        await walked(MAKERS["openrouter"](way), openrouter.ANALYTICS, Window(STARTS + 8 * HOUR, STARTS + 2 * DAY + 4 * HOUR))
+        asked += [(span["start"], span["end"]) for span in (json.loads(request.body)["time_range"] for request in server.requests)]
+    days = ["2026-11-01T08:00:00Z", "2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z", "2026-11-03T04:00:00Z"]
+    assert asked == list(itertools.pairwise(days))
 
 
 async def test_openrouter_that_cuts_a_single_hour_is_a_named_fault() -> None:

@@ -10,7 +10,7 @@ import asyncio
 import gzip
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -96,7 +96,7 @@ async def untrue(conn: Connection, organization_id: UUID, truth: Truth) -> list[
     ]
 
 
-async def unsent(conn: Connection, organization_id: UUID, sent: dict[str, tuple[int, int, int]], *, named: str) -> list[str]:
+async def unsent(conn: Connection, organization_id: UUID, sent: Mapping[str, tuple[int, int, int]], *, named: str) -> list[str]:
     """Say where the ledger does not have what was acknowledged: input, output and revision by key, of keys that begin as ``named``."""
     rows = await conn.fetch(_SENT, organization_id, f"{named}%")
     kept = Counter(tuple(row) for row in rows)

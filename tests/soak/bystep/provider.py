@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import copy
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,8 +19,8 @@ from tests.soak.bystep.fate import Fate, Place
 
 ANCHOR = datetime(2026, 11, 25, tzinfo=UTC)
 """The last day of the traces."""
-Truth = dict[tuple[str, datetime], tuple[int, ...]]
-"""Tokens (uncached, cached, written for 5 minutes, for an hour, output) by model and hour."""
+Truth = Mapping[tuple[str, datetime], tuple[int | None, ...]]
+"""Tokens (uncached, cached, written for 5 minutes, for an hour, output) by model and hour; null is what the provider does not tell."""
 
 
 class _Gone(Exception):
@@ -55,9 +55,9 @@ class Provider:
         self.state.revisions[:] = copy.deepcopy(told.revisions)
         self.state.vanished[:] = copy.deepcopy(told.vanished)
 
-    def truth(self, account: str, *, since: datetime) -> Truth:
-        """Return what it would tell of an account now."""
-        found: Truth = {}
+    def truth(self, account: str, *, since: datetime) -> dict[tuple[str, datetime], tuple[int, ...]]:
+        """Return what was used of an account, as far as it would tell now: tokens as in ``Truth``."""
+        found: dict[tuple[str, datetime], tuple[int, ...]] = {}
         for call in self.state.seen(account, int(since.timestamp()), self.state.clock.now_s()):
             hour = datetime.fromtimestamp((self.state.midnight_s + call.at_s) // 3600 * 3600, UTC)
             place, tokens = (call.application.model, hour), call.tokens

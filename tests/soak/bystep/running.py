@@ -12,7 +12,8 @@ import asyncpg
 from carbonledger.infra import db
 from tests.soak.bystep import asking, judge, parts
 from tests.soak.bystep.fate import Fate, Place, Step
-from tests.soak.bystep.scenes import SENT, Scene
+from tests.soak.bystep.scenes import Scene
+from tests.soak.bystep.sendings import SENT
 from tests.soak.bystep.stage import Stage
 from tests.soak.storm import pacing
 

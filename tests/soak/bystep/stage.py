@@ -17,10 +17,12 @@ from tests.soak.bystep.fate import Fate
 from tests.soak.bystep.ground import RUN, Ground
 from tests.soak.bystep.provider import Provider
 from tests.soak.bystep.relay import Relay
+from tests.soak.storm import pacing
 
 HOUSE: Final = "cl_live_" + "h" * 40
 NOBODY: Final = UUID(int=0)
 _PORT = 5432  # in the name of the socket
+_COMES_S: Final = 120.0
 
 
 @dataclass(slots=True)
@@ -67,6 +69,31 @@ class Stage:
             **({"DATABASE_URL": self.ground.address("owner")} if is_owner else {}),
         }
         return parts.Part(name, environ, self.log, port=self.api_port)
+
+    @contextlib.asynccontextmanager
+    async def running(self, name: str) -> AsyncIterator[None]:
+        """Run a process of the product while the block does; at its end it is killed."""
+        part = self.part(name)
+        part.start()
+        try:
+            yield
+        finally:
+            part.kill()
+
+    async def do(self, statement: str, *arguments: object) -> None:
+        """Have the run's database do it."""
+        async with self.ground.connected() as conn:
+            await conn.execute(statement, *arguments)
+
+    async def comes(self, question: str) -> None:
+        """Return once the run's database says yes. Raises ``TimeoutError`` with what the processes said."""
+        async with self.ground.connected() as conn:
+
+            async def holds() -> bool:
+                return bool(await conn.fetchval(question))
+
+            if not await pacing.holds(holds, deadline_s=_COMES_S):
+                raise TimeoutError(f"not in {_COMES_S:.0f} s: {question}\n{self.log.read_text()[-4000:]}")
 
     async def ask(self, request: asking.Request) -> asking.Answer:
         """Ask the API, with the organization's key. Raises ``NeverAnswered``."""
