@@ -169,6 +169,18 @@ def test_a_taken_port_is_named_before_anything_else_starts(home: Path) -> None:
     assert not (home / "postgres").exists()
 
 
+def test_a_taken_port_for_metrics_is_named_before_anything_else_starts(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+
+        tried = installation.run(home, "worker", "--metrics-port", port)
+
+    assert tried.returncode == 5
+    assert f"Port {port} on 127.0.0.1 is in use by another program" in tried.stderr
+    assert "--metrics-port" in tried.stderr
+    assert not (home / "postgres").exists()
+
+
 def test_data_of_another_major_is_named_with_the_way_out(home: Path) -> None:
     with installation.up(home) as running:
         running.stop()

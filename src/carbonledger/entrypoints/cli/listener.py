@@ -43,15 +43,16 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError as error:
-            raise _refusal(error, host, port) from error
+            raise refusal(error, host, port) from error
         yield listener
 
 
-def _refusal(error: OSError, host: str, port: int) -> errors.Fault:
+def refusal(error: OSError, host: str, port: int, *, chosen_with: str = "CARBONLEDGER_PORT") -> errors.Fault:
+    """Return what to say where listening failed: ``PortTaken`` or ``AddressUnusable``."""
     if error.errno == errno.EADDRINUSE:
-        return PortTaken(f"Port {port} on {host} is in use by another program; stop it, or choose another port with CARBONLEDGER_PORT.")
+        return PortTaken(f"Port {port} on {host} is in use by another program; stop it, or choose another port with {chosen_with}.")
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return AddressUnusable(f"You may not listen on port {port}; choose one above 1023 with CARBONLEDGER_PORT.")
+        return AddressUnusable(f"You may not listen on port {port}; choose one above 1023 with {chosen_with}.")
     return AddressUnusable(f"{host} is not an address of this machine ({error.strerror}); correct CARBONLEDGER_HOST.")
 
 

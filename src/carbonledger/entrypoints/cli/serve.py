@@ -23,7 +23,9 @@ def api(
 
 def worker(
     *,
-    metrics_port: Annotated[int | None, typer.Option(help="Port on loopback for Prometheus; none by default.", show_default=False)] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port on loopback for Prometheus; none by default.", show_default=False)
+    ] = None,
 ) -> None:
     """Run background jobs and schedules until SIGTERM or Ctrl-C; jobs in flight are finished first."""
     from carbonledger.entrypoints.cli import working
