@@ -22,11 +22,10 @@ from decimal import Decimal
 from carbonledger.adapters import usage_api
 from carbonledger.domains.connections import types
 from carbonledger.domains.connections.types import Carries, Node, Stream
-from carbonledger.domains.pricing.types import RequestSize
 from carbonledger.infra import http, settings
 from carbonledger.kernel import decimals, instant
 from carbonledger.kernel.secret import SecretText
-from carbonledger.kernel.usage import LABEL_CHARS_MAX, MODEL_CHARS_MAX, TokenBuckets
+from carbonledger.kernel.usage import LABEL_CHARS_MAX, MODEL_CHARS_MAX, RequestSize, TokenBuckets
 
 API_VERSION = "2023-06-01"
 FIRST_READ_DAYS = 60
@@ -37,7 +36,7 @@ _DIMENSIONS = (
     *("api_key_id", "account_id", "service_account_id", "speed"),
 )
 _COST_DIMENSIONS = ("workspace_id", "cost_type", "model", "token_type", "context_window", "service_tier", "inference_geo")
-_ANYWHERE = frozenset({"global", "not_available"})  # where it was served is not told
+_UNTOLD = "not_available"  # of models that can't be told where to run, which is not "global": wherever it suits
 _SIZE = re.compile(r"([0-9]{1,7})(k|M)?-([0-9]{1,7})(k|M)")
 _UNITS = {None: 1, "k": 1000, "M": 1_000_000}
 _CENTS = 2  # digits; the report's amounts are in US cents
@@ -155,7 +154,7 @@ def _row(result: Node) -> types.Row:
         requests=None,
         batch=tier == "batch",
         service_tier=tier,
-        region=None if geo in _ANYWHERE else geo,
+        region=None if geo == _UNTOLD else geo,
         size=_size(result.member("context_window").optional_text()),
     )
 

@@ -124,6 +124,14 @@ class TokenBuckets:
         return TokenBuckets(**counts)
 
 
+@dataclass(frozen=True, slots=True)
+class RequestSize:
+    """How large the input of each single request was, where the source tells: more than ``above`` tokens, at most ``up_to``."""
+
+    above: int
+    up_to: int | None
+
+
 class UsageKey(NamedTuple):
     """What prices and factors are looked up by."""
 

@@ -12,11 +12,10 @@ import pytest
 from carbonledger.adapters import anthropic
 from carbonledger.domains.connections import types
 from carbonledger.domains.connections.types import RawPage, Stream, Window
-from carbonledger.domains.pricing.types import RequestSize
 from carbonledger.infra import http
 from carbonledger.kernel import currency
 from carbonledger.kernel.money import Money
-from carbonledger.kernel.usage import TokenBuckets
+from carbonledger.kernel.usage import RequestSize, TokenBuckets
 
 CONNECTOR = anthropic.Anthropic(anthropic.api(http.Client("anthropic")))
 STARTS = datetime(2026, 11, 1, tzinfo=UTC)
@@ -83,8 +82,8 @@ def test_a_batch_is_a_service_tier_here() -> None:
     assert row(service_tier="flex").service_tier == "flex"
 
 
-def test_a_region_is_told_only_where_it_was_chosen() -> None:
-    assert [row(inference_geo=geo).region for geo in ("us", "global", "not_available", None)] == ["us", None, None, None]
+def test_a_region_is_where_it_was_served_if_that_is_told() -> None:
+    assert [row(inference_geo=geo).region for geo in ("us", "global", "not_available", None)] == ["us", "global", None, None]
 
 
 def test_dimensions_are_those_that_have_a_value() -> None:

@@ -16,7 +16,7 @@ from carbonledger.domains.emissions.core import estimating, explaining, loading,
 from carbonledger.domains.emissions.core import methodology as methods
 from carbonledger.infra import db
 from carbonledger.kernel import page as pages
-from carbonledger.kernel.usage import Usage
+from carbonledger.kernel.usage import RequestSize, Usage
 
 # Rates are remembered by their object, which the estimator shares between events, so a look-up takes 0.1 µs. What it has let go of is made
 # anew as another object, and remembered beside the old one; at 2 kB each, 8,192 take 16 MB.
@@ -35,9 +35,9 @@ def current() -> types.FactorSet:
     return _estimator(data.VERSIONS[-1]).factors
 
 
-def estimate(usage: Usage) -> types.Emissions:
-    """Return what usage emits, with amounts None where they can't be known."""
-    return _estimator(data.VERSIONS[-1]).estimate(usage)
+def estimate(usage: Usage, *, size: RequestSize | None = None) -> types.Emissions:
+    """Return what usage emits, with amounts None where they can't be known. ``size``: how large each request's input was."""
+    return _estimator(data.VERSIONS[-1]).estimate(usage, size=size)
 
 
 def edges() -> tuple[int, ...]:
@@ -45,9 +45,9 @@ def edges() -> tuple[int, ...]:
     return tuple(step.input_tokens_min - 1 for step in current().context_steps)
 
 
-def explain(usage: Usage) -> types.Explanation:
-    """Return what usage emits, with the steps that lead to each number."""
-    return explaining.explain(_estimator(data.VERSIONS[-1]), usage)
+def explain(usage: Usage, *, size: RequestSize | None = None) -> types.Explanation:
+    """Return what usage emits, with the steps that lead to each number. ``size`` as in ``estimate``."""
+    return explaining.explain(_estimator(data.VERSIONS[-1]), usage, size=size)
 
 
 async def publish(uow: db.UnitOfWork, *, at: datetime) -> None:

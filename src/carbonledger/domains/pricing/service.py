@@ -15,7 +15,7 @@ from carbonledger.domains.pricing.core import book as books
 from carbonledger.domains.pricing.core import breakdown, caching, comparison, costing, settling
 from carbonledger.infra import db
 from carbonledger.kernel.money import Money
-from carbonledger.kernel.usage import Usage
+from carbonledger.kernel.usage import RequestSize, Usage
 
 _REMEMBERED = "pricing.book_ids"
 
@@ -26,7 +26,7 @@ def book() -> books.PriceBook:
     return books.load(data.prices(), data.overrides())
 
 
-def price(usage: Usage, *, size: types.RequestSize | None = None, reported: Money | None = None) -> types.Cost:
+def price(usage: Usage, *, size: RequestSize | None = None, reported: Money | None = None) -> types.Cost:
     """Return what usage costs. ``size``: how large each request's input was, if told; ``reported``: the provider's figure."""
     return book().price(usage, size=size, reported=reported)
 
@@ -36,7 +36,7 @@ def rates(usage: Usage) -> types.Rates:
     return book().timeline(usage)
 
 
-def unit_prices(rate: types.Rate, *, size: types.RequestSize | None = None) -> types.UnitPrices:
+def unit_prices(rate: types.Rate, *, size: RequestSize | None = None) -> types.UnitPrices:
     """Return what one token of each bucket costs at a rate; ``size``: how large each request's input was, if told (``core.caching``)."""
     return caching.unit_prices(rate, size=size)
 

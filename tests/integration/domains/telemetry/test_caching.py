@@ -13,7 +13,6 @@ from uuid import UUID
 import pytest
 
 from carbonledger.domains.pricing import service as pricing
-from carbonledger.domains.pricing.types import RequestSize
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import answering, caching
 from carbonledger.domains.telemetry.types import Fact
@@ -21,6 +20,7 @@ from carbonledger.domains.telemetry.types.answers import Asked, Dimension, Filte
 from carbonledger.domains.telemetry.types.caching import KINDS, ByKind, CacheSaving
 from carbonledger.infra import db
 from carbonledger.kernel.quantity import EnergyWh
+from carbonledger.kernel.usage import RequestSize
 from tests import conftest
 from tests.integration.domains.telemetry import books, kit
 

@@ -12,10 +12,10 @@ import pytest
 from carbonledger.domains.emissions import data as emission_data
 from carbonledger.domains.emissions import service as emissions
 from carbonledger.domains.pricing import service as pricing
-from carbonledger.domains.pricing.types import RequestSize
 from carbonledger.domains.telemetry.service import recomputing
 from carbonledger.domains.telemetry.service.recomputing import What
 from carbonledger.infra import db
+from carbonledger.kernel.usage import RequestSize
 from tests.integration.domains.telemetry import kit
 from tests.integration.domains.telemetry.kit import accept, draft, rows, tokens
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from carbonledger.domains.pricing.core import caching
 from carbonledger.domains.pricing.core.book import PriceBook
-from carbonledger.domains.pricing.types import CacheTokens, RequestSize, Saving, UnitPrices
+from carbonledger.domains.pricing.types import CacheTokens, Saving, UnitPrices
+from carbonledger.kernel.usage import RequestSize
 from tests.unit.domains.pricing import books
 
 COUNTS = st.integers(0, 10**9)

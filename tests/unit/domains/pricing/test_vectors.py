@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from carbonledger.domains.pricing.types import RequestSize
+from carbonledger.kernel.usage import RequestSize
 from tests.unit.domains.pricing import books
 
 CASES = json.loads((Path(__file__).parents[3] / "vectors/pricing.json").read_text())["cases"]

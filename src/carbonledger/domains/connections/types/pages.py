@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from carbonledger.domains.pricing.types import RequestSize
 from carbonledger.kernel import instant
 from carbonledger.kernel.money import Money
-from carbonledger.kernel.usage import TokenBuckets, UsageQuality
+from carbonledger.kernel.usage import RequestSize, TokenBuckets, UsageQuality
 
 PAGES_MAX = 1000
 """Pages of one window. 60 days by the hour are 9 pages of 168 buckets, or 60 of a day; ten times that is no longer an answer."""

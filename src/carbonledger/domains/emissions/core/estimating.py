@@ -17,7 +17,7 @@ from typing import NamedTuple
 from carbonledger.domains.emissions import types
 from carbonledger.domains.emissions.core import models, places, rates
 from carbonledger.kernel import quantity
-from carbonledger.kernel.usage import TokenBuckets, Usage
+from carbonledger.kernel.usage import RequestSize, TokenBuckets, Usage
 
 # What is kept of look-ups: names of models come from outside, so without a bound they would fill the memory. Rates are shared by all
 # models of a tier at a place; 1,024 take 11 MB.
@@ -41,10 +41,14 @@ class RatesKey(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Rates by the step of long context that is reached, first that of none; ``told`` with the number of requests, or without it."""
+    """Rates by the step of long context that is reached, first that of none.
+
+    ``told``: every request reaches it, or their average. ``untold[least][most]``: each reaches ``least`` and none more than ``most``, from
+    ``least`` on; where they are the same it is that of ``told``.
+    """
 
     told: tuple[types.Rates, ...]
-    untold: tuple[types.Rates, ...]
+    untold: tuple[tuple[types.Rates, ...], ...]
 
 
 class Line(NamedTuple):
@@ -65,8 +69,8 @@ class Estimator:
         self.line = functools.lru_cache(maxsize=LINES_KEPT)(self._line)
         self._steps = functools.lru_cache(maxsize=RATES_KEPT)(self._rates)
 
-    def estimate(self, usage: Usage) -> types.Emissions:
-        """Return the emissions of the usage, with amounts None where they can't be known."""
+    def estimate(self, usage: Usage, *, size: RequestSize | None = None) -> types.Emissions:
+        """Return the emissions of the usage, with amounts None where they can't be known. ``size``: how large each request's input was."""
         line = self.line(usage.provider, usage.model, usage.region, usage.batch)
         match, tokens = line.match, usage.tokens
         uncached, cached, decode = tokens.uncached_input, tokens.cached_input, tokens.output
@@ -81,9 +85,10 @@ class Estimator:
         if prefill + cached >= self._bounds[0]:  # no request can have reached it otherwise
             if usage.requests:
                 rate = line.steps.told[self.step(prefill + cached, usage.requests)]
-            else:  # at least one was made, so none had more input than all of it
-                rate = line.steps.untold[self.step(prefill + cached, 1)]
-                bits |= _REQUESTS_UNKNOWN
+            else:
+                least, most = self.reached(prefill + cached, size)
+                rate = line.steps.untold[least][most]
+                bits |= _REQUESTS_UNKNOWN if least != most else 0
         return types.Emissions(match, bits, prefill, cached, decode or 0, rate)
 
     def steps(self, match: types.Match) -> Steps:
@@ -97,6 +102,11 @@ class Estimator:
     def step(self, total_input: int, requests: int) -> int:
         """Return how many steps of long context the average input of a request reaches: 0 for none."""
         return bisect.bisect(self._bounds, total_input // requests)  # bounds are whole, so the part left out decides nothing
+
+    def reached(self, total_input: int, size: RequestSize | None) -> tuple[int, int]:
+        """Return the least and the most steps that requests of unknown number can have reached: none had more input than all of it."""
+        least, most = (0, total_input) if size is None else (size.above + 1, total_input if size.up_to is None else size.up_to)
+        return self.step(min(least, total_input), 1), self.step(min(most, total_input), 1)
 
     def _not_covered(self, line: Line, tokens: TokenBuckets) -> types.Emissions:
         why = _TOKENS_UNKNOWN if line.steps else _NOT_MODELLED
@@ -128,7 +138,11 @@ class Estimator:
 
     def _rates(self, key: RatesKey) -> Steps:
         told = tuple(rates_of(self.factors, key, step) for step in (None, *self.factors.context_steps))
-        return Steps(told, tuple(rates.without_requests(told[0], longest) for longest in told))
+        places = range(len(told))
+        between = [
+            [told[most] if most <= least else rates.without_requests(told[least], told[most]) for most in places] for least in places
+        ]
+        return Steps(told, tuple(map(tuple, between)))
 
 
 def key_of(match: types.Match) -> RatesKey:

@@ -15,7 +15,7 @@ from carbonledger.domains.emissions.core import estimating, rates
 from carbonledger.domains.emissions.core.estimating import Estimator
 from carbonledger.kernel import quantity
 from carbonledger.kernel.quantity import Co2eG, Range
-from carbonledger.kernel.usage import Usage
+from carbonledger.kernel.usage import RequestSize, Usage
 
 ASSUMPTIONS = frozenset(("assumption", "extrapolated"))  # sources of the set that are no measurement
 COMBINED = "; bounds: per phase, root of the sum of squares of the log ratios, then added"
@@ -34,14 +34,15 @@ class _Context(NamedTuple):
 
     low: types.ContextStep | None
     high: types.ContextStep | None
+    size: RequestSize | None
 
 
-def explain(estimator: Estimator, usage: Usage) -> types.Explanation:
-    """Return the estimate of the usage with its steps and its envelope."""
-    emissions = estimator.estimate(usage)
+def explain(estimator: Estimator, usage: Usage, *, size: RequestSize | None = None) -> types.Explanation:
+    """Return the estimate of the usage with its steps and its envelope. ``size``: how large each request's input was."""
+    emissions = estimator.estimate(usage, size=size)
     if emissions.rates is None:
         return types.Explanation(emissions=emissions, steps=tuple(_not_covered(estimator.factors, usage, emissions)), envelope=None)
-    context = _context(estimator, usage, emissions)
+    context = _context(estimator, usage, emissions, size)
     return types.Explanation(
         emissions=emissions,
         steps=tuple(_steps(estimator.factors, usage, emissions, context)),
@@ -49,16 +50,16 @@ def explain(estimator: Estimator, usage: Usage) -> types.Explanation:
     )
 
 
-def _context(estimator: Estimator, usage: Usage, emissions: types.Emissions) -> _Context:
-    steps = (None, *estimator.factors.context_steps)
-    most = steps[estimator.step(emissions.prefill_tokens + emissions.cached_tokens, usage.requests or 1)]
-    return _Context(None if types.Flag.REQUESTS_UNKNOWN in emissions.flags else most, most)
+def _context(estimator: Estimator, usage: Usage, emissions: types.Emissions, size: RequestSize | None) -> _Context:
+    steps, total = (None, *estimator.factors.context_steps), emissions.prefill_tokens + emissions.cached_tokens
+    least, most = (estimator.step(total, usage.requests),) * 2 if usage.requests else estimator.reached(total, size)
+    return _Context(steps[least], steps[most], size)
 
 
 def _envelope(estimator: Estimator, emissions: types.Emissions, context: _Context) -> types.Envelope:
     match = emissions.match
     key = estimating.key_of(match)
-    low, high = (estimating.rates_of(estimator.factors, key, step, quantity.envelope) for step in context)
+    low, high = (estimating.rates_of(estimator.factors, key, step, quantity.envelope) for step in (context.low, context.high))
     outer = emissions._replace(rates=rates.without_requests(low, high))
     return types.Envelope(
         energy_wh=_known(outer.energy_wh),
@@ -196,7 +197,7 @@ def _place(usage: Usage, match: types.Match) -> types.Step:
 
 
 def _long_context(factors: types.FactorSet, usage: Usage, emissions: types.Emissions, context: _Context) -> types.Step:
-    untold = "The number of requests is unknown: low and mid as if none were long, high as if all input were one request."
+    untold = "The number of requests is unknown: low and mid as if each were as short as it can have been, high as if it were as long."
     bounds = tuple(
         types.Input(
             name="from_tokens",
@@ -208,19 +209,27 @@ def _long_context(factors: types.FactorSet, usage: Usage, emissions: types.Emiss
         )
         for place, step in enumerate(factors.context_steps)
     )
-    reached = [str(step.input_tokens_min) if step else "none" for step in dict.fromkeys(context)]
+    reached = [str(step.input_tokens_min) if step else "none" for step in dict.fromkeys((context.low, context.high))]
+    size = (
+        () if context.size is None else (types.Input(name="request_input_tokens", value=_sized(context.size), unit="tokens per request"),)
+    )
     return types.Step(
         name="long_context",
         formula="the last step that input_tokens / requests reaches",
         inputs=(
             types.Input(name="input_tokens", value=emissions.prefill_tokens + emissions.cached_tokens, unit="tokens"),
             types.Input(name="requests", value=usage.requests, unit=""),
+            *size,
             *bounds,
         ),
         result=" to ".join(reached),
         unit="",
         note=untold if types.Flag.REQUESTS_UNKNOWN in emissions.flags else None,
     )
+
+
+def _sized(size: RequestSize) -> str:
+    return f"more than {size.above}" + ("" if size.up_to is None else f", at most {size.up_to}")
 
 
 def _phase(factors: types.FactorSet, emissions: types.Emissions, context: _Context, phase: types.Phase) -> types.Step:

@@ -24,8 +24,8 @@ def made_again(estimator: Estimator, key: estimating.RatesKey, *, context_low: i
     """Return the rates for these names, computed from the factor set. Raises ``KeyError`` or ``ValueError`` for names that it has not."""
     bounds = (0, *(step.input_tokens_min for step in estimator.factors.context_steps))
     steps = estimator.steps_of(key)
-    some = steps.told if context_low == context_high else steps.untold
-    return _named(estimator.factors.version, key, context_low, context_high, some[bounds.index(context_high)])
+    found = steps.untold[bounds.index(context_low)][bounds.index(context_high)]
+    return _named(estimator.factors.version, key, context_low, context_high, found)
 
 
 def _named(version: str, key: estimating.RatesKey, low: int, high: int, rates: types.Rates) -> types.NamedRates:
@@ -51,9 +51,8 @@ def _context(estimator: Estimator, emissions: types.Emissions) -> tuple[int, int
     """Return the steps of long context that the rates are of: found among those of their tier and place, which share their objects."""
     steps = estimator.steps(emissions.match)
     bounds = (0, *(step.input_tokens_min for step in estimator.factors.context_steps))
-    for told, untold, bound in zip(steps.told, steps.untold, bounds, strict=True):
-        if emissions.rates == told:
-            return bound, bound
-        if emissions.rates == untold:
-            return 0, bound
+    for least, low in enumerate(bounds):
+        for most, high in enumerate(bounds[least:], least):
+            if emissions.rates == steps.untold[least][most]:
+                return low, high
     raise ValueError("the rates are not of this factor set")

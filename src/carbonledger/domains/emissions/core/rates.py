@@ -78,7 +78,7 @@ def rates(
 
 
 def without_requests(short: types.Rates, longest: types.Rates) -> types.Rates:
-    """Return rates for usage whose context can't be told: low and mid as if it were short, high as if it were the longest possible."""
+    """Return rates for usage whose context can't be told: low and mid as if it were the shortest possible, high as if the longest."""
 
     def mixed(low: types.PerToken, high: types.PerToken) -> types.PerToken:
         return (*low[:6], *high[6:])

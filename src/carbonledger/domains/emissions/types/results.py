@@ -38,7 +38,7 @@ class Flag(enum.Enum):
     PROVIDER_UNKNOWN = "provider_unknown"  # the factors of an unknown host
     REGION_UNKNOWN = "region_unknown"  # the provider's default place, for a region that the factor set does not know
     CACHE_SPLIT_UNKNOWN = "cache_split_unknown"  # cached tokens may be inside uncached input: counted as prefill, so too high if so
-    REQUESTS_UNKNOWN = "requests_unknown"  # long context can't be decided: low and mid without it, high with the most there can be
+    REQUESTS_UNKNOWN = "requests_unknown"  # long context can't be decided: low and mid with the least there can be, high with the most
 
     @property
     def is_covered(self) -> bool:

@@ -14,10 +14,10 @@ from datetime import date, datetime
 
 from carbonledger.domains.pricing import types
 from carbonledger.domains.pricing.core import costing, entries, timelines
-from carbonledger.domains.pricing.types import Cost, Flag, Rate, RequestSize
+from carbonledger.domains.pricing.types import Cost, Flag, Rate
 from carbonledger.kernel import instant
 from carbonledger.kernel.money import Money
-from carbonledger.kernel.usage import Usage
+from carbonledger.kernel.usage import RequestSize, Usage
 
 FOUND_MAX = 4_000  # names are chosen by whoever sends usage; what is remembered of the longest ones is 7 MB and no more
 _DIGEST_CHARS = 12

@@ -10,7 +10,8 @@ source groups by it; of the lowest tier elsewhere, so that sums of sums are the 
 
 from __future__ import annotations
 
-from carbonledger.domains.pricing.types import BUCKETS, CacheTokens, PriceTier, Rate, RequestSize, Saving, UnitPrices
+from carbonledger.domains.pricing.types import BUCKETS, CacheTokens, PriceTier, Rate, Saving, UnitPrices
+from carbonledger.kernel.usage import RequestSize
 
 _NOTHING = UnitPrices()
 

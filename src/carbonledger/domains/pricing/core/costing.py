@@ -10,9 +10,9 @@ the sum itself is below the threshold, when no single request can be above it.
 
 from __future__ import annotations
 
-from carbonledger.domains.pricing.types import Cost, Factors, Flag, PriceKind, PriceTier, Rate, RequestSize
+from carbonledger.domains.pricing.types import Cost, Factors, Flag, PriceKind, PriceTier, Rate
 from carbonledger.kernel.money import Money
-from carbonledger.kernel.usage import TokenBuckets, Usage
+from carbonledger.kernel.usage import RequestSize, TokenBuckets, Usage
 
 _TOKENS_UNKNOWN = Flag.TOKENS_UNKNOWN.bit
 _RATE_MISSING = Flag.RATE_MISSING.bit

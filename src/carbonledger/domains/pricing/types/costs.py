@@ -128,14 +128,6 @@ def flags_of(bits: int) -> tuple[Flag, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestSize:
-    """How large the input of each single request was, where the source tells: more than ``above`` tokens, at most ``up_to``."""
-
-    above: int
-    up_to: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class PriceTier:
     """Prices of a request whose input is more than ``above_tokens`` tokens, in pico-USD.
 

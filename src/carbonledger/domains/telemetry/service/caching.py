@@ -25,7 +25,7 @@ from carbonledger.domains.telemetry.types.caching import KINDS, ByKind, CacheSav
 from carbonledger.infra import db
 from carbonledger.kernel import decimals
 from carbonledger.kernel.quantity import Co2eG, EnergyWh, Range
-from carbonledger.kernel.usage import TokenBuckets, Usage
+from carbonledger.kernel.usage import RequestSize, TokenBuckets, Usage
 
 _MARGIN: Final = timedelta(days=1)  # a plan reads beyond a bound and takes it off again (``core.slots``), by less than a day
 _Rates = list[tuple[datetime, price_types.UnitPrices]]
@@ -117,7 +117,7 @@ def stretches_of(served: Sequence[Served], start: datetime, end: datetime) -> li
 
 def _rates(one: Served, start: datetime, end: datetime) -> _Rates:
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
-    size = None if one.size_above is None else price_types.RequestSize(one.size_above, one.size_up_to)
+    size = None if one.size_above is None else RequestSize(one.size_above, one.size_up_to)
     usage = Usage(
         provider=one.provider,
         model=one.model,

@@ -101,7 +101,7 @@ def _cost_steps(event: Event, usage: Usage) -> tuple[CostStep, ...]:
 
 
 def _emission_steps(listed: Listed, usage: Usage) -> tuple[EmissionStep, ...]:
-    explained = emissions.explain(usage)
+    explained = emissions.explain(usage, size=listed.event.series.size)
     made = explained.emissions
     is_same = (
         (made.energy_wh, made.co2e_location_g, made.co2e_market_g, made.water_ml)

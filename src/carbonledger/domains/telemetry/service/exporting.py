@@ -241,5 +241,5 @@ def _parts(event: _Event, amount: Decimal | None) -> tuple[pricing_types.CostPar
         service_tier=series.service_tier,
         region=series.region,
     )
-    cost = pricing.price(usage)
+    cost = pricing.price(usage, size=series.size)
     return cost.parts if cost.version == event.versions[0] and cost.amount == amount else None

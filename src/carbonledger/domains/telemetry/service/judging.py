@@ -183,7 +183,7 @@ async def rows_of(
     series = await serials.ids(uow, organization_id=organization_id, keys=set(keys), at=at)
     usages = [draft for _, draft in drafts if isinstance(draft, types.Draft)]
     costs = [pricing.price(draft.usage, size=draft.size, reported=draft.reported) for draft in usages]
-    estimates = [emissions.estimate(draft.usage) for draft in usages]
+    estimates = [emissions.estimate(draft.usage, size=draft.size) for draft in usages]
     verdicts = zip(costs, estimates, await emissions.rate_ids(uow, at=at, emissions=estimates), strict=True)
     shared = facts.of_booking(booking)
     rows = []

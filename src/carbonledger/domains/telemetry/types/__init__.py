@@ -18,10 +18,9 @@ from decimal import Decimal
 from typing import Final, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
-from carbonledger.domains.pricing.types import RequestSize
 from carbonledger.kernel import errors
 from carbonledger.kernel.money import Money
-from carbonledger.kernel.usage import TokenBuckets, Usage, UsageQuality
+from carbonledger.kernel.usage import RequestSize, TokenBuckets, Usage, UsageQuality
 
 KEY_CHARS_MAX: Final = 200
 ACCOUNT_CHARS_MAX: Final = 200
