@@ -9,7 +9,7 @@ from fastapi import Query
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import accepting
-from carbonledger.entrypoints.rest import routing, telemetry_items, telemetry_sent
+from carbonledger.entrypoints.rest import routing, telemetry_items, telemetry_sent, telemetry_told
 from carbonledger.entrypoints.shared import access, exchange
 
 router = routing.Router(prefix="/v1/telemetry", tag="Telemetry")
@@ -58,7 +58,8 @@ async def send_events(
     """Add events to the ledger, one or up to 10,000. An event is counted once for its `idempotency_key`, whenever it is sent again.
 
     Each item has a result of its own: `accepted`, `duplicate` (nothing changed), `revised` (the same event with other counts, which replace
-    the old ones) or `rejected` with a code. The answer is 202 also where items were rejected.
+    the old ones) or `rejected` with a code. The answer is 202 also where items were rejected. Where `usage` tells that another model worked
+    for the same answer (Anthropic's advisor), its tokens are an event of their own, told among the `others` of the item's result.
     """
     raw = telemetry_items.read(call.body)
     await asyncio.sleep(0)  # other requests have their turn
@@ -66,6 +67,7 @@ async def send_events(
     for start in range(len(items), len(raw), telemetry_items.SLICE):
         await asyncio.sleep(0)
         items += telemetry_items.items(raw[start : start + telemetry_items.SLICE])
+    events, owners = telemetry_told.spread(items)
     done = await accepting.accept(
         call.uow,
         actor=call.actor,
@@ -73,6 +75,6 @@ async def send_events(
         at=call.at,
         organization_id=call.caller.organization_id,
         booking=_SOURCES[source],
-        items=items,
+        items=events,
     )
-    return exchange.Answer(202, body=telemetry_items.to_api(done), headers=call.headers)
+    return exchange.Answer(202, body=telemetry_items.to_api(done, owners), headers=call.headers)

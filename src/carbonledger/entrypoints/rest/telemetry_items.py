@@ -17,8 +17,9 @@ from uuid import UUID
 import msgspec
 
 from carbonledger.domains.telemetry import types
-from carbonledger.domains.telemetry.service import reading
 from carbonledger.domains.telemetry.types import Rejection
+from carbonledger.entrypoints.rest import telemetry_told
+from carbonledger.entrypoints.rest.telemetry_told import Several
 from carbonledger.kernel import decimals, errors, money
 from carbonledger.kernel.usage import COUNT_MAX, TokenBuckets, Usage, UsageQuality
 
@@ -34,6 +35,9 @@ class BodyUnreadable(errors.Malformed):
 
 
 # --- as it is read
+
+
+_NULL: Final = msgspec.Raw(b"null")
 
 
 class _Tokens(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -63,7 +67,7 @@ class _Item(msgspec.Struct, forbid_unknown_fields=True):
     model: str | None = None
     operation: str | None = None
     tokens: _Tokens | None = None
-    usage: dict[str, Any] | None = None
+    usage: msgspec.Raw = _NULL
     requests: int | None = 1
     duration_s: int = 0
     quality: Literal["reported", "estimated", "partial"] = "reported"
@@ -125,7 +129,10 @@ class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
     def drafted(self) -> types.AnyDraft | Rejection:
         """Return it as a draft, or why it can't be one."""
-        return _made(self)
+        made = _made(self)
+        if isinstance(made, Several):
+            raise TypeError("a plain event tells its tokens itself")
+        return made
 
 
 class _Many(msgspec.Struct, forbid_unknown_fields=True):
@@ -140,6 +147,7 @@ _many = msgspec.json.Decoder(_Many)
 _all_plain = msgspec.json.Decoder(_AllPlain)
 _item = msgspec.json.Decoder(_Item)
 _plain = msgspec.json.Decoder(_Plain)
+_usage = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)  # what a provider says it cost is not rounded
 _probe = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 _KIND: Final = Rejection(
@@ -188,27 +196,27 @@ def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
     return [json.dumps(item).encode() for item in document.get("events", [document])]
 
 
-def plain(body: bytes, raws: Sequence[bytes | msgspec.Raw]) -> list[types.Item] | None:
+def plain(body: bytes, raws: Sequence[bytes | msgspec.Raw]) -> list[types.Item | Several] | None:
     """Return all items of a body, which ``read`` gave as ``raws``, in a call instead of one for each. None: not all of them are plain."""
     if max(map(len, raws), default=0) > _ITEM_BYTES_MAX:
         return None
     try:
-        return list[types.Item](_all_plain.decode(body).events)
+        return list[types.Item | Several](_all_plain.decode(body).events)
     except _UNREADABLE:
         return None
 
 
-def items(raws: Sequence[bytes | msgspec.Raw]) -> list[types.Item]:
+def items(raws: Sequence[bytes | msgspec.Raw]) -> list[types.Item | Several]:
     """Return each item as a plain event, or else as a draft, or why it can't be one."""
     if max(map(len, raws), default=0) <= _ITEM_BYTES_MAX:
         try:
-            return list(map(_plain.decode, raws))
+            return list[types.Item | Several](map(_plain.decode, raws))
         except _UNREADABLE:
             pass  # one of them is not plain, and has to be found
     return list(_one_by_one(raws))
 
 
-def _one_by_one(raws: Sequence[bytes | msgspec.Raw]) -> Iterator[types.Item]:
+def _one_by_one(raws: Sequence[bytes | msgspec.Raw]) -> Iterator[types.Item | Several]:
     decode = _plain.decode
     for raw in raws:
         if len(raw) > _ITEM_BYTES_MAX:
@@ -220,7 +228,7 @@ def _one_by_one(raws: Sequence[bytes | msgspec.Raw]) -> Iterator[types.Item]:
             yield drafted(raw)
 
 
-def drafted(raw: bytes | msgspec.Raw) -> types.AnyDraft | Rejection:
+def drafted(raw: bytes | msgspec.Raw) -> types.AnyDraft | Several | Rejection:
     """Return an item as a draft, or why it can't be one."""
     try:
         item = _item.decode(raw)
@@ -229,7 +237,7 @@ def drafted(raw: bytes | msgspec.Raw) -> types.AnyDraft | Rejection:
     return _made(item)
 
 
-def _made(item: _Item | _Plain) -> types.AnyDraft | Rejection:
+def _made(item: _Item | _Plain) -> types.AnyDraft | Several | Rejection:
     try:
         return _draft(item)
     except errors.Fault as fault:
@@ -246,31 +254,31 @@ def _rejection(fault: errors.Fault) -> Rejection:
     return Rejection(first.code, told[:_DETAIL_CHARS_MAX])
 
 
-def _draft(item: _Item | _Plain) -> types.AnyDraft | Rejection:
+def _draft(item: _Item | _Plain) -> types.AnyDraft | Several | Rejection:
     if item.event is not None or item.quantity is not None:
         return _metered(item)
     if item.provider is None or item.model is None:
         return _KIND
-    if (item.tokens is None) is (item.usage is None):
+    usage = _raw(item)
+    if (item.tokens is None) is (usage is None):
         return _TOKENS
-    tokens, quality = (_counted(item.tokens), UsageQuality(item.quality)) if item.tokens is not None else _told(item)
     reported = _reported(item.reported_cost)
     if isinstance(reported, Rejection):
         return reported
-    return types.Draft(
+    draft = types.Draft(
         idempotency_key=item.idempotency_key,
         usage=Usage(
             provider=item.provider,
             model=item.model,
             occurred_at=item.occurred_at,
-            tokens=tokens,
+            tokens=TokenBuckets() if item.tokens is None else _counted(item.tokens),
             requests=item.requests,
             batch=item.batch,
             service_tier=item.service_tier,
             region=item.region,
         ),
         operation=item.operation,
-        quality=quality,
+        quality=UsageQuality(item.quality),
         duration_s=item.duration_s,
         project_id=item.project_id,
         agent_id=item.agent_id,
@@ -278,6 +286,7 @@ def _draft(item: _Item | _Plain) -> types.AnyDraft | Rejection:
         properties=item.properties,
         reported=reported,
     )
+    return draft if usage is None else _told(draft, usage)
 
 
 def _counted(tokens: _Tokens | _PlainTokens) -> TokenBuckets:
@@ -297,11 +306,17 @@ def _counted(tokens: _Tokens | _PlainTokens) -> TokenBuckets:
     )
 
 
-def _told(item: _Item | _Plain) -> tuple[TokenBuckets, UsageQuality]:
-    """Return what the provider's own usage object says."""
-    read_ = reading.usage(item.provider or "", item.usage or {})
-    quality = UsageQuality(item.quality)
-    return read_.tokens, quality if quality is not UsageQuality.REPORTED else read_.quality
+def _raw(item: _Item | _Plain) -> msgspec.Raw | None:
+    """Return the provider's usage object as it came."""
+    return None if item.usage is None or bytes(item.usage) == b"null" else item.usage
+
+
+def _told(draft: types.Draft, raw: msgspec.Raw) -> types.Draft | Several | Rejection:
+    try:
+        usage = _usage.decode(raw)
+    except _UNREADABLE as error:
+        return Rejection("item_unreadable", f"usage: {error}"[:_DETAIL_CHARS_MAX])
+    return telemetry_told.drafted(draft, usage)
 
 
 def _reported(cost: _Reported | None) -> money.Money | Rejection | None:
@@ -315,7 +330,7 @@ def _reported(cost: _Reported | None) -> money.Money | Rejection | None:
 
 
 def _metered(item: _Item | _Plain) -> types.MeteredDraft | Rejection:
-    alone = (item.provider, item.model, item.tokens, item.usage, item.reported_cost, item.service_tier, item.region, item.operation)
+    alone = (item.provider, item.model, item.tokens, _raw(item), item.reported_cost, item.service_tier, item.region, item.operation)
     if item.event is None or item.quantity is None or any(member is not None for member in alone) or item.batch or item.duration_s:
         return _KIND
     return types.MeteredDraft(
@@ -337,22 +352,33 @@ def _quantity(text: str) -> Decimal:
 # --- as it is answered
 
 
-class _Result(msgspec.Struct, omit_defaults=True, gc=False):
-    index: int
+class _Beside(msgspec.Struct, omit_defaults=True, gc=False):
     status: types.Status
     id: UUID | None = None
     code: str | None = None
     detail: str | None = None
 
 
+class _Result(_Beside, omit_defaults=True, gc=False, kw_only=True):
+    index: int
+    others: list[_Beside] | None = None
+
+
 _encoder = msgspec.json.Encoder()
 
 
-def to_api(done: types.Accepted) -> bytes:
-    """Return the answer's body."""
+def to_api(done: types.Accepted, owners: Sequence[int] = ()) -> bytes:
+    """Return the answer's body. ``owners``: the places of the items that the last results belong to, which are of other models' usage.
+
+    Counted are items: what another model used is told with the item that told it.
+    """
+    sent = len(done.results) - len(owners)
     results = [
-        _Result(place, status, event_id) if rejection is None else _Result(place, status, event_id, rejection.code, rejection.detail)
-        for place, status, event_id, rejection in done.results
+        _Result(status, event_id, index=place) if rejection is None else _Result(status, event_id, *rejection, index=place)
+        for place, status, event_id, rejection in done.results[:sent]
     ]
-    counts = {name: getattr(done, name) for name in ("accepted", "duplicate", "revised", "rejected")}
+    counts = {"accepted": done.accepted, "duplicate": done.duplicate, "revised": done.revised, "rejected": done.rejected}
+    for owner, (_, status, event_id, rejection) in zip(owners, done.results[sent:], strict=True):
+        results[owner].others = [*(results[owner].others or ()), _Beside(status, event_id, *(rejection or ()))]
+        counts[status.value] -= 1
     return _encoder.encode({**counts, "results": results})

@@ -76,20 +76,26 @@ class EventOrEventsIn(RootModel[EventIn | EventsIn]):
     """One event, or many as `events`."""
 
 
-class ResultOut(shapes.Out):
-    """What became of the item at this place."""
+class OtherOut(shapes.Out):
+    """What became of what another model used for the same answer, an event of its own."""
 
-    index: int = Field(ge=0)
     status: Literal["accepted", "duplicate", "revised", "rejected"]
     id: UUID | None = Field(default=None, description="The event's id; left out where none stands.")
     code: str | None = Field(default=None, description="Why it was rejected.")
     detail: str | None = Field(default=None, description="The same for a person.")
 
 
+class ResultOut(OtherOut):
+    """What became of the item at this place."""
+
+    index: int = Field(ge=0)
+    others: list[OtherOut] | None = Field(default=None, description="Left out unless `usage` tells of other models.")
+
+
 class AcceptedOut(shapes.Out):
     """What became of the items."""
 
-    accepted: int = Field(ge=0)
+    accepted: int = Field(ge=0, description="Items; their `others` are not counted.")
     duplicate: int = Field(ge=0)
     revised: int = Field(ge=0)
     rejected: int = Field(ge=0)

@@ -15,7 +15,7 @@ from carbonledger.domains.emissions import data, types
 from carbonledger.domains.emissions.core import loading
 from carbonledger.domains.emissions.core.estimating import Estimator
 from carbonledger.kernel import usage
-from carbonledger.kernel.usage import Usage
+from carbonledger.kernel.usage import RequestSize, Usage
 from tests.unit.domains.emissions.used import used
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "emissions_digits.json").read_text())["rows"]
@@ -176,6 +176,33 @@ def test_without_the_number_of_requests_the_range_holds_both(estimator: Estimato
     for name in ("energy", "co2e_location", "water", "embodied"):
         low, mid, _ = getattr(short, name)
         assert getattr(untold, name) == (low, mid, getattr(longest, name)[2])
+
+
+# Input of each request that the provider tells, all input, and the context multipliers of prefill that low and mid, and high, take:
+# 1.4 from 32,000 tokens a request, 2.2 from 128,000.
+SIZES = [
+    (RequestSize(0, 200_000), 2_500_000, "1", "2.2"),  # each may be short, none can be longer than 200,000
+    (RequestSize(0, 100_000), 2_500_000, "1", "1.4"),
+    (RequestSize(0, 20_000), 2_500_000, "1", "1"),
+    (RequestSize(200_000, 1_000_000), 2_500_000, "2.2", "2.2"),  # each is long, whatever their number
+    (RequestSize(127_999, None), 2_500_000, "2.2", "2.2"),
+    (RequestSize(127_998, None), 2_500_000, "1.4", "2.2"),
+    (RequestSize(50_000, 90_000), 2_500_000, "1.4", "1.4"),
+    (RequestSize(200_000, None), 90_000, "1.4", "1.4"),  # what contradicts itself: no request had more than all there is
+]
+
+
+@pytest.mark.parametrize("size, total, least, most", SIZES)
+def test_the_size_of_requests_bounds_what_their_number_would_tell(
+    estimator: Estimator, size: RequestSize, total: int, least: str, most: str
+) -> None:
+    found = estimator.estimate(used(uncached_input=total, output=0, requests=None), size=size)
+    one = estimator.estimate(used(uncached_input=1, output=0, requests=1)).prefill_wh
+    assert found.prefill_wh is not None
+    assert one is not None
+    expected = tuple(total * Decimal(multiplier) * bound for multiplier, bound in ((least, one.low), (least, one.mid), (most, one.high)))
+    assert (found.prefill_wh.low, found.prefill_wh.mid, found.prefill_wh.high) == expected
+    assert found.flags == (() if least == most else (types.Flag.REQUESTS_UNKNOWN,))
 
 
 def test_few_tokens_need_no_number_of_requests(estimator: Estimator) -> None:

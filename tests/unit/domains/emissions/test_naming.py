@@ -10,17 +10,25 @@ from datetime import UTC, datetime
 import pytest
 
 from carbonledger.domains.emissions import types
-from carbonledger.domains.emissions.core import naming
+from carbonledger.domains.emissions.core import estimating, naming
 from carbonledger.domains.emissions.core.estimating import Estimator
-from carbonledger.kernel.usage import TokenBuckets, Usage
+from carbonledger.kernel.usage import RequestSize, TokenBuckets, Usage
 
 
 def estimated(
-    estimator: Estimator, model: str = "gpt-4o", *, count: int = 1000, requests: int | None = 1, batch: bool = False
+    estimator: Estimator,
+    model: str = "gpt-4o",
+    *,
+    count: int = 1000,
+    requests: int | None = 1,
+    batch: bool = False,
+    size: RequestSize | None = None,
 ) -> types.Emissions:
     tokens = TokenBuckets(uncached_input=count, cached_input=0, cache_creation_5m=0, cache_creation_1h=0, output=1)
     at = datetime(2026, 11, 20, tzinfo=UTC)
-    return estimator.estimate(Usage(provider="openai", model=model, occurred_at=at, tokens=tokens, requests=requests, batch=batch))
+    return estimator.estimate(
+        Usage(provider="openai", model=model, occurred_at=at, tokens=tokens, requests=requests, batch=batch), size=size
+    )
 
 
 def named(estimator: Estimator, emissions: types.Emissions) -> types.NamedRates:
@@ -62,6 +70,19 @@ def test_whatever_differs_gives_another(factors: types.FactorSet) -> None:
     assert len({named(estimator, one).digest for one in found}) == len(found)
     steps = [(one.context_low, one.context_high) for one in (named(estimator, emissions) for emissions in found)]
     assert steps == [(0, 0)] * 4 + [(32_000, 32_000), (0, 32_000), (128_000, 128_000), (0, 128_000)]
+
+
+def test_rates_between_two_steps_are_named_and_made_again(factors: types.FactorSet) -> None:
+    estimator = Estimator(factors)
+    found = [
+        estimated(estimator, count=1_000_000, requests=None, size=RequestSize(above, up_to))
+        for above, up_to in ((40_000, 60_000), (40_000, 200_000), (200_000, 1_000_000))
+    ]
+    steps = [(one.context_low, one.context_high) for one in (named(estimator, emissions) for emissions in found)]
+    assert steps == [(32_000, 32_000), (32_000, 128_000), (128_000, 128_000)]
+    for emissions, (low, high) in zip(found, steps, strict=True):
+        key = estimating.key_of(emissions.match)
+        assert naming.made_again(Estimator(factors), key, context_low=low, context_high=high) == named(estimator, emissions)
 
 
 def test_rates_of_no_step_are_refused(factors: types.FactorSet) -> None:

@@ -33,7 +33,7 @@ SAID = {
     types.Flag.PROVIDER_UNKNOWN: "The factor set has no row for the provider: that of an unknown host.",
     types.Flag.REGION_UNKNOWN: "The factor set does not know the region: the host's usual place.",
     types.Flag.CACHE_SPLIT_UNKNOWN: "Cached tokens were not told apart: they count as prefill, which is never too low.",
-    types.Flag.REQUESTS_UNKNOWN: "The number of requests is unknown: low and mid with the least long context there can be, high with the most.",
+    types.Flag.REQUESTS_UNKNOWN: "The number of requests is unknown: low and mid with the least long context possible, high with the most.",
 }
 
 

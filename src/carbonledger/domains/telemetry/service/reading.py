@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import bodies
-from carbonledger.domains.telemetry.core.bodies import reading
+from carbonledger.domains.telemetry.core.bodies import Note, Reading
 from carbonledger.domains.telemetry.core.spans import nesting
 
+__all__ = ["Note", "Reading", "spans", "usage"]
 
-def usage(provider: str, told: Mapping[str, object]) -> reading.Reading:
+
+def usage(provider: str, told: Mapping[str, object]) -> Reading:
     """Return what the usage object of a provider's answer says. Raises ``UsageUnreadable`` where it contradicts itself."""
     return bodies.read_usage(provider, told)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -44,6 +45,55 @@ async def test_one_event_and_a_batch_are_taken_and_counted_once(client: httpx2.A
     many = await client.post(PATH, json={"events": [item("a"), item("b"), metered(), item("a", requests=2)]})
     assert many.json() | {"results": ...} == {"accepted": 2, "duplicate": 1, "revised": 1, "rejected": 0, "results": ...}
     assert many.json()["results"][0]["id"] == one.json()["results"][0]["id"]
+
+
+_COUNTED = """
+SELECT e.idempotency_key, s.provider, s.model, s.is_batch, s.service_tier, e.uncached_input, e.output, e.requests, e.reported_cost
+FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id
+WHERE e.organization_id = $1 ORDER BY e.idempotency_key
+"""
+
+
+async def counted(ledger: Installation) -> list[tuple[Any, ...]]:
+    async with ledger.services.database.transaction(ledger.house_id) as uow:
+        return [tuple(row) for row in await uow.conn.fetch(_COUNTED, ledger.house_id)]
+
+
+async def test_what_an_advisor_used_is_an_event_of_its_own_model(ledger: Installation, client: httpx2.AsyncClient) -> None:
+    steps = [
+        {"type": "message", "input_tokens": 1128, "output_tokens": 110},
+        {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 2518, "output_tokens": 22},
+        {"type": "advisor_message", "model": "claude-opus-4-8", "input_tokens": 100, "output_tokens": 1},
+        {"type": "message", "input_tokens": 1262, "output_tokens": 11},
+    ]
+    told = {"input_tokens": 2390, "output_tokens": 121, "service_tier": "batch", "iterations": steps}
+    sent = item("u", provider="anthropic", model="claude-haiku-4-5", tokens=..., usage=told)
+    for status in ("accepted", "duplicate"):
+        answer = (await client.post(PATH, json={"events": [item("before"), sent, item("after")]})).json()
+        assert [answer[name] for name in ("accepted", "duplicate")] == ([3, 0] if status == "accepted" else [0, 3])
+        assert [(result["index"], result["status"]) for result in answer["results"]] == [(place, status) for place in range(3)]
+        [other] = answer["results"][1]["others"]
+        assert (other["status"], other["id"] != answer["results"][1]["id"]) == (status, True)
+    assert await counted(ledger) == [
+        ("after", "openai", "gpt-4o", False, None, 1000, 500, 1, None),
+        ("before", "openai", "gpt-4o", False, None, 1000, 500, 1, None),
+        ("u", "anthropic", "claude-haiku-4-5", True, "batch", 2390, 121, 1, None),
+        ("u beside claude-opus-4-8", "anthropic", "claude-opus-4-8", True, "batch", 2618, 23, 2, None),
+    ]
+
+
+async def test_what_openrouter_says_it_cost_is_kept_to_the_digit(ledger: Installation, client: httpx2.AsyncClient) -> None:
+    body = b"""{"idempotency_key": "r", "occurred_at": "2026-11-01T09:00:00Z", "provider": "openrouter", "model": "openai/gpt-4o",
+        "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12, "cost": 0.000045123}}"""
+    assert (await client.post(PATH, content=body, headers={"content-type": "application/json"})).json()["accepted"] == 1
+    assert await counted(ledger) == [("r", "openrouter", "openai/gpt-4o", False, None, 10, 2, 1, Decimal("0.000045123"))]
+
+
+async def test_a_usage_that_is_no_object_is_rejected_by_itself(client: httpx2.AsyncClient) -> None:
+    results = await send(
+        client, item("a"), item("u", tokens=..., usage=[1]), item("v", tokens=..., usage={"prompt_tokens": 1, "steps": []})
+    )
+    assert [result.get("code") for result in results] == [None, "item_unreadable", None]
 
 
 async def test_a_usage_object_of_the_provider_is_read_as_the_provider_means_it(ledger: Installation, client: httpx2.AsyncClient) -> None:
