@@ -56,7 +56,7 @@ def list_all(*, json: bool) -> None:
     """Print every organization."""
 
     async def work(operator: operating.Operator) -> list[types.Organization]:
-        return [organization async for organization in _all(operator)]
+        return [organization async for organization in every(operator)]
 
     found = operating.run(work)
     if json:
@@ -100,7 +100,8 @@ def reset_link(email: str) -> None:
     console.say(operating.run(work))
 
 
-async def _all(operator: operating.Operator) -> AsyncIterator[types.Organization]:
+async def every(operator: operating.Operator) -> AsyncIterator[types.Organization]:
+    """Yield every organization, newest first."""
     request = page.PageRequest(limit=page.LIMIT_MAX)
     while True:
         async with operator.overview.transaction(read_only=True) as uow:

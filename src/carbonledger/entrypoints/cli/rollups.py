@@ -10,6 +10,7 @@ from carbonledger.domains.identity.service import organizations
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import recomputing, upkeep
 from carbonledger.entrypoints.cli import console, exits, operating
+from carbonledger.entrypoints.cli import organizations as organization_commands
 from carbonledger.kernel import errors
 
 
@@ -80,19 +81,26 @@ def _document(one: types.Difference) -> dict[str, object]:
     }
 
 
-def recompute(given: str, *, costs: bool, emissions: bool) -> None:
-    """Ask for the job that computes an organization's ledger anew, and say its id."""
+def recompute(given: str | None, *, everybody: bool, costs: bool, emissions: bool) -> None:
+    """Ask for the job that computes an organization's ledger anew, or everybody's, and say its id."""
     if not (costs or emissions):
         raise errors.Invalid("There is nothing to compute: leave --emissions, or add --costs.")
+    if (given is None) is not everybody:
+        raise errors.Invalid("Name an organization, or say --all; one of the two.")
+    what = recomputing.What(costs=costs, emissions=emissions)
 
-    async def work(operator: operating.Operator) -> UUID:
-        organization_id = await operator.organization(given)
-        async with operator.database.transaction(organization_id) as uow:
-            return await recomputing.ask(
-                uow,
-                actor=operator.acting_in(organization_id),
-                now=await organizations.business_now(uow, organization_id=organization_id, at=operator.at),
-                what=recomputing.What(costs=costs, emissions=emissions),
-            )
+    async def work(operator: operating.Operator) -> list[tuple[UUID, UUID]]:
+        if given is not None:
+            asked = [await operator.organization(given)]
+        else:
+            asked = [one.id async for one in organization_commands.every(operator)]
+        return [(organization_id, await _ask(operator, organization_id, what)) for organization_id in asked]
 
-    console.say(f"Job {operating.run(work)} computes it anew; GET /v1/jobs/… shows how far it is.")
+    for organization_id, job_id in operating.run(work):
+        console.say(f"Job {job_id} computes the ledger of {organization_id} anew; GET /v1/jobs/{job_id} shows how far it is.")
+
+
+async def _ask(operator: operating.Operator, organization_id: UUID, what: recomputing.What) -> UUID:
+    async with operator.database.transaction(organization_id) as uow:
+        now = await organizations.business_now(uow, organization_id=organization_id, at=operator.at)
+        return await recomputing.ask(uow, actor=operator.acting_in(organization_id), now=now, what=what)

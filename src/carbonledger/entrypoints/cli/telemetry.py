@@ -38,12 +38,13 @@ def rebuild(organization: Organization, first: First = None, last: Last = None) 
 
 @app.command()
 def recompute(
-    organization: Organization,
+    organization: Annotated[str | None, typer.Option("--organization", help="Its id, or `house`.", show_default=False)] = None,
     *,
+    everybody: Annotated[bool, typer.Option("--all", help="Every organization, in place of one.")] = False,
     emissions: Annotated[bool, typer.Option(help="Energy, CO2e and water, by the factor set of this version.")] = True,
     costs: Annotated[bool, typer.Option("--costs", help="Costs too, by the price book of this version.")] = False,
 ) -> None:
-    """Ask for an organization's events to be computed anew, in a job. What it replaces is kept, with its versions; counts never change."""
+    """Ask for events to be computed anew, in a job for each organization. What is replaced is kept with its versions; counts stay."""
     from carbonledger.entrypoints.cli import rollups
 
-    rollups.recompute(organization, costs=costs, emissions=emissions)
+    rollups.recompute(organization, everybody=everybody, costs=costs, emissions=emissions)
