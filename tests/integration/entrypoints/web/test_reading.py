@@ -186,13 +186,14 @@ async def test_an_event_shows_its_calculation_and_what_it_was_before(owner: Pers
 
 
 async def test_the_table_can_be_taken_along_as_csv_that_no_spreadsheet_runs(owner: Person) -> None:
-    await usage.send(owner.key, usage.event("a", account="=1+1"), usage.event("b", account="acme"))
+    await usage.send(owner.key, usage.event("a", account="=1+1"), usage.event("b", account="acme"), usage.event("c", account="\uff1d2"))
     answer = await owner.open("/explore/table.csv?by=account")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = answer.text.splitlines()
     assert rows[0].startswith("account,id,requests,tokens,cost_usd")
     assert any(row.startswith("'=1+1,") for row in rows)
-    assert len(rows) == 3
+    assert any(row.startswith("'\uff1d2,") for row in rows), "a full-width sign is a sign to a Japanese spreadsheet"
+    assert len(rows) == 4
 
 
 async def test_ten_years_are_shown_and_more_are_refused_in_words(owner: Person) -> None:
