@@ -235,6 +235,11 @@ async def test_an_event_is_shown_with_its_calculation_and_its_history(ledger: In
     assert {step["name"] for step in shown["calculation"]["emission_steps"]} >= {"tier", "prefill_wh", "decode_wh", "energy_wh"}
     assert shown["calculation"]["tokens"] == {"prefill": 2000, "cached": 0, "decode": 500}
     assert len(shown["calculation"]["rates"]["energy_wh"]) == 9
+    # IT energy 2 x 0.02 + 0.5 x 0.25 to 2 x 0.25 + 0.5 x 2.6 Wh, x 1.10 to 1.35; at 250 to 500 g/kWh, and 20 to 100 g per kWh of IT energy.
+    assert shown["calculation"]["envelope"]["energy_wh"] == {"low": "0.1815", "high": "2.43"}
+    assert shown["calculation"]["envelope"]["co2e_g"] == {"low": "0.048675", "high": "1.395"}
+    [image] = (await ok(client, "/v1/telemetry/events", **OVER, model="dall-e-3"))["data"]
+    assert (await ok(client, f"/v1/telemetry/events/{image['id']}"))["calculation"]["envelope"] is None
     [before] = shown["history"]
     assert (before["revision"], before["tokens"]["uncached_input"], before["cost"]["amount"]) == (0, 1000, "0.0075")
 
