@@ -82,7 +82,7 @@ class ModelMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Which part of the tokens is covered, not covered, estimated, provisional: shares from 0 to 1; None with no tokens at all."""
+    """Which part of the known tokens is covered, not covered, estimated, provisional: shares from 0 to 1; None with no tokens at all."""
 
     covered: Decimal | None
     not_covered: Decimal | None
@@ -92,12 +92,18 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A period's totals, and the same by model in the server's order."""
+    """A period's totals, and the same by model in the server's order.
+
+    ``…not_covered_events`` count events without emissions and without a cost, those without a token too, which ``coverage`` is not of;
+    None where an older server doesn't say.
+    """
 
     period: Mapping[str, Any]
     totals: Measures
     by_model: tuple[ModelMeasures, ...]
     coverage: Coverage
+    not_covered_events: int | None
+    cost_not_covered_events: int | None
     document: Mapping[str, Any]
 
 
@@ -129,6 +135,8 @@ def summary_from_api(document: object) -> Summary:
         totals=_measures(_object(members.get("totals"), "totals")),
         by_model=tuple(_of_model(_object(row, "a row of by_model")) for row in rows),
         coverage=Coverage(*(_decimal(coverage.get(name), name) for name in ("covered", "not_covered", "estimated", "provisional"))),
+        not_covered_events=_whole(members.get("not_covered_events"), "not_covered_events"),
+        cost_not_covered_events=_whole(members.get("cost_not_covered_events"), "cost_not_covered_events"),
         document=members,
     )
 

@@ -50,6 +50,11 @@ def _print(found: models.Summary) -> None:
         share = getattr(found.coverage, name)
         if share is not None and (share or name == "covered"):
             typer.echo(f"{percent(share)} of the tokens are {words}.")
+    for events, what in ((found.cost_not_covered_events, "cost"), (found.not_covered_events, "estimate of emissions")):
+        if events:
+            typer.echo(
+                f"{events:,} {'event has' if events == 1 else 'events have'} no {what}, and count{'s' * (events == 1)} in no sum of it."
+            )
 
 
 def _line(name: str, measures: models.Measures) -> tuple[str, ...]:

@@ -49,6 +49,15 @@ def test_coverage_is_said_in_words_and_never_rounded_to_all_or_nothing(ledger: L
     assert "provisional" not in out
 
 
+def test_events_that_are_not_covered_are_said_in_words_where_there_are_any(ledger: Ledger, peer: peers.Peer) -> None:
+    assert "no sum of it" not in ledger("summary").out, "an older server doesn't tell them"
+    peer.summary = {**DOCUMENT, "not_covered_events": 1200, "cost_not_covered_events": 1}
+    out = ledger("summary").out
+    assert "1 event has no cost, and counts in no sum of it.\n1,200 events have no estimate of emissions, and count in no sum of it." in out
+    peer.summary = {**DOCUMENT, "not_covered_events": 0, "cost_not_covered_events": 0}
+    assert "no sum of it" not in ledger("summary").out
+
+
 def test_json_is_what_the_server_said(ledger: Ledger) -> None:
     assert json.loads(ledger("summary", "--json").out) == DOCUMENT
 

@@ -128,6 +128,9 @@ class EstimateOut(shapes.Out):
     co2e_g: quantities.RangeOut | None = Field(description="Gross, by the grid at the place of use; the embodied share is in it.")
     co2e_market_g: quantities.RangeOut | None = Field(description="Gross, by contract; null where no such figure is published.")
     water_ml: quantities.RangeOut | None
+    envelope: quantities.EnvelopeOut | None = Field(
+        description="All lows and all highs multiplied: wider than the ranges above, whose factors are independent. Null: not covered."
+    )
     tier: str = Field(description="The model tier of the factor set.")
     factor_version: str
     breakdown: BreakdownOut | None
@@ -146,6 +149,12 @@ _RESPONSE: dict[str, Any] = {
     "co2e_g": {"low": "0.065926116645769", "mid": "0.2368312", "high": "0.8181311842403"},
     "co2e_market_g": None,
     "water_ml": {"low": "0.570813110588906", "mid": "1.897986", "high": "6.319617156742604"},
+    "envelope": {
+        "energy_wh": {"low": "0.1595", "high": "2.0925"},
+        "co2e_g": {"low": "0.042775", "high": "1.20125"},
+        "co2e_market_g": None,
+        "water_ml": {"low": "0.521304", "high": "7.43721"},
+    },
     "tier": "medium",
     "factor_version": "1.0",
     "breakdown": {
@@ -238,6 +247,7 @@ def to_api_estimate(explained: emission_types.Explanation, cost: price_types.Cos
         co2e_g=quantities.to_api_range(found.co2e_location_g),
         co2e_market_g=quantities.to_api_range(found.co2e_market_g),
         water_ml=quantities.to_api_range(found.water_ml),
+        envelope=quantities.to_api_envelope(explained.envelope),
         tier=found.tier,
         factor_version=found.version,
         breakdown=_breakdown(found),

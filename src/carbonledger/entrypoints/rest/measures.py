@@ -19,6 +19,11 @@ _COUNTS: Final = ("uncached_input", "cached_input", "cache_creation_5m", "cache_
 _FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 ZONE_CHARS_MAX: Final = 64
+NOT_COVERED_EVENTS: Final = (
+    "Events without an estimate of energy, CO2e and water. `coverage` is of known tokens: an event without any, such as an image, is in no"
+    " share of it and is counted here."
+)
+COST_NOT_COVERED_EVENTS: Final = "Events without a cost, those without any known token too, which no share of `cost_coverage` holds."
 
 From = Annotated[
     AwareDatetime | None,
@@ -75,7 +80,9 @@ class UnknownOut(shapes.Out):
 
 
 class CoverageOut(shapes.Out):
-    """Shares of tokens, 0 to 1. `covered` and `not_covered` make 1, unless there are no tokens."""
+    """Shares of known tokens, 0 to 1. `covered` and `not_covered` make 1, unless there are no tokens. Events without a known token are in
+    no share.
+    """
 
     covered: str
     not_covered: str = Field(description="Without an amount, which is not zero.")
@@ -128,6 +135,8 @@ class MeasuresOut(shapes.Out):
     water_ml: RangeOut | None
     coverage: CoverageOut = Field(description="Of energy, CO2e and water.")
     cost_coverage: CoverageOut
+    not_covered_events: int = Field(description=NOT_COVERED_EVENTS)
+    cost_not_covered_events: int = Field(description=COST_NOT_COVERED_EVENTS)
     unknown: UnknownOut
     duplicates: DuplicatesOut
 
@@ -194,6 +203,8 @@ def measures(found: answers.Measures) -> dict[str, Any]:
         **_emissions(found),
         "coverage": _coverage(answering.emissions_coverage(found)),
         "cost_coverage": _coverage(answering.cost_coverage(found)),
+        "not_covered_events": found.not_covered_events,
+        "cost_not_covered_events": found.cost_not_covered_events,
         "unknown": {name: getattr(found, f"unknown_{name}") for name in (*_COUNTS, "requests")},
         "duplicates": {"events": found.duplicate_events, "tokens": found.duplicate_tokens},
     }
@@ -276,6 +287,8 @@ EXAMPLE: Final[dict[str, Any]] = {
     "water_ml": _RANGE,
     "coverage": _COVERAGE,
     "cost_coverage": _COVERAGE,
+    "not_covered_events": 0,
+    "cost_not_covered_events": 0,
     "unknown": {
         "uncached_input": 0,
         "cached_input": 0,

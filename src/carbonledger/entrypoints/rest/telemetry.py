@@ -31,6 +31,8 @@ _SUMMARY: Final[dict[str, Any]] = {
     "daily": [{"date": "2026-11-25", **measures.EXAMPLE}],
     "coverage": measures.EXAMPLE["coverage"],
     "cost_coverage": measures.EXAMPLE["cost_coverage"],
+    "not_covered_events": measures.EXAMPLE["not_covered_events"],
+    "cost_not_covered_events": measures.EXAMPLE["cost_not_covered_events"],
     "unknown": measures.EXAMPLE["unknown"],
     "duplicates": measures.EXAMPLE["duplicates"],
     "cache_saving": measures.CACHE_SAVING_EXAMPLE,
@@ -60,6 +62,8 @@ class SummaryOut(shapes.Out):
     daily: list[DayOut] = Field(description="Every day of the period, in order.")
     coverage: measures.CoverageOut = Field(description="Of the totals' energy, CO2e and water.")
     cost_coverage: measures.CoverageOut = Field(description="Of the totals' cost.")
+    not_covered_events: int = Field(description=measures.NOT_COVERED_EVENTS)
+    cost_not_covered_events: int = Field(description=measures.COST_NOT_COVERED_EVENTS)
     unknown: measures.UnknownOut
     duplicates: measures.DuplicatesOut
     cache_saving: measures.CacheSavingOut
@@ -138,6 +142,8 @@ def to_api_summary(summary: answers.Summary, saving: CacheSaving) -> dict[str, A
         "daily": [{"date": slot.local, **measures.measures(slot.measures)} for slot in summary.daily],
         "coverage": totals["coverage"],
         "cost_coverage": totals["cost_coverage"],
+        "not_covered_events": totals["not_covered_events"],
+        "cost_not_covered_events": totals["cost_not_covered_events"],
         "unknown": totals["unknown"],
         "duplicates": totals["duplicates"],
         "cache_saving": measures.to_api_cache_saving(saving).model_dump(mode="json"),
@@ -195,7 +201,8 @@ async def get_summary(
     chosen: filters.Dep,
 ) -> exchange.Answer:
     """Return tokens, cost, energy and CO2e of a period: in all, by model and by day. Each sum says what part of it is covered,
-    estimated and provisional. Without `from` and `to` it is the last thirty days of the organization's clock, today included.
+    estimated and provisional, and how many events have no cost and how many no emissions. Without `from` and `to` it is the last thirty
+    days of the organization's clock, today included.
     """
     asked, organization_id = measures.asked(call, start, end, time_zone), call.caller.organization_id
     found = await answering.summary(call.uow, organization_id=organization_id, asked=asked, filters=chosen)

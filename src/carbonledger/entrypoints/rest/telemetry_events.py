@@ -92,6 +92,12 @@ _DETAIL: Final[dict[str, Any]] = {
         "tokens": {"prefill": 1000, "cached": 0, "decode": 500},
         "cost_steps": [{"text": "In sum 0.0075 USD, unrounded.", "links": []}],
         "emission_steps": [],
+        "envelope": {
+            "energy_wh": {"low": "0.1595", "high": "2.0925"},
+            "co2e_g": {"low": "0.042775", "high": "1.20125"},
+            "co2e_market_g": None,
+            "water_ml": {"low": "0.521304", "high": "7.43721"},
+        },
     },
     "history": [],
 }

@@ -12,7 +12,7 @@ from carbonledger.domains.emissions import types as emission_types
 from carbonledger.domains.pricing import types as pricing_types
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.types import answers
-from carbonledger.entrypoints.rest import measures, shapes
+from carbonledger.entrypoints.rest import measures, quantities, shapes
 from carbonledger.kernel import currency, decimals, money, quantity, usage
 
 
@@ -128,6 +128,9 @@ class CalculationOut(shapes.Out):
     tokens: PhasesOut
     cost_steps: list[CostStepOut]
     emission_steps: list[EmissionStepOut]
+    envelope: quantities.EnvelopeOut | None = Field(
+        description="All lows and all highs multiplied: the outer bounds of the estimate. Null: not covered, or without steps."
+    )
 
 
 class ReplacedOut(shapes.Out):
@@ -273,6 +276,7 @@ def to_api_detail(found: answers.Calculated) -> TelemetryEventDetailOut:
         ),
         cost_steps=[CostStepOut(text=step.text, links=list(step.links)) for step in found.cost_steps],
         emission_steps=[to_api_step(step) for step in found.emission_steps],
+        envelope=quantities.to_api_envelope(found.envelope),
     )
     history = [to_api_replaced(replaced) for replaced in found.history]
     return TelemetryEventDetailOut(calculation=calculation, history=history, **_members(found.listed))

@@ -22,7 +22,10 @@ NOT_COVERED: Final = "not covered"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One thing that is measured: its name, the question its plot answers, its units, and how it is read from measures."""
+    """One thing that is measured: its name, the question its plot answers, its units, and how it is read from measures.
+
+    ``not_covered`` counts events: ``coverage`` has shares of tokens, and an event without any token is in none of them.
+    """
 
     key: str
     title: str
@@ -31,6 +34,7 @@ class Metric:
     amount: Callable[[Measures], Decimal | int | None]
     spread: Callable[[Measures], Range | None] = lambda _: None
     coverage: Callable[[Measures], Coverage] | None = None
+    not_covered: Callable[[Measures], int] = lambda _: 0
 
     @property
     def missing(self) -> str:
@@ -42,9 +46,24 @@ def _mid(found: Range | None) -> Decimal | None:
     return None if found is None else found.mid
 
 
-COST: Final = Metric("cost", "Cost", "What did it cost?", humane.USD, lambda m: m.cost, coverage=answering.cost_coverage)
+COST: Final = Metric(
+    "cost",
+    "Cost",
+    "What did it cost?",
+    humane.USD,
+    lambda m: m.cost,
+    coverage=answering.cost_coverage,
+    not_covered=lambda m: m.cost_not_covered_events,
+)
 CO2E: Final = Metric(
-    "co2e", "CO2e", "What did it emit?", humane.CO2E, lambda m: _mid(m.co2e_g), lambda m: m.co2e_g, answering.emissions_coverage
+    "co2e",
+    "CO2e",
+    "What did it emit?",
+    humane.CO2E,
+    lambda m: _mid(m.co2e_g),
+    lambda m: m.co2e_g,
+    answering.emissions_coverage,
+    lambda m: m.not_covered_events,
 )
 ENERGY: Final = Metric(
     "energy",
@@ -54,6 +73,7 @@ ENERGY: Final = Metric(
     lambda m: _mid(m.energy_wh),
     lambda m: m.energy_wh,
     answering.emissions_coverage,
+    lambda m: m.not_covered_events,
 )
 TOKENS: Final = Metric("tokens", "Tokens", "How many tokens were used?", humane.COUNT, lambda m: m.known_tokens)
 REQUESTS: Final = Metric("requests", "Requests", "How many requests were made?", humane.COUNT, lambda m: m.known("requests"))
@@ -109,14 +129,21 @@ def figures(now: Measures, before: Measures | None = None) -> list[Figure]:
 
 def marks(of: Metric, found: Measures) -> tuple[Mark, ...]:
     """Return what has to be said beside a figure."""
-    if of.coverage is None or not found.tokens:
+    if of.coverage is None:
         return ()
-    return marked(of.coverage(found))
+    return (*_missing(of.not_covered(found)), *marked(of.coverage(found)))
 
 
 def marked(coverage: Coverage) -> tuple[Mark, ...]:
     """Return what has to be said of a sum of tokens with this coverage."""
     return _marks(coverage, "of the tokens")
+
+
+def _missing(events: int) -> tuple[Mark, ...]:
+    if not events:
+        return ()
+    words = f"{events:,} event{'' if events == 1 else 's'} {NOT_COVERED}"
+    return (Mark("not-covered", words, f"{words}: a price, a factor or a count is unknown. They count nowhere, with or without tokens."),)
 
 
 def _marks(coverage: Coverage, what: str) -> tuple[Mark, ...]:

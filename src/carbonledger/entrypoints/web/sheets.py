@@ -5,25 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from carbonledger.entrypoints.shared import exchange
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
 
 def written(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table as CSV. Text that may begin like a formula is the caller's to make ``inert``; numbers may."""
+    """Return a table as CSV. Text that may begin like a formula is the caller's to make inert (``kernel.spreadsheet``)."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(head)
     writer.writerows(rows)
     return text.getvalue()
-
-
-def inert(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula (OWASP, CSV Injection)."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def answer(name: str, text: str) -> exchange.Answer:

@@ -54,6 +54,25 @@ async def test_numbers_are_those_worked_by_hand(client: httpx2.AsyncClient) -> N
     assert "In sum 0.0075 USD, unrounded." in [step["text"] for step in shown["steps"]["cost"]]
 
 
+async def test_the_envelope_is_all_lows_and_all_highs(client: httpx2.AsyncClient) -> None:
+    """1,000 in and 500 out, IT energy 0.02 + 0.125 to 0.25 + 1.3 Wh: 0.145 Wh x 1.10 to 1.55 Wh x 1.35; at 250 to 500 g/kWh, and 20 to
+    100 g per kWh of IT energy; water 0.145 x (0.15 + 1.10 x 3.132) to 1.55 x (0.57 + 1.35 x 3.132) ml.
+    """
+    shown = await estimated(client, tokens=tokens(uncached_input=1000, output=500))
+    assert shown["envelope"] == {
+        "energy_wh": {"low": "0.1595", "high": "2.0925"},
+        "co2e_g": {"low": "0.042775", "high": "1.20125"},
+        "co2e_market_g": None,
+        "water_ml": {"low": "0.521304", "high": "7.43721"},
+    }
+    for name in ("energy_wh", "co2e_g", "water_ml"):
+        assert Decimal(shown["envelope"][name]["low"]) < Decimal(shown[name]["low"])
+        assert Decimal(shown["envelope"][name]["high"]) > Decimal(shown[name]["high"])
+    # Google, large tier: 0.5 x 0.6 to 0.5 x 5.5 Wh of output, x 1.06 to 1.15, at 80 to 120 g/kWh by contract; 20 to 100 g/kWh of IT.
+    by_contract = await estimated(client, provider="google", model="gemini-2.5-pro", tokens=tokens(uncached_input=0, output=500))
+    assert by_contract["envelope"]["co2e_market_g"] == {"low": "0.03144", "high": "0.6545"}
+
+
 async def test_cached_tokens_cost_and_take_less_and_the_step_is_marked_as_assumption(client: httpx2.AsyncClient) -> None:
     """1,000 cached: 0.00125 USD; a tenth of prefill: 0.0075 Wh."""
     shown = await estimated(client, tokens=tokens(uncached_input=0, cached_input=1000, output=0))
@@ -97,7 +116,7 @@ async def test_the_price_is_that_of_the_time(client: httpx2.AsyncClient) -> None
 async def test_a_media_model_is_answered_and_not_covered(client: httpx2.AsyncClient) -> None:
     shown = await estimated(client, model="dall-e-3")
     assert (shown["tier"], shown["covered"]) == ("media", False)
-    assert [shown[name] for name in ("energy_wh", "co2e_g", "co2e_market_g", "water_ml", "breakdown", "cost")] == [None] * 6
+    assert [shown[name] for name in ("energy_wh", "co2e_g", "co2e_market_g", "water_ml", "breakdown", "cost", "envelope")] == [None] * 7
     assert shown["emission_flags"] == ["not_modelled"]
     assert shown["cost_flags"] == ["model_unknown"]
 

@@ -90,6 +90,34 @@ async def test_the_summary_has_its_shape(ledger: Installation) -> None:
     ]
 
 
+async def test_a_call_without_tokens_that_is_not_covered_is_counted_beside_the_shares(ledger: Installation) -> None:
+    """Shares are of tokens: of 1,500 tokens all are covered, and of two calls one is not."""
+    made, client = await ledger.open_organization()
+    image = kit.draft("image", at=START, model="dall-e-3", counts=kit.tokens(0, 0, 0))
+    await kit.accept(ledger.services.database, UUID(made["id"]), kit.draft("chat", at=START), image)
+    summary = await ok(client, "/v1/telemetry/summary", **OVER)
+    series = await ok(client, "/v1/telemetry/timeseries", **OVER, group_by="model")
+    broken_down = await ok(client, "/v1/telemetry/breakdown", **OVER)
+    providers = await ok(client, "/v1/usage/providers", **OVER)
+    both = (summary, summary["totals"], summary["daily"][0], series["totals"], series["buckets"][0], broken_down["totals"])
+    for shown in (*both, broken_down["groups"][0], providers["totals"], (await ok(client, "/v1/usage/agents", **OVER))["totals"]):
+        for name in ("coverage", "cost_coverage"):
+            assert (shown[name]["covered"], shown[name]["not_covered"]) == ("1", "0")
+        assert (shown["not_covered_events"], shown["cost_not_covered_events"]) == (1, 1)
+    models = (await ok(client, "/v1/telemetry/models", **OVER))["models"]
+    for rows in (summary["by_model"], models, providers["models"]):
+        found = {row["model"]: (row["not_covered_events"], row["cost_not_covered_events"]) for row in rows}
+        assert found == {"gpt-4o": (0, 0), "dall-e-3": (1, 1)}
+
+
+async def test_a_cost_and_an_estimate_are_missing_each_for_itself(ledger: Installation) -> None:
+    """A model that nobody has heard of has no price, and is estimated as a medium one."""
+    made, client = await ledger.open_organization()
+    await kit.accept(ledger.services.database, UUID(made["id"]), kit.draft("new", at=START, model="unheard-of"))
+    totals = (await ok(client, "/v1/telemetry/summary", **OVER))["totals"]
+    assert (totals["events"], totals["not_covered_events"], totals["cost_not_covered_events"]) == (1, 0, 1)
+
+
 async def test_the_summary_is_what_its_schema_says(ledger: Installation) -> None:
     """It is written without the model that describes it, so that model reads it and writes it again."""
     _, client = await filled(ledger)
@@ -207,6 +235,11 @@ async def test_an_event_is_shown_with_its_calculation_and_its_history(ledger: In
     assert {step["name"] for step in shown["calculation"]["emission_steps"]} >= {"tier", "prefill_wh", "decode_wh", "energy_wh"}
     assert shown["calculation"]["tokens"] == {"prefill": 2000, "cached": 0, "decode": 500}
     assert len(shown["calculation"]["rates"]["energy_wh"]) == 9
+    # IT energy 2 x 0.02 + 0.5 x 0.25 to 2 x 0.25 + 0.5 x 2.6 Wh, x 1.10 to 1.35; at 250 to 500 g/kWh, and 20 to 100 g per kWh of IT energy.
+    assert shown["calculation"]["envelope"]["energy_wh"] == {"low": "0.1815", "high": "2.43"}
+    assert shown["calculation"]["envelope"]["co2e_g"] == {"low": "0.048675", "high": "1.395"}
+    [image] = (await ok(client, "/v1/telemetry/events", **OVER, model="dall-e-3"))["data"]
+    assert (await ok(client, f"/v1/telemetry/events/{image['id']}"))["calculation"]["envelope"] is None
     [before] = shown["history"]
     assert (before["revision"], before["tokens"]["uncached_input"], before["cost"]["amount"]) == (0, 1000, "0.0075")
 

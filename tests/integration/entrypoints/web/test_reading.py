@@ -185,14 +185,27 @@ async def test_an_event_shows_its_calculation_and_what_it_was_before(owner: Pers
     assert "output 9,000" in text
 
 
+async def test_an_event_and_a_what_if_say_their_outer_bounds(owner: Person) -> None:
+    """1,000 in and 500 out: 0.145 Wh x 1.10 to 1.55 Wh x 1.35; at 250 to 500 g/kWh, and 20 to 100 g per kWh of the 0.145 to 1.55 Wh."""
+    few = {"uncached_input": 1000, "cached_input": 0, "cache_creation_5m": 0, "cache_creation_1h": 0, "output": 500}
+    [made, image] = await usage.send(owner.key, usage.event("a", tokens=few), usage.event("b", model="dall-e-3", tokens=few))
+    what_if = "/models/estimate?provider=openai&model=gpt-4o&uncached_input=1000&output=500"
+    for path in (f"/explore/events/{made['id']}", what_if):
+        text = await owner.read(path)
+        assert 'value="low 0.1595, mid 0.5605, high 2.0925 Wh"' in text
+        assert 'value="low 0.042775, mid 0.2368312, high 1.20125 g CO2e"' in text
+    assert "Outer bounds" not in await owner.read(f"/explore/events/{image['id']}")
+
+
 async def test_the_table_can_be_taken_along_as_csv_that_no_spreadsheet_runs(owner: Person) -> None:
-    await usage.send(owner.key, usage.event("a", account="=1+1"), usage.event("b", account="acme"))
+    await usage.send(owner.key, usage.event("a", account="=1+1"), usage.event("b", account="acme"), usage.event("c", account="\uff1d2"))
     answer = await owner.open("/explore/table.csv?by=account")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = answer.text.splitlines()
     assert rows[0].startswith("account,id,requests,tokens,cost_usd")
     assert any(row.startswith("'=1+1,") for row in rows)
-    assert len(rows) == 3
+    assert any(row.startswith("'\uff1d2,") for row in rows), "a full-width sign is a sign to a Japanese spreadsheet"
+    assert len(rows) == 4
 
 
 async def test_ten_years_are_shown_and_more_are_refused_in_words(owner: Person) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from carbonledger.domains.emissions import service as emissions
-from carbonledger.domains.emissions.types import Step as EmissionStep
+from carbonledger.domains.emissions.types import Explanation
 from carbonledger.domains.pricing import service as pricing
 from carbonledger.domains.pricing.types import Step as CostStep
 from carbonledger.domains.telemetry import types
@@ -65,11 +65,13 @@ async def find_event(uow: db.UnitOfWork, *, organization_id: UUID, event_id: UUI
     if found is None:
         raise types.EventUnknown(f"There is no event {event_id} here.")
     usage = usage_of(found.event)
+    explained = None if usage is None else _explained(found, usage)
     return Calculated(
         listed=found,
         rating=await store.rating(uow, organization_id=organization_id, event_id=event_id),
         cost_steps=() if usage is None else _cost_steps(found.event, usage),
-        emission_steps=() if usage is None else _emission_steps(found, usage),
+        emission_steps=() if explained is None else explained.steps,
+        envelope=None if explained is None else explained.envelope,
         history=await store.revisions(uow, organization_id=organization_id, event_id=event_id),
     )
 
@@ -100,7 +102,7 @@ def _cost_steps(event: Event, usage: Usage) -> tuple[CostStep, ...]:
     return pricing.explain(cost) if is_same else ()
 
 
-def _emission_steps(listed: Listed, usage: Usage) -> tuple[EmissionStep, ...]:
+def _explained(listed: Listed, usage: Usage) -> Explanation | None:
     explained = emissions.explain(usage, size=listed.event.series.size)
     made = explained.emissions
     is_same = (
@@ -109,7 +111,7 @@ def _emission_steps(listed: Listed, usage: Usage) -> tuple[EmissionStep, ...]:
         and made.bits == listed.event.emission_flags
         and listed.factor_version in {None, made.version}
     )
-    return explained.steps if is_same else ()
+    return explained if is_same else None
 
 
 async def erase_properties(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, event_id: UUID) -> None:

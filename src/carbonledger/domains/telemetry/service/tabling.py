@@ -1,7 +1,6 @@
 """Tables as CSV, JSON and JSON Lines, a piece at a time, and what keeps a spreadsheet from running what it reads.
 
-A cell of somebody else's words that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, CSV Injection): one that
-begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return. Numbers are written as they are.
+A cell of somebody else's words is written so that no spreadsheet takes it for a formula. Numbers are written as they are.
 """
 
 from __future__ import annotations
@@ -11,17 +10,9 @@ import io
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from carbonledger.domains.telemetry.types.exports import Cell, Columns, Kind, Row
-from carbonledger.kernel import instant
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
-
-def neutral(text: str) -> str:
-    """Return text that no spreadsheet runs."""
-    return "'" + text if text.startswith(_FORMULA) else text
+from carbonledger.kernel import instant, spreadsheet
 
 
 class CsvWriter:
@@ -49,7 +40,7 @@ class CsvWriter:
         for place in self._texts:
             text = cells[place]
             if isinstance(text, str):
-                cells[place] = neutral(text)
+                cells[place] = spreadsheet.inert(text)
         for place in self._others:
             cells[place] = _plain(cells[place])
         return cells

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from carbonledger.domains.emissions.types import Envelope
 from carbonledger.domains.emissions.types import Step as EmissionStep
 from carbonledger.domains.pricing.types import Step as CostStep
 from carbonledger.domains.telemetry.types import Event, TelemetryFault
@@ -366,12 +367,16 @@ class Duplicated(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calculated:
-    """An event with what its amounts are made of. Steps are empty where this process can't lead to the very same amount by them."""
+    """An event with what its amounts are made of. Steps are empty where this process can't lead to the very same amount by them.
+
+    ``envelope``: the outermost bounds of the emissions that the steps lead to; None: without steps, or not covered.
+    """
 
     listed: Listed
     rating: Rating | None
     cost_steps: tuple[CostStep, ...]
     emission_steps: tuple[EmissionStep, ...]
+    envelope: Envelope | None
     history: tuple[Replaced, ...]
 
 

@@ -140,6 +140,7 @@ async def show_event(call: routing.CallDep, event_id: UUID) -> exchange.Answer:
             places=named,
             cost_steps=found.cost_steps,
             emission_steps=calculation.steps(found.emission_steps),
+            envelope=found.envelope,
         )
 
 

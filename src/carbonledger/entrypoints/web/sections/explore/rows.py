@@ -13,7 +13,7 @@ from carbonledger.domains.telemetry.types.caching import ByKind, KindSum
 from carbonledger.entrypoints.web import chosen as periods
 from carbonledger.entrypoints.web import colours, figures, names, plots, sheets
 from carbonledger.entrypoints.web.sections.explore import asked as questions
-from carbonledger.kernel import decimals, humane
+from carbonledger.kernel import decimals, humane, spreadsheet
 from carbonledger.kernel import zone as zones
 from carbonledger.kernel.period import CalendarUnit, Period
 from carbonledger.kernel.quantity import Range
@@ -187,7 +187,7 @@ def _bounds(found: Range | None) -> tuple[Decimal | None, ...]:
 
 def _csv(first: str, rows: Sequence[Sequence[object]]) -> str:
     cells = [
-        (sheets.inert(str(name)), sheets.inert(str(label)), *("" if one is None else _plain(one) for one in numbers))
+        (spreadsheet.inert(str(name)), spreadsheet.inert(str(label)), *("" if one is None else _plain(one) for one in numbers))
         for name, label, *numbers in rows
     ]
     return sheets.written([first, *_HEAD], cells)

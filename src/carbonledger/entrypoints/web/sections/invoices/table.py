@@ -14,7 +14,7 @@ from carbonledger.entrypoints.shared import exchange
 from carbonledger.entrypoints.web import routes, screens, sheets
 from carbonledger.entrypoints.web.sections.invoices import pages, wording
 from carbonledger.infra import db
-from carbonledger.kernel import errors
+from carbonledger.kernel import errors, spreadsheet
 from carbonledger.kernel import money as moneys
 from carbonledger.kernel import page as kernel_pages
 from carbonledger.kernel import zone as zones
@@ -62,10 +62,10 @@ def _cells(one: Invoice, account: Account, on: date) -> list[str]:
     totals, issued, zone = one.totals, one.issued, zones.named(one.zone)
     amounts = (totals.subtotal, totals.discount, totals.tax, totals.total)
     return [
-        sheets.inert("" if issued is None else issued.number),
+        spreadsheet.inert("" if issued is None else issued.number),
         str(one.id),
-        sheets.inert(account.name),
-        sheets.inert(account.external_id or ""),
+        spreadsheet.inert(account.name),
+        spreadsheet.inert(account.external_id or ""),
         one.state.value,
         wording.payment(one, today=on)[0],
         one.currency.code,
@@ -73,5 +73,5 @@ def _cells(one: Invoice, account: Account, on: date) -> list[str]:
         "" if issued is None else zones.local_date(issued.at, zone).isoformat(),
         "" if issued is None else issued.due_on.isoformat(),
         "" if one.paid_at is None else zones.local_date(one.paid_at, zone).isoformat(),
-        sheets.inert(one.reference or ""),
+        spreadsheet.inert(one.reference or ""),
     ]

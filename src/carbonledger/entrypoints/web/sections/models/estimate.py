@@ -28,6 +28,7 @@ class Made:
     found: emission_types.Emissions
     cost_steps: tuple[price_types.Step, ...]
     emission_steps: tuple[calculation.Step, ...]
+    envelope: emission_types.Envelope | None
 
 
 @router.page("/models/estimate", access.scope("prices:read"))
@@ -82,4 +83,4 @@ def _count(fields: forms.Fields, name: str, problems: list[errors.Problem], *, d
 
 def _made(given: usage.Usage) -> Made:
     explained, cost = emissions.explain(given), pricing.price(given)
-    return Made(cost.amount, explained.emissions, pricing.explain(cost), calculation.steps(explained.steps))
+    return Made(cost.amount, explained.emissions, pricing.explain(cost), calculation.steps(explained.steps), explained.envelope)
