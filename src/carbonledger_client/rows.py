@@ -31,11 +31,12 @@ Item = dict[str, Any]
 
 
 class Rejected(Exception):
-    """A row that can't become an item: a stable code, and words for a person."""
+    """A row that can't become an item: a stable code, and words for a person. ``content`` is the row's text, where none could be read."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, content: str | None = None) -> None:
         self.code = code
         self.detail = detail
+        self.content = content
         super().__init__(detail)
 
 

@@ -17,6 +17,12 @@ _COLUMNS = {
     "cache_creation_1h": "usage_input_tokens_cache_write_1h",
     "output": "usage_output_tokens",
 }
+_TABLE = frozenset({"usage_date_utc", "model_version", "usage_output_tokens"})
+_ROWS = (_TABLE, frozenset({"starting_at", "ending_at", "uncached_input_tokens", "output_tokens"}))
+_OTHERS = {
+    frozenset({"usage", "stop_reason"}): "it is an answer of the Messages API, not the usage that Anthropic reports",
+    frozenset({"actor", "model_breakdown"}): "it is of the Claude Code report: fetch /v1/organizations/usage_report/messages",
+}
 _DATE_CHARS = 10
 _DAY_S = 86_400
 _PLACE_UNKNOWN = "not_available"
@@ -31,6 +37,7 @@ def read(fields: rows.Fields) -> rows.Item:
     """Return the item of one row of the table or one result of a page."""
     if "token_type" in fields or "amount" in fields:
         raise rows.Rejected("not_usage", "These are costs, not usage: export the usage.")
+    shape.require(fields, "anthropic", _ROWS, _OTHERS)
     return _of_table(fields) if "usage_date_utc" in fields else _of_page(fields)
 
 
@@ -90,6 +97,4 @@ def _item(key: str, start: str, width_s: int | None, dimensions: dict[str, str |
     return item
 
 
-FORMAT = shape.Format(
-    "anthropic", read, (frozenset({"usage_date_utc", "model_version", "usage_output_tokens"}),), shape.buckets, repeats=True
-)
+FORMAT = shape.Format("anthropic", read, (_TABLE,), shape.buckets, repeats=True)

@@ -23,20 +23,28 @@ _OPERATIONS = {
     "embedding": "embeddings",
     "aembedding": "embeddings",
 }
+_TABLE = frozenset({"request_id", "startTime", "model", "prompt_tokens", "completion_tokens"})
+_DAILY = "it is of /user/daily/activity, which sums calls by day: save GET /spend/logs instead"
+_OTHERS = {
+    frozenset({"results", "metadata"}): _DAILY,
+    frozenset({"date", "metrics", "breakdown"}): _DAILY,
+    frozenset({"startTime", "spend", "users", "models"}): "it is a day's sum of GET /spend/logs: ask with summarize=false",
+}
 _KEY_CHARS_MAX = 200
 
 
 def read(fields: rows.Fields) -> rows.Item:
     """Return the item of one call."""
+    shape.require(fields, "litellm", (_TABLE,), _OTHERS)
     if str(fields.get("cache_hit")).strip().lower() in {"true", "t", "1"}:
         raise rows.Skipped("answered from LiteLLM's own cache")
+    name = rows.text(fields.get("request_id"), "request_id")
+    if name is None:
+        raise rows.Rejected("idempotency_key_missing", "The row has no request_id.")
     metadata = rows.nested(fields.get("metadata"))
     tokens = _tokens(fields, metadata)
     if not any(tokens.values()):
         raise rows.Skipped("call without tokens")
-    name = rows.text(fields.get("request_id"), "request_id")
-    if name is None:
-        raise rows.Rejected("idempotency_key_missing", "The row has no request_id.")
     key = f"litellm:{name}"
     provider = (rows.text(fields.get("custom_llm_provider"), "custom_llm_provider") or "").lower()
     item: rows.Item = {
@@ -90,4 +98,4 @@ def _told(places: tuple[tuple[rows.Fields | str, ...], ...]) -> Iterator[int]:
                 yield number
 
 
-FORMAT = shape.Format("litellm", read, (frozenset({"request_id", "startTime", "model", "prompt_tokens", "completion_tokens"}),), shape.each)
+FORMAT = shape.Format("litellm", read, (_TABLE,), shape.each)

@@ -21,8 +21,11 @@ _PARTS = {
     "output_audio_tokens": "audio_output",
     "output_image_tokens": "image_output",
 }
+_OTHERS = {frozenset({"usage", "choices"}): "it is an answer of the chat completions, not the usage that OpenAI reports"}
 _DIMENSIONS = ("project_id", "user_id", "api_key_id", "model", "service_tier")
 _KNOWN = frozenset({*_DIMENSIONS, "object", "batch", "start_time", "end_time"})
+_TABLE = frozenset({"start_time", "end_time", "input_tokens"})
+_ROWS = (_TABLE, frozenset({"start_time_iso", "end_time_iso", "input_tokens"}))
 _WIDTHS_S = frozenset({60, 3600, 86_400})
 
 
@@ -31,10 +34,10 @@ def read(fields: rows.Fields) -> rows.Item:
     kind = _kind(fields)
     requests = rows.count(fields.get("num_model_requests"), "num_model_requests")
     tokens = _tokens(fields)
-    if not any(tokens.values()) and not requests:
-        raise rows.Skipped("empty bucket")
     start = times.instant(fields.get("start_time") or fields.get("start_time_iso"))
     width_s = times.width_s(start, times.instant(fields.get("end_time") or fields.get("end_time_iso")))
+    if not any(tokens.values()) and not requests:
+        raise rows.Skipped("empty bucket")
     if width_s not in _WIDTHS_S:
         raise rows.Rejected("bucket_width_invalid", f"The bucket is {width_s} s wide; OpenAI's are a minute, an hour or a day.")
     batch = rows.truth(fields.get("batch"), "batch")
@@ -65,14 +68,15 @@ def read(fields: rows.Fields) -> rows.Item:
 def _kind(fields: rows.Fields) -> str:
     """Return which endpoint the row comes from. A table does not tell; only one of embeddings or moderations has no output column."""
     told = str(fields.get("object") or "")
-    if not told:
-        return "completions" if "output_tokens" in fields else "input_only"
     kind = told.removeprefix(_RESULT).removesuffix(".result")
     if told.startswith("organization.costs"):
         raise rows.Rejected("not_usage", "These are costs, not usage: export the usage.")
-    if kind not in _COUNTED:
-        raise rows.Rejected("not_counted_in_tokens", f"{told} is not counted in tokens.")
-    return kind
+    if told.startswith(_RESULT) and kind not in _COUNTED:
+        raise rows.Rejected("not_counted_in_tokens", f"{rows.shown(told)} is not counted in tokens.")
+    shape.require(fields, "openai", _ROWS, _OTHERS)
+    if told and kind not in _COUNTED:
+        raise rows.Rejected("row_unknown", f"It calls itself {rows.shown(told)}, which is no result of OpenAI's usage.")
+    return kind or ("completions" if "output_tokens" in fields else "input_only")
 
 
 def _tokens(fields: rows.Fields) -> dict[str, int | None]:
@@ -96,4 +100,4 @@ def _tokens(fields: rows.Fields) -> dict[str, int | None]:
     return {name: number for name, number in tokens.items() if number is not None or name in {"uncached_input", "output"}}
 
 
-FORMAT = shape.Format("openai", read, (frozenset({"start_time", "end_time", "input_tokens"}),), shape.buckets)
+FORMAT = shape.Format("openai", read, (_TABLE,), shape.buckets)

@@ -19,11 +19,20 @@ _DAILY_TABLE = {
     "Completion Tokens": "completion_tokens",
     "Reasoning Tokens": "reasoning_tokens",
 }
+_TABLES = (frozenset({"generation_id", "created_at", "tokens_prompt", "tokens_completion"}), frozenset({"Date", "Prompt Tokens"}))
+_ROWS = (*_TABLES, frozenset({"date", "prompt_tokens", "completion_tokens"}))
+_GENERATION = "it is of GET /generation, which names its counts otherwise: export the generations from the activity page"
+_OTHERS = {
+    frozenset({"data.id", "data.tokens_prompt"}): _GENERATION,
+    frozenset({"id", "tokens_prompt", "native_tokens_prompt"}): _GENERATION,
+    frozenset({"data.data", "data.metadata"}): "it is of /analytics/query, which the connection to OpenRouter reads: save GET /activity",
+}
 _DAY_KNOWN = frozenset({"date", "model"})  # permaslug, endpoint and workspace are what tells the rows of a day apart
 
 
 def read(fields: rows.Fields) -> rows.Item:
     """Return the item of one generation or one day."""
+    shape.require(fields, "openrouter", _ROWS, _OTHERS)
     if "generation_id" in fields:
         return _generation(fields)
     if "Date" in fields:
@@ -40,11 +49,12 @@ def _generation(fields: rows.Fields) -> rows.Item:
     tokens = _tokens(fields, ("tokens_prompt", "tokens_completion", "tokens_reasoning"))
     tokens["cached_input"] = rows.count(fields.get("tokens_cached"), "tokens_cached")
     rows.within_input(tokens["uncached_input"], tokens)
+    start = times.instant(fields.get("created_at"))
     if not any(tokens.values()):
         raise rows.Skipped("generation without tokens")
     return {
         "idempotency_key": f"openrouter:{name}",
-        "occurred_at": times.instant(fields.get("created_at")),
+        "occurred_at": start,
         "provider": "openrouter",
         "model": rows.text(fields.get("model_permaslug"), "model_permaslug") or rows.text(fields.get("model"), "model"),
         "requests": 1,
@@ -61,12 +71,12 @@ def _generation(fields: rows.Fields) -> rows.Item:
 def _day(fields: rows.Fields, rest: list[str]) -> rows.Item:
     tokens = _tokens(fields, ("prompt_tokens", "completion_tokens", "reasoning_tokens"))
     requests = rows.count(fields.get("requests"), "requests")
+    start = times.instant(fields.get("date"))
     if not any(tokens.values()) and not requests:
         raise rows.Skipped("empty bucket")
     model = rows.text(fields.get("model"), "model")
     if model is None:
         raise rows.Rejected("model_missing", "It names no model: group the activity by model and export it again.")
-    start = times.instant(fields.get("date"))
     return {
         "idempotency_key": rows.identity("openrouter-day", start, model, *rest),
         "occurred_at": start,
@@ -89,9 +99,4 @@ def _known(tokens: dict[str, int | None]) -> dict[str, int | None]:
     return {name: number for name, number in tokens.items() if number is not None or name in {"uncached_input", "output"}}
 
 
-FORMAT = shape.Format(
-    "openrouter",
-    read,
-    (frozenset({"generation_id", "created_at", "tokens_prompt", "tokens_completion"}), frozenset({"Date", "Prompt Tokens"})),
-    shape.each,
-)
+FORMAT = shape.Format("openrouter", read, _TABLES, shape.each)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from carbonledger_client import rows
 
 Expand = Callable[[rows.Fields], Iterator[rows.Fields]]
 Read = Callable[[rows.Fields], rows.Item]
+Shapes = tuple[frozenset[str], ...]
+_MEMBERS_SHOWN_MAX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +21,39 @@ class Format:
 
     name: str
     read: Read
-    tables: tuple[frozenset[str], ...]
+    tables: Shapes
     expand: Expand
     repeats: bool = False
+
+
+def require(fields: rows.Fields, name: str, needed: Shapes, others: Mapping[frozenset[str], str]) -> None:
+    """Raise ``Rejected`` for what has not all members of one of ``needed``: of anything else the counts are absent, which would read as
+    nothing used. ``others`` is what is taken for this format by mistake: by the members it is known by, what it is and what to do.
+    """
+    if any(fields.keys() >= members for members in needed):
+        return
+    error = _error(fields)
+    if error:
+        raise rows.Rejected("error_answer", f"It is an error that was answered in place of usage: {rows.shown(error)}. Fetch it again.")
+    names = _names(fields)
+    known = next((word for members, word in others.items() if members.issubset(names)), None)
+    if known is None:
+        told = ", ".join(map(rows.shown, names[:_MEMBERS_SHOWN_MAX])) or "no member"
+        known = f"it has {told}{' …' if len(names) > _MEMBERS_SHOWN_MAX else ''}"
+    wanted = " or ".join(", ".join(sorted(members)) for members in needed)
+    raise rows.Rejected("row_unknown", f"It is no row of {name} usage: {known}. A row needs {wanted}.")
+
+
+def _error(fields: rows.Fields) -> object:
+    """Return the words of an error's body, or None: the sources answer ``error``, LiteLLM's framework also ``detail`` alone."""
+    told = fields.get("detail" if fields.keys() == {"detail"} else "error")
+    return told.get("message") or told.get("error") or told if isinstance(told, dict) else told
+
+
+def _names(fields: rows.Fields) -> list[str]:
+    """Return the names of members, and after each those one step inside it, with a dot between."""
+    inner = {outer: list(found) if isinstance(found, dict) else [] for outer, found in fields.items()}
+    return [name for outer, names in inner.items() for name in (outer, *(f"{outer}.{name}" for name in names))]
 
 
 def each(document: rows.Fields) -> Iterator[rows.Fields]:

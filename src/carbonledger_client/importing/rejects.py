@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
-
-import orjson
 
 from carbonledger_client import errors
 from carbonledger_client.importing.tally import Refusal
@@ -32,13 +31,27 @@ class Rejects:
         """Whether rows have to be kept until the server answered."""
         return self._writer is not None
 
-    def write(self, refusal: Refusal, record: Any) -> None:  # noqa: ANN401 - cells, an object, or None where nothing could be read
+    def write(self, refusal: Refusal, record: Any) -> None:  # noqa: ANN401 - cells, an object, a text that is none, or nothing
         """Write one row."""
         if self._writer is None:
             return
         # The cells are left as they were, also those that a spreadsheet would run: the file is made to be mended and read again.
-        cells = [] if record is None else record if self._is_table else [orjson.dumps(record, default=str).decode()]
+        cells = [] if record is None else record if self._is_table else [_as_json(record)]
         self._writer.writerow((refusal.row, refusal.code, refusal.detail, *cells))
+
+
+def _as_json(record: Any) -> str:  # noqa: ANN401 - as in write
+    """Return an object as JSON, or the text of what is no JSON as it was.
+
+    Python's own encoder, since a row may be here for just what a strict one refuses: half a surrogate pair, a number past 64 bits, a deep
+    nesting. Each is written so that Python's decoder, which reads documents here, gives it back; the text is ASCII whatever it says.
+    """
+    if isinstance(record, str):
+        return record
+    try:
+        return json.dumps(record)
+    except RecursionError:
+        return ""  # nested as deep as could just be read, which is too deep to be written: the number of the row has to do
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Run:
             if row % _TOLD_EVERY == 0:
                 self.told(row)
             if isinstance(record, rows.Rejected):
-                self._reject(tally.Refusal(row, record.code, record.detail), None)
+                self._reject(tally.Refusal(row, record.code, record.detail), record.content)
                 continue
             try:
                 item = items.checked(self.plan.read(record))

@@ -57,7 +57,7 @@ def _parsed(text: bytes) -> Record:
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return rows.Rejected("json_broken", f"It is not JSON: {error}.")
+        return rows.Rejected("json_broken", f"It is not JSON: {error}.", text.decode("utf-8", "surrogateescape"))
     return found if isinstance(found, dict) else rows.Rejected("row_invalid", "It is JSON, but no object.")
 
 
@@ -82,6 +82,9 @@ def _window(content: BinaryIO) -> Iterator[Record]:
                 if is_end or len(text) - place > OBJECT_MAX_BYTES:
                     yield rows.Rejected("json_broken", f"Here the file stops being JSON, and nothing after this is read: {error}.")
                     return
+            except ValueError:  # an integer longer than Python converts; from here on each is looked at, which is slower
+                scan = json.JSONDecoder(parse_int=_integer)
+                continue
             else:
                 yield found if isinstance(found, dict) else rows.Rejected("row_invalid", "It is JSON, but no object.")
                 continue
@@ -92,6 +95,14 @@ def _window(content: BinaryIO) -> Iterator[Record]:
         text, place = text[place:] + decoder.decode(part, final=is_end), 0
     if depth:
         yield rows.Rejected("json_broken", "The file ends in the middle of its list: a part is missing.")
+
+
+def _integer(digits: str) -> int | str:
+    """Return an integer, or its text where it is too long for one: no check takes that for a count, and what follows can be read."""
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 def _past(text: str, place: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -140,6 +141,89 @@ def test_a_table_of_something_else_is_refused_with_the_columns_it_should_have(
     assert f"no {kind} export that is known" in ended.err
     assert "date, cost" in ended.err
     assert not peer.headers
+
+
+@pytest.mark.parametrize("kind", ["litellm", "openai", "anthropic", "openrouter"])
+def test_an_error_saved_in_place_of_usage_is_a_rejected_row_and_no_success(ledger: Ledger, tmp_path: Path, kind: str) -> None:
+    body = {"error": {"message": "Incorrect API key provided", "type": "invalid_request_error"}}
+
+    ended = ledger("import", kind, written(tmp_path, json.dumps(body)), "--dry-run")
+
+    assert ended.code == 1
+    assert "1 rows: 0 would be sent, 1 rejected, 0 skipped." in ended.out
+    assert "row 1: error_answer: It is an error" in ended.out
+    assert "'Incorrect API key provided'" in ended.out
+
+
+HALF_A_PAIR, PAST_64_BITS, TOO_LONG = '"\\ud800"', "9" * 25, "9" * 5000
+
+
+@pytest.mark.parametrize("layout", ["array", "pretty"])
+@pytest.mark.parametrize(
+    "member, written_as, code",
+    [
+        ("model", HALF_A_PAIR, "model_invalid"),
+        ("prompt_tokens", PAST_64_BITS, "count_invalid"),
+        ("prompt_tokens", TOO_LONG, "count_invalid"),
+    ],
+    ids=["half a pair", "past 64 bits", "too long"],
+)
+def test_a_row_that_a_strict_encoder_refuses_is_rejected_and_can_be_imported_once_mended(
+    ledger: Ledger, peer: peers.Peer, tmp_path: Path, layout: str, member: str, written_as: str, code: str
+) -> None:
+    calls = [CALL, {**CALL, "request_id": "b", member: "HERE"}, {**CALL, "request_id": "c"}]
+    text = json.dumps(calls, indent=2 if layout == "pretty" else None).replace('"HERE"', written_as)
+    rejects = tmp_path / "rejects.csv"
+
+    ended = ledger("import", "litellm", written(tmp_path, text), "--json", "--rejects", rejects)
+
+    assert (ended.code, ended.json["accepted"], ended.json["rejected_by_code"]) == (1, 2, {code: 1})
+    assert list(peer.events) == ["litellm:a", "litellm:c"]
+    with rejects.open(newline="", encoding="utf-8") as handle:
+        [row] = csv.DictReader(handle)
+    mended = {**json.loads(row["content"]), member: CALL[member]}
+    assert (row["rejected_row"], mended) == ("2", {**CALL, "request_id": "b"})
+    assert ledger("import", "litellm", written(tmp_path, json.dumps(mended))).code == 0
+    assert len(peer.events) == 3
+
+
+@pytest.mark.parametrize(
+    "written_as, code, kept_as",
+    [
+        (HALF_A_PAIR, "json_broken", HALF_A_PAIR),
+        (PAST_64_BITS, "count_invalid", "1e+25"),  # a line's reader takes it for a floating-point number
+        (TOO_LONG, "json_broken", TOO_LONG),
+    ],
+    ids=["half a pair", "past 64 bits", "too long"],
+)
+def test_of_lines_such_a_row_is_in_the_rejects_too(ledger: Ledger, tmp_path: Path, written_as: str, code: str, kept_as: str) -> None:
+    bad = json.dumps({**CALL, "request_id": "b", "prompt_tokens": "HERE"}).replace('"HERE"', written_as)
+    rejects = tmp_path / "rejects.csv"
+    file = written(tmp_path, "\n".join([json.dumps(CALL), bad, json.dumps({**CALL, "request_id": "c"})]))
+
+    ended = ledger("import", "litellm", file, "--json", "--rejects", rejects)
+
+    assert (ended.code, ended.json["accepted"], ended.json["rejected_by_code"]) == (1, 2, {code: 1})
+    with rejects.open(newline="", encoding="utf-8") as handle:
+        [row] = csv.DictReader(handle)
+    assert row["content"] == bad.replace(written_as, kept_as)
+
+
+@pytest.mark.parametrize(
+    "cells, code",
+    [(b"m\xed\xa0\x80,1", "model_invalid"), (b"m," + b"9" * 25, "count_invalid"), (b"m," + b"9" * 5000, "count_invalid")],
+    ids=["half a pair", "past 64 bits", "too long"],
+)
+def test_of_a_table_such_a_row_keeps_its_bytes(ledger: Ledger, peer: peers.Peer, tmp_path: Path, cells: bytes, code: str) -> None:
+    file, rejects = tmp_path / "usage.csv", tmp_path / "rejects.csv"
+    file.write_bytes(b"when,model,in\n2026-01-01,m,1\n2026-01-01," + cells + b"\n2026-01-01,m,2\n")
+    mapping = ("--map", "occurred_at=when", "--map", "model=model", "--map", "input=in", "--set", "provider=openai")
+
+    ended = ledger("import", "csv", file, *mapping, "--json", "--rejects", rejects)
+
+    assert (ended.code, ended.json["accepted"], ended.json["rejected_by_code"]) == (1, 2, {code: 1})
+    assert peer.total("uncached_input") == 3
+    assert rejects.read_bytes().endswith(b",2026-01-01," + cells + b"\r\n")
 
 
 def test_what_a_known_format_tells_itself_can_not_be_mapped_over(ledger: Ledger, tmp_path: Path) -> None:

@@ -101,6 +101,12 @@ def test_a_call_without_tokens_is_skipped() -> None:
         litellm.read({**ROW, "prompt_tokens": 0, "completion_tokens": 0, "metadata": {}})
 
 
+def test_a_call_without_tokens_and_without_an_id_is_no_call() -> None:
+    with pytest.raises(rows.Rejected) as refused:
+        litellm.read({**ROW, "prompt_tokens": 0, "completion_tokens": 0, "metadata": {}, "request_id": ""})
+    assert refused.value.code == "idempotency_key_missing"
+
+
 @pytest.mark.parametrize(
     "change, code",
     [

@@ -138,6 +138,16 @@ def test_a_bucket_in_which_nothing_happened_is_skipped() -> None:
         openai.read({**empty, "input_tokens": "", "output_tokens": ""})
 
 
+@pytest.mark.parametrize("change", [{"start_time": None}, {"end_time": "soon"}])
+def test_what_used_nothing_at_no_time_is_no_empty_bucket(change: dict[str, Any]) -> None:
+    empty = {"start_time": 1_730_419_200, "end_time": 1_730_422_800, "input_tokens": 0, "num_model_requests": 0}
+    with pytest.raises(rows.Skipped, match="empty bucket"):
+        openai.read(empty)
+    with pytest.raises(rows.Rejected) as refused:
+        openai.read({**empty, **change})
+    assert refused.value.code == "occurred_at_invalid"
+
+
 def test_a_page_opens_into_the_results_of_its_buckets() -> None:
     plain = {name: value for name, value in RESULT.items() if name not in {"start_time", "end_time"}}
     bucket = {"object": "bucket", "start_time": 1_730_419_200, "end_time": 1_730_422_800, "results": [plain, plain]}

@@ -97,6 +97,21 @@ def test_what_is_wrong_with_a_row_has_its_code(row: dict[str, Any], code: str) -
     assert refused.value.code == code
 
 
+NOTHING_USED: list[tuple[dict[str, Any], str]] = [
+    ({**GENERATION, "tokens_prompt": "0", "tokens_completion": "0", "tokens_reasoning": "0", "tokens_cached": "0"}, "created_at"),
+    ({**DAY, "prompt_tokens": 0, "completion_tokens": 0, "reasoning_tokens": 0, "requests": 0}, "date"),
+]
+
+
+@pytest.mark.parametrize("row, time", NOTHING_USED, ids=["generation", "day"])
+def test_what_used_nothing_is_skipped_but_not_what_has_no_time(row: dict[str, Any], time: str) -> None:
+    with pytest.raises(rows.Skipped):
+        openrouter.read(row)
+    with pytest.raises(rows.Rejected) as refused:
+        openrouter.read({**row, time: None})
+    assert refused.value.code == "occurred_at_invalid"
+
+
 def test_an_answer_opens_into_its_days() -> None:
     assert list(openrouter.FORMAT.expand({"data": [DAY, DAY]})) == [DAY, DAY]
     with pytest.raises(rows.Rejected):

@@ -61,6 +61,20 @@ def test_where_it_breaks_is_said_in_its_place(text: str, found: list[Any]) -> No
     assert read(text) == found
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_integer_longer_than_python_converts_comes_out_as_its_text_and_what_follows_is_read(indent: int | None) -> None:
+    text = json.dumps([ONE, {"a": "long"}, TWO], indent=indent).replace('"long"', "-" + "9" * 5000)
+    assert read(text) == [ONE, {"a": "-" + "9" * 5000}, TWO]
+
+
+def test_of_a_line_that_is_no_json_the_text_is_kept_as_it_was() -> None:
+    content = io.BufferedReader(io.BytesIO(b'{"a": "\\ud800"}\n{"a": \xff}\n'))
+
+    found = [entry.content for entry in documents.lines(content) if isinstance(entry, rows.Rejected)]
+
+    assert found == [r'{"a": "\ud800"}', '{"a": \udcff}']
+
+
 @given(
     st.lists(
         st.dictionaries(st.text(max_size=5), st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=3), max_size=3),
