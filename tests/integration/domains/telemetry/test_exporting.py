@@ -176,6 +176,9 @@ async def test_focus_rows_of_an_event_add_up_to_it(database: db.Database, filled
         energy = [row["x_EnergyKwh"] for row in its]
         assert 1000 * sum(map(Fraction, filter(None, energy))) == measured["energy_mid"]
         assert {row["SubAccountName"] for row in its} == {"'-Search, =inner"}
+        assert {row["x_ProjectName"] for row in its} == {"'-Search, =inner"}
+        assert {row["SkuPriceDetails"] for row in its} == {None}
+        assert all(row["ChargePeriodStart"] < row["ChargePeriodEnd"] <= row["BillingPeriodEnd"] for row in its)
         assert {row["BillingCurrency"] for row in its} == {"USD"}
         assert {row["ServiceCategory"] for row in its} == {"AI and Machine Learning"}
 

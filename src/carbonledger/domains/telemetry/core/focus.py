@@ -1,8 +1,11 @@
 """Usage as rows of FOCUS 1.2, the FinOps Foundation's common form of cost data: one row for each kind of token of an event.
 
 Costs are estimates by the price book, so they are ``ListCost``, and the other costs are the same for want of any discount that is known;
-where nothing is covered they are empty, never 0. Parts of the rows of an event add up to its cost, energy and CO2e exactly. Duplicates and
-metered events have no rows: whoever adds rows up must not count twice.
+where nothing is covered they are empty, never 0, though ``BilledCost`` must not be null. ``SkuPriceDetails`` is empty, as it must be
+without a ``SkuPriceId``, of which there is none; what it would say is in ``x_SkuDetails``. Times are whole seconds.
+
+Parts of the rows of an event add up to its cost, energy and CO2e exactly. Duplicates and metered events have no rows: whoever adds rows up
+must not count twice.
 """
 
 from __future__ import annotations
@@ -20,12 +23,13 @@ from carbonledger.domains.pricing.types import CostPart, PriceKind
 from carbonledger.domains.telemetry.types.exports import Cell, Column, Kind
 from carbonledger.kernel import decimals
 from carbonledger.kernel import period as periods
-from carbonledger.kernel.period import CalendarUnit
+from carbonledger.kernel.period import CalendarUnit, Period
 from carbonledger.kernel.usage import BUCKETS
 
 _UTC: Final = ZoneInfo("UTC")
 _MOMENT: Final = timedelta(seconds=1)  # a charge period has an end after its start
 _PER_KILO: Final = -3
+_NO_TOKENS: Final = (0, 0, 0)
 ALL_TOKENS: Final = "tokens"
 _PHASE: Final = {
     "cached_input": 1,
@@ -83,6 +87,8 @@ COLUMNS: Final = (
     Column("x_ReportedCost", Kind.MONEY),
     Column("x_Facts", Kind.WORD),
     Column("x_EventId", Kind.WORD),
+    Column("x_SkuDetails", Kind.TEXT),
+    Column("x_ProjectName", Kind.TEXT),
 )
 
 
@@ -118,9 +124,11 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    """``quantity`` and ``unit`` None: unknown."""
+
     meter: str
-    quantity: int
-    unit: str
+    quantity: int | None
+    unit: str | None
     unit_price: Decimal | None
     cost: Decimal | None
     tokens: tuple[int, int, int]
@@ -128,13 +136,15 @@ class _Line:
 
 
 def rows(charge: Charge) -> Iterator[tuple[Cell, ...]]:
-    """Yield the rows of an event, in the order of its buckets; an event without any token has one."""
+    """Yield the rows of an event, in the order of its buckets; an event without any token has one, of its requests."""
     for place, line in enumerate(_lines(charge)):
         yield _row(charge, line, is_first=place == 0)
 
 
 def _lines(charge: Charge) -> list[_Line]:
     counts = {name: charge.counts.get(name) or 0 for name in BUCKETS}
+    if not any(counts.values()) and not charge.parts:
+        return [_without_tokens(charge)]
     if charge.parts is None and charge.cost_amount is not None:
         whole = (
             counts["uncached_input"] + counts["cache_creation_5m"] + counts["cache_creation_1h"],
@@ -142,17 +152,25 @@ def _lines(charge: Charge) -> list[_Line]:
             counts["output"],
         )
         return [_Line(ALL_TOKENS, sum(whole), "Tokens", None, charge.cost_amount, whole)]
-    lines = [_priced(part) for part in charge.parts or ()]
     if charge.cost_amount is None:
-        lines = [_unpriced(name, count) for name, count in counts.items() if count]
-    else:
-        lines += _free(counts, charge.parts or ())
-    return lines or [_Line(ALL_TOKENS, 0, "Tokens", None, charge.cost_amount, (0, 0, 0))]
+        return [_unpriced(name, count) for name, count in counts.items() if count]
+    parts = charge.parts or ()
+    return [*map(_priced, parts), *_free(counts, parts)]
+
+
+def _without_tokens(charge: Charge) -> _Line:
+    """Return the line of an event whose tokens are unknown or none, such as an image's: its requests are all that was counted."""
+    is_told = any(charge.counts.get(name) is not None for name in BUCKETS)
+    if charge.requests or (charge.requests is not None and not is_told):
+        return _Line(PriceKind.REQUEST.value, charge.requests, "Requests", None, charge.cost_amount, _NO_TOKENS)
+    if is_told:
+        return _Line(ALL_TOKENS, 0, "Tokens", None, charge.cost_amount, _NO_TOKENS)
+    return _Line(ALL_TOKENS, None, None, None, charge.cost_amount, _NO_TOKENS)
 
 
 def _priced(part: CostPart) -> _Line:
     if part.kind is PriceKind.REQUEST:
-        return _Line(part.kind.value, part.count, "Requests", part.unit_price, part.amount, (0, 0, 0))
+        return _Line(part.kind.value, part.count, "Requests", part.unit_price, part.amount, _NO_TOKENS)
     return _Line(part.kind.value, part.count, "Tokens", part.unit_price, part.amount, _phases(part.kind.value, part.count))
 
 
@@ -185,7 +203,7 @@ def _phases(name: str, count: int) -> tuple[int, int, int]:
 
 def _row(charge: Charge, line: _Line, *, is_first: bool) -> tuple[Cell, ...]:
     month = periods.calendar_period(charge.occurred_at, CalendarUnit.MONTH, _UTC)
-    end = charge.occurred_at + max(timedelta(seconds=charge.duration_s), _MOMENT)
+    start, end = _charge_period(charge, month)
     cost = _text(line.cost)
     low, mid, high = (_emitted(charge.co2e_g, bound, line.tokens) for bound in range(3))
     energy = _emitted(charge.energy_wh, 1, line.tokens)
@@ -201,8 +219,8 @@ def _row(charge: Charge, line: _Line, *, is_first: bool) -> tuple[Cell, ...]:
         None,
         _described(charge, line),
         "Usage-Based",
-        charge.occurred_at,
-        end.astimezone(UTC),
+        start,
+        end,
         line.quantity,
         line.unit,
         cost,
@@ -223,7 +241,7 @@ def _row(charge: Charge, line: _Line, *, is_first: bool) -> tuple[Cell, ...]:
         "Generative AI",
         f"{charge.provider}/{charge.model}/{line.meter}",
         line.meter,
-        json.dumps({name: value for name, value in details.items() if value is not None}, ensure_ascii=False),
+        None,
         str(charge.project_id),
         charge.project_name,
         json.dumps(charge.tags, ensure_ascii=False),
@@ -237,14 +255,29 @@ def _row(charge: Charge, line: _Line, *, is_first: bool) -> tuple[Cell, ...]:
         _text(charge.reported_usd) if is_first else None,
         charge.facts,
         str(charge.event_id),
+        json.dumps({name: value for name, value in details.items() if value is not None}, ensure_ascii=False),
+        charge.project_name,
     )
+
+
+def _charge_period(charge: Charge, month: Period) -> tuple[datetime, datetime]:
+    """Return whole seconds inside the month, the end after the start: a call in the last second of it ends with it."""
+    start = charge.occurred_at.astimezone(UTC).replace(microsecond=0)
+    end = start + max(timedelta(seconds=charge.duration_s), _MOMENT)
+    return start, end if month.end is None else min(end, month.end)
 
 
 def _described(charge: Charge, line: _Line) -> str:
-    what = (
-        f"{charge.provider}/{charge.model}: {line.quantity} {line.meter} {line.unit.lower() if line.meter != ALL_TOKENS else ''}".rstrip()
-    )
+    what = f"{charge.provider}/{charge.model}: {_counted(line)}"
     return f"Estimate by price book {charge.price_version}, {what}" if line.cost is not None else f"Not covered by the price book, {what}"
+
+
+def _counted(line: _Line) -> str:
+    if line.quantity is None or line.unit is None:
+        return "how much is unknown"
+    if line.meter in {ALL_TOKENS, PriceKind.REQUEST.value}:
+        return f"{line.quantity} {line.unit.lower()}"
+    return f"{line.quantity} {line.meter} {line.unit.lower()}"
 
 
 def _emitted(rates: Sequence[Decimal] | None, bound: int, tokens: tuple[int, int, int]) -> Decimal | None:
