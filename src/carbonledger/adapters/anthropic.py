@@ -23,7 +23,7 @@ from carbonledger.adapters import usage_api
 from carbonledger.domains.connections import types
 from carbonledger.domains.connections.types import Carries, Node, Stream
 from carbonledger.infra import http, settings
-from carbonledger.kernel import decimals, instant
+from carbonledger.kernel import instant
 from carbonledger.kernel.secret import SecretText
 from carbonledger.kernel.usage import LABEL_CHARS_MAX, MODEL_CHARS_MAX, RequestSize, TokenBuckets
 
@@ -182,11 +182,11 @@ def _searches(result: Node) -> types.Activity | None:
 
 
 def _cost(result: Node) -> types.ReportedCost:
-    cents = result.member("amount").number_in_text()
+    dollars = result.member("amount").number_in_text(shift=-_CENTS)
     return types.ReportedCost(
         dimensions=_dimensions(result, _COST_DIMENSIONS),
         item=result.member("description").optional_text(),
-        amount=types.money(decimals.shifted(cents, -_CENTS), _dollars(result.member("currency")), at=result.member("amount")),
+        amount=types.money(dollars, _dollars(result.member("currency")), at=result.member("amount")),
         model=result.member("model").optional_text(chars_max=MODEL_CHARS_MAX),
     )
 

@@ -81,7 +81,8 @@ class Api:
         if status == 429:  # noqa: PLR2004
             raise types.ProviderLimited(f"{self.name} answered 429.", retry_after_s=asked_s)
         if status in {408, 425} or 500 <= status <= 599:  # noqa: PLR2004
-            raise types.ProviderUnavailable(f"{self.name} answered {status}.", retry_after_s=asked_s)
+            is_there = status >= 500 and status != 503  # noqa: PLR2004 - 503 says that the whole of it is away (RFC 9110, 15.6.4)
+            raise types.ProviderUnavailable(f"{self.name} answered {status}.", retry_after_s=asked_s, answered=is_there)
         if 400 <= status <= 499:  # noqa: PLR2004
             raise types.RequestRefused(f"{self.name} answered {status}.")
         raise types.AnswerUnreadable(f"{self.name} answered {status}.")

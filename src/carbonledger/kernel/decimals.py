@@ -5,7 +5,8 @@ written. Does not own units: those are in ``money`` and ``quantity``.
 
 A decimal of ours is finite and, written out plainly, has at most 38 digits (leading zeros of a fraction included): what a
 decimal128 of Arrow, Parquet and ClickHouse holds, and well inside PostgreSQL's ``numeric``. Sums, differences and products are
-exact or refused; only ``rounded`` and ``quotient`` round, to the places and by the mode that the caller names.
+exact or refused; only ``rounded`` and ``quotient`` round, to the places and by the mode that the caller names, and ``fitted``, which is
+for numbers that somebody else has made.
 
 Every operation names its own context. The thread's ambient one is never used, so a library that sets ``getcontext().prec = 6``
 changes no bill, and the same input gives the same digits everywhere.
@@ -132,6 +133,27 @@ def shifted(value: Decimal, places: int) -> Decimal:
 def rounded(value: Decimal, *, places: int, mode: Rounding) -> Decimal:
     """Return ``value`` with at most ``places`` (0 to 38) digits after the point. Raises ``NumberOutOfRange``."""
     return checked(value.quantize(_UNITS[places], rounding=mode.value, context=_WIDE))
+
+
+def fitted(value: Decimal, *, shift: int = 0) -> Decimal:
+    """Return a number of any length times ten to the power of ``shift`` as one of ours: exactly if it fits, else the nearest that does.
+
+    A tie goes to the even digit. Raises ``TypeError`` and ``NumberOutOfRange`` as ``checked``, the latter where 38 digits before the point
+    are not enough: only what is too fine is rounded, to 38 digits or places, never what is too large.
+    """
+    if type(value) is Decimal and not value.is_finite():
+        raise NumberOutOfRange
+    try:
+        wide = _WIDE.scaleb(value, shift) if shift else value
+    except ArithmeticError as error:
+        raise NumberOutOfRange from error
+    try:
+        return checked(wide)
+    except NumberOutOfRange:
+        places = DIGITS_MAX - max(wide.adjusted() + 1, 0)
+        if places < 0:
+            raise
+        return rounded(wide, places=places, mode=Rounding.HALF_EVEN)
 
 
 def quotient(value: Decimal, part: Decimal, whole: Decimal, *, places: int, mode: Rounding) -> Decimal:

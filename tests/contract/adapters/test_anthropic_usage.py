@@ -108,7 +108,14 @@ def test_costs_are_cents_in_a_text() -> None:
     assert dict(cost.dimensions)["token_type"] == "uncached_input_tokens"
 
 
-@pytest.mark.parametrize("members", [{"amount": 123.45}, {"amount": None}, {"amount": "1e2"}, {"currency": "EUR"}, {"currency": None}])
+def test_cents_may_have_an_exponent_and_any_number_of_places() -> None:
+    amounts = {"1.2E-7": "0.0000000012", "0E-6176": "0", "1E-999999999": "0", "-1e2": "-1", "0." + "3" * 40: "0.00" + "3" * 36}
+    for text, dollars in amounts.items():
+        (cost,) = read({**COST, "amount": text}, stream=anthropic.COSTS, ending="2026-11-02T00:00:00Z").buckets[0].costs
+        assert cost.amount.amount == Decimal(dollars), text
+
+
+@pytest.mark.parametrize("members", [{"amount": 123.45}, {"amount": None}, {"amount": "1e38x"}, {"currency": "EUR"}, {"currency": None}])
 def test_a_cost_that_can_not_be_read_exactly_is_refused(members: dict[str, object]) -> None:
     with pytest.raises(types.AnswerUnreadable):
         read({**COST, **members}, stream=anthropic.COSTS, ending="2026-11-02T00:00:00Z")

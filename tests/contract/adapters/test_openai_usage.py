@@ -200,7 +200,13 @@ def test_a_bucket_of_another_year_is_refused(year: int) -> None:
         read("completions", document)
 
 
-@pytest.mark.parametrize("amount", [None, {}, {"value": "6e-2", "currency": "usd"}, {"value": 0.06, "currency": "xyz"}, {"value": 0.06}])
+def test_an_amount_may_have_an_exponent_as_a_number_or_as_a_text() -> None:
+    for value, kept in (("1.2E-7", "0.00000012"), ("0E-6176", "0"), ("6e-2", "0.06"), (1.2e-7, "0.00000012"), (5e-324, "0")):
+        (cost,) = read("costs", example("costs", amount={"value": value, "currency": "usd"}, quantity=1.5e-7)).buckets[0].costs
+        assert (cost.amount.amount, cost.quantity) == (Decimal(kept), Decimal("0.00000015"))
+
+
+@pytest.mark.parametrize("amount", [None, {}, {"value": "6e", "currency": "usd"}, {"value": 0.06, "currency": "xyz"}, {"value": 0.06}])
 def test_a_cost_without_an_amount_is_refused_and_not_nothing(amount: object) -> None:
     with pytest.raises(types.AnswerUnreadable):
         read("costs", example("costs", amount=amount))

@@ -144,6 +144,26 @@ def test_a_quotient_is_rounded_once_as_fractions_say(value: Decimal, part: Decim
     assert Fraction(decimals.quotient(value, part, whole, places=places, mode=mode)) == expected
 
 
+@given(st.integers(-(10**60), 10**60), st.integers(-80, 0), st.integers(-3, 3))
+def test_a_number_of_somebody_else_is_kept_exactly_or_as_the_nearest_that_fits(coefficient: int, exponent: int, shift: int) -> None:
+    given_value = Decimal(coefficient).scaleb(exponent, decimal.Context(prec=100))
+    exact = Fraction(coefficient) * Fraction(10) ** (exponent + shift)
+    if abs(exact) >= 10**38 - Fraction(1, 2):
+        with pytest.raises(decimals.NumberOutOfRange):
+            decimals.fitted(given_value, shift=shift)
+        return
+    whole_digits = len(str(int(abs(exact)))) if abs(exact) >= 1 else 0
+    expected = _rounded_fraction(exact, 38 - whole_digits, Rounding.HALF_EVEN)
+    assert Fraction(decimals.fitted(given_value, shift=shift)) == expected
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1E+38", "1E+999999999"])
+def test_what_is_too_large_is_not_made_to_fit(text: str) -> None:
+    for shift in (0, -1) if text != "1E+38" else (0, 1):
+        with pytest.raises(decimals.NumberOutOfRange):
+            decimals.fitted(Decimal(text), shift=shift)
+
+
 def test_a_quotient_just_below_a_tie_is_not_rounded_twice() -> None:
     # (5e34 - 1) / 1e37 = 0.005 - 1e-37: to 28 digits it is 0.005, which would then round up.
     part, whole = Decimal(5 * 10**34 - 1), Decimal(10**37)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import gzip
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -243,34 +243,57 @@ async def _mark_past(poll: _Poll) -> None:
         after = last
 
 
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """Streams that are left out for the rest of a poll, by name: refused ones for good, those set aside until the next attempt."""
+
+    refused: dict[str, types.StreamRefused] = field(default_factory=dict)
+    aside: dict[str, types.ProviderFault] = field(default_factory=dict)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.refused or name in self.aside
+
+
 async def _read_all(poll: _Poll, *, everything: bool) -> service.Taken:
-    """Read every window of the plan; where streams are refused, also what takes their place."""
+    """Read every window of the plan; where streams are refused, also what takes their place.
+
+    What goes wrong with one stream alone (``outcomes.reach``) is raised only when the others are read to their end.
+    """
     if everything:
         await _set_streams(poll, {})
         poll = await _again(poll)
-    taken, refused = service.Taken(), dict[str, types.StreamRefused]()
+    taken, out = service.Taken(), _Out()
     for _ in range(_PLANS_MAX):
         readings = service.plan(poll.begun, poll.connector, now=poll.work.now, job_id=poll.work.job.id, everything=everything)
-        known = len(refused)
-        taken += await _read_plan(poll, readings, refused)
-        if len(refused) == known:
+        known = len(out.refused)
+        taken += await _read_plan(poll, readings, out)
+        if len(out.refused) == known:
             break
         poll = await _again(poll)
+    if out.aside:
+        raise service.first_told(tuple(out.aside.values()))
     return taken
 
 
-async def _read_plan(poll: _Poll, readings: Sequence[service.Reading], refused: dict[str, types.StreamRefused]) -> service.Taken:
-    """Read windows in their order; a stream that is refused is left out from then on, if the key as such is still good."""
+async def _read_plan(poll: _Poll, readings: Sequence[service.Reading], out: _Out) -> service.Taken:
+    """Read windows in their order; a stream at which something is wrong is left out from then on, if it is about that stream alone.
+
+    Of its window nothing is written, so another attempt begins with it.
+    """
     work, taken = poll.work, service.Taken()
     for place, reading in enumerate(readings):
         await _tell_progress(poll, readings, place)
-        if reading.stream.name in refused:
+        if reading.stream.name in out:
             continue
         try:
             taken += await _read_window(poll, reading)
         except types.StreamRefused as fault:
-            refused[reading.stream.name] = fault
-            await _set_streams(poll, refused)
+            out.refused[reading.stream.name] = fault
+            await _set_streams(poll, out.refused)
+            continue
+        except types.ProviderFault as fault:
+            await _refuse_all(poll, fault)
+            out.aside[reading.stream.name] = fault
             continue
         async with work.transaction() as uow:
             await service.window_read(
@@ -284,6 +307,19 @@ async def _read_plan(poll: _Poll, readings: Sequence[service.Reading], refused: 
             )
     await _tell_progress(poll, readings, len(readings))
     return taken
+
+
+async def _refuse_all(poll: _Poll, fault: types.ProviderFault) -> None:
+    """Raise what is wrong if it is about the key or the whole provider. Where the fault does not tell, the provider is asked."""
+    reach = service.reach(fault)
+    if reach is service.Reach.ALL:
+        raise fault
+    if reach is service.Reach.UNCLEAR:
+        try:
+            await poll.connector.validate(poll.key, now=poll.work.now)
+        except types.ProviderFault as answer:
+            if service.reach(answer) is not service.Reach.STREAM:  # else it is there, and does not say that the key is no good
+                raise answer from fault
 
 
 async def _tell_progress(poll: _Poll, readings: Sequence[service.Reading], place: int) -> None:

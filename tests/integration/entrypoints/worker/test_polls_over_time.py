@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +16,13 @@ import pytest
 import structlog
 
 from carbonledger.domains.connections import service, types
+from carbonledger.domains.connections.service import costs
 from carbonledger.domains.telemetry.types import Fact
 from carbonledger.entrypoints.worker import connections as jobs
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
+from carbonledger.kernel.currency import by_code
+from carbonledger.kernel.money import Money
 from carbonledger.kernel.secret import SecretText
 from tests import conftest
 from tests.integration.domains.telemetry import kit
@@ -122,10 +126,38 @@ async def test_what_the_provider_reports_as_cost_is_kept_with_what_it_said_befor
     one.provider.truth[COSTS.name, day] = {"input": 7}
     await one.account.poll(connection_id, everything=True)
     query = "SELECT item, amount::int AS amount, revision FROM {} WHERE organization_id = $1 ORDER BY item"
-    costs = await one.account.rows(query.format("reported_costs"))
-    assert [(cost["item"], cost["amount"], cost["revision"]) for cost in costs] == [("credit", 0, 1), ("input", 7, 1)]
+    present = await one.account.rows(query.format("reported_costs"))
+    assert [(cost["item"], cost["amount"], cost["revision"]) for cost in present] == [("credit", 0, 1), ("input", 7, 1)]
     old = await one.account.rows("SELECT amount::int, revision FROM reported_cost_revisions WHERE organization_id = $1 ORDER BY 1")
     assert [(cost["amount"], cost["revision"]) for cost in old] == [(-1, 0), (5, 0)]
+
+
+async def test_a_day_of_amounts_with_the_longest_tails_is_compared(bench: Bench) -> None:
+    """0.333… of 38 places and 12.5 have 40 digits together: the day is told with 24 places, and our cost can be taken from it."""
+    one, connection_id = await opened(bench)
+    day, usd = NOW.replace(hour=0, minute=0), by_code("USD")
+    amounts = {"a": Decimal("0." + "3" * 38), "b": Decimal("12.5")}
+    told = tuple(
+        types.ReportedCost(dimensions=(("line_item", item),), item=item, amount=Money(amount, usd)) for item, amount in amounts.items()
+    )
+    async with bench.database.transaction(one.account.organization_id) as uow:
+        await service.take(
+            uow,
+            actor=actor.system(one.account.organization_id),
+            now=NOW,
+            at=clock.now(),
+            organization_id=one.account.organization_id,
+            connection=(await one.account.show(connection_id)).connection,
+            stream=COSTS,
+            buckets=[types.Bucket(stream=COSTS.name, starts_at=day, ends_at=day + provider.DAY, costs=told)],
+            payload_digest=b"p" * 32,
+        )
+    asked = costs.period(start=day, end=day + provider.DAY, now=NOW + provider.DAY)
+    async with bench.database.transaction(one.account.organization_id) as uow:
+        found = await costs.compare(uow, organization_id=one.account.organization_id, connection_id=connection_id, asked=asked)
+    assert [compared.reported.amount for compared in found] == [Money(Decimal("12.8" + "3" * 23), usd)]
+    assert found[0].computed is not None
+    assert found[0].difference == found[0].computed - Decimal("12.8" + "3" * 23)
 
 
 async def test_every_figure_can_be_traced_to_the_page_that_it_came_with(bench: Bench) -> None:

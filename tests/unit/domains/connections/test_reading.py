@@ -11,6 +11,7 @@ import pytest
 from carbonledger.domains.connections import types
 from carbonledger.domains.connections.types import Carries, Node, Stream, Window
 from carbonledger.infra import retry
+from carbonledger.kernel import decimals
 from carbonledger.kernel.usage import TokenBuckets
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -45,6 +46,40 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
         types.document(body)
 
 
+TEXTS = [
+    # as a text, what is kept
+    ("1.2E-7", "0.00000012"),
+    ("0E-6176", "0"),  # a zero of decimal128
+    ("-0E+6111", "0"),
+    ("6e-2", "0.06"),
+    ("1.5E+3", "1500"),
+    ("-12.50", "-12.5"),
+    ("1E-38", "0." + "0" * 37 + "1"),
+    ("9" * 38, "9" * 38),
+    ("1E+37", "1" + "0" * 37),
+    ("1E-39", "0"),  # the nearest with 38 places
+    ("-6E-39", "-0." + "0" * 37 + "1"),
+    ("1E-999999999", "0"),
+    ("5.5511151231257827e-17", "0.000000000000000055511151231257827"),  # 33 places: what 0.1 + 0.2 - 0.3 is in floats
+    ("12." + "0" * 35 + "15", "12." + "0" * 35 + "2"),  # 37 places beside two digits: one too many, a tie goes to the even digit
+    ("0." + "3" * 45, "0." + "3" * 38),
+]
+
+
+@pytest.mark.parametrize("text, kept", TEXTS)
+def test_a_number_is_exact_up_to_the_digits_that_are_kept(text: str, kept: str) -> None:
+    assert decimals.to_api_decimal(Node(text).number_in_text()) == kept
+    assert decimals.to_api_decimal(types.document(f'{{"a": {text}}}'.encode()).member("a").number()) == kept
+
+
+def test_cents_with_all_their_digits_are_read_as_dollars() -> None:
+    assert Node("123.45").number_in_text(shift=-2) == Decimal("1.2345")
+    assert Node("1.2E-7").number_in_text(shift=-2) == Decimal("0.0000000012")
+    # 38 places of a cent are 40 of a dollar: the last two are rounded off.
+    assert Node("0." + "0" * 35 + "150").number_in_text(shift=-2) == Decimal("2E-38")
+    assert Node("1" * 39).number_in_text(shift=-2) == Decimal("1" * 37 + ".1")
+
+
 COUNTS: list[object] = [-1, 2**53, 1.5, Decimal("1.0"), "1", True, None, [], {}, float("nan"), 10**400]
 
 
@@ -74,9 +109,11 @@ READERS: list[tuple[Callable[[Node], object], object]] = [
     (Node.flag, 1),
     (Node.number, "1"),
     (Node.number, True),
-    (Node.number, Decimal("1e-50")),
+    (Node.number, Decimal("1e38")),
+    (Node.number, 10**38),
     (Node.number_in_text, 1),
-    (Node.number_in_text, "1e3"),
+    *((Node.number_in_text, text) for text in ("", "NaN", "Infinity", "-Infinity", "sNaN", "1e", "+1", ".5", "5.", "01", " 1", "1_0", "٣")),
+    *((Node.number_in_text, text) for text in ("1e38", "1E+999999999", "1E+9999999999", "1E-9999999999", "1" * 39, "0." + "1" * 255)),
     (Node.unix_second, -1),
     (Node.unix_second, 253_402_300_800),
     (Node.unix_second, 1.0),

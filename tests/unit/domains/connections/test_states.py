@@ -121,3 +121,30 @@ def test_the_lag_counts_from_the_last_poll_that_came_to_its_end() -> None:
 )
 def test_what_another_attempt_may_mend(fault: type[types.ProviderFault], passing: bool) -> None:
     assert outcomes.is_passing(fault()) is passing
+
+
+@pytest.mark.parametrize(
+    "fault, reach",
+    [
+        (types.AnswerUnreadable("no JSON"), outcomes.Reach.STREAM),
+        (types.CursorLooped("in a circle"), outcomes.Reach.STREAM),
+        (types.RequestRefused("400"), outcomes.Reach.STREAM),
+        (types.RowsRefused("2 of 3 rows"), outcomes.Reach.STREAM),
+        (types.ProviderUnavailable("500", answered=True), outcomes.Reach.STREAM),
+        (types.ProviderUnavailable("no connection"), outcomes.Reach.UNCLEAR),
+        (types.KeyInsufficient("403"), outcomes.Reach.UNCLEAR),
+        (types.ProviderUnavailable("500", answered=True, retry_after_s=0), outcomes.Reach.ALL),
+        (types.ProviderUnavailable("503", retry_after_s=60), outcomes.Reach.ALL),
+        (types.ProviderLimited("429"), outcomes.Reach.ALL),
+        (types.KeyRefused("401"), outcomes.Reach.ALL),
+        (types.ProviderFault("whatever comes next"), outcomes.Reach.ALL),
+    ],
+)
+def test_whom_a_fault_of_one_stream_is_about(fault: types.ProviderFault, reach: outcomes.Reach) -> None:
+    assert outcomes.reach(fault) is reach
+
+
+def test_of_faults_set_aside_the_poll_ends_with_one_that_may_pass() -> None:
+    refused, first, second = types.RequestRefused("400"), types.AnswerUnreadable("a"), types.AnswerUnreadable("b")
+    assert outcomes.first_told((refused, first, second)) is first
+    assert outcomes.first_told((refused, types.KeyInsufficient("403"))) is refused

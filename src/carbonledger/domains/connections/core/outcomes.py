@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,6 +20,14 @@ class News(enum.Enum):
     RECOVERED = "recovered"
     FAILED = "failed"
     STOPPED = "stopped"
+
+
+class Reach(enum.Enum):
+    """What a fault of one stream says of the others that are read with the same key."""
+
+    STREAM = "stream"  # nothing: they are read to their end before the poll fails
+    UNCLEAR = "unclear"  # it may be about all: the provider is asked what the key is
+    ALL = "all"  # the key, or the whole provider: nothing more is asked
 
 
 def moved(connection: Connection, step: Step, *, now: datetime) -> Connection:
@@ -47,6 +56,29 @@ def failed(connection: Connection, *, code: str, words: str, now: datetime) -> t
 def is_passing(fault: types.ProviderFault) -> bool:
     """Say whether another attempt makes sense soon."""
     return fault.kind in {Kind.UNAVAILABLE, Kind.LIMITED}
+
+
+def reach(fault: types.ProviderFault) -> Reach:
+    """Say whom a fault is about, that is, whether the streams beside it are still worth asking for.
+
+    One broken address must not keep the usage of all others from being read, and a provider that is away or asks us to wait is left alone.
+    """
+    if fault.retry_after_s is not None:
+        return Reach.ALL
+    match fault:
+        case types.AnswerUnreadable() | types.RequestRefused() | types.RowsRefused():
+            return Reach.STREAM
+        case types.ProviderUnavailable(answered=True):
+            return Reach.STREAM
+        case types.KeyInsufficient() | types.ProviderUnavailable():  # a 403, or silence, of one address or of all
+            return Reach.UNCLEAR
+        case _:
+            return Reach.ALL
+
+
+def first_told(aside: Sequence[types.ProviderFault]) -> types.ProviderFault:
+    """Return with which of the faults that were set aside a poll ends: one that may pass, for that is tried again soon, else the first."""
+    return next((fault for fault in aside if is_passing(fault)), aside[0])
 
 
 def words_of(fault: types.ProviderFault) -> str:

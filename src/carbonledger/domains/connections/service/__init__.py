@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from carbonledger.domains.connections.core import walking, windows
+from carbonledger.domains.connections.core import outcomes, walking, windows
+from carbonledger.domains.connections.core.outcomes import Reach
 from carbonledger.domains.connections.core.walking import Walk
 from carbonledger.domains.connections.core.windows import Reading
 from carbonledger.domains.connections.service.keeping import (
@@ -51,7 +52,9 @@ from carbonledger.domains.connections.service.taking import Taken, has_news, in_
 
 advanced = walking.advanced
 days_done = windows.days_done
+first_told = outcomes.first_told
 is_last = windows.is_last
+reach = outcomes.reach
 
 __all__ = [
     "POLL_ATTEMPTS",
@@ -59,6 +62,7 @@ __all__ = [
     "RECONCILE_JOB",
     "Begun",
     "Made",
+    "Reach",
     "Reading",
     "Taken",
     "Walk",
@@ -72,6 +76,7 @@ __all__ = [
     "delete",
     "due",
     "failed",
+    "first_told",
     "gives_up",
     "has_news",
     "health",
@@ -83,6 +88,7 @@ __all__ = [
     "plan",
     "poll_if_due",
     "polls",
+    "reach",
     "read",
     "read_before",
     "reconciled",

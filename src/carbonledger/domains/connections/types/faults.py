@@ -1,13 +1,15 @@
 """What can go wrong between us and a provider whose usage we read. Docstrings are public messages.
 
     ProviderFault
-    ├── KeyRefused              401: not a key, or no longer one                                permanent
-    ├── KeyInsufficient         a key of the wrong kind, or one that may not read usage         permanent
-    ├── StreamRefused           this part of the usage is not for this key or account           permanent
-    ├── RequestRefused          any other 4xx: what we ask for has changed over there           permanent
-    ├── ProviderLimited         429, with the seconds that it asks us to wait                   transient
-    ├── ProviderUnavailable     5xx, no answer in time, no connection                           transient
-    └── AnswerUnreadable        an answer that is not what was asked for                        transient
+    ├── KeyRefused              401: not a key, or no longer one                                permanent   ends the poll
+    ├── KeyInsufficient         a key of the wrong kind, or one that may not read usage         permanent   the key is asked about
+    ├── StreamRefused           this part of the usage is not for this key or account           permanent   left out, no failure
+    ├── RequestRefused          any other 4xx: what we ask for has changed over there           permanent   set aside
+    ├── ProviderLimited         429, with the seconds that it asks us to wait                   transient   ends the poll
+    ├── ProviderUnavailable     no answer in time, no connection, 408, 503                      transient   the key is asked about
+    │                           the same with ``answered``: another 5xx, of that address        transient   set aside
+    ├── RowsRefused             the ledger does not take what was read                          transient   set aside
+    └── AnswerUnreadable        an answer that is not what was asked for                        transient   set aside
         ├── BucketWidthWrong, BucketMisplaced, RowRepeated, ModelMissing
         ├── CountInvalid, CountsContradict, TotalsDisagree
         └── PageRepeated, CursorLooped, PagesTooMany, AnswerIncomplete
@@ -15,7 +17,10 @@
     ConnectionNotFound, ConnectionDuplicate, ConnectionStopped, SyncTooSoon, ProviderUnknown, KeyUnusable
                                 what is asked of us does not fit
     ConnectionChanged           the key was replaced or the connection deleted while it was read: what was read is dropped
-    RowsRefused                 the ledger does not take what was read
+
+The last column says what a fault of one stream means for the others in the same poll (``core.outcomes.reach``). Set aside: the others are
+read to their end, then the poll ends with it. Where it is not clear whom it is about, the provider is asked what the key is, and what it
+answers decides. Whatever comes with a time to wait (``Retry-After``) ends the poll at once.
 
 Whether another attempt makes sense follows from the kind (``infra.retry``). An answer that can't be read may be the provider's bad day,
 so it is tried again, with patience and an end. Details name members of the answer, never what they hold: it may be a secret.
@@ -81,6 +86,11 @@ class ProviderUnavailable(ProviderFault):
     """The provider can't be reached now."""
 
     code = "provider_unavailable"
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None, answered: bool = False) -> None:
+        """``answered``: it is there, and failed at this one address."""
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.answered = answered
 
 
 class AnswerUnreadable(ProviderFault):

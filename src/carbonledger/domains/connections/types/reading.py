@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -23,7 +24,10 @@ from carbonledger.kernel.usage import COUNT_MAX, TokenBuckets
 
 ROWS_MAX = 200_000  # of one page; an answer is bounded in bytes, and a row has more than a hundred of them
 CURSOR_CHARS_MAX = 2048
-_EXPONENT_MAX = 60  # beyond our decimals; arithmetic on 1E+999999999 would not end
+_EXPONENT_MAX = 60  # beyond our decimals; arithmetic on 1E+999999999 would not end. What is tiny only rounds to zero
+_NUMBER_CHARS_MAX = 256
+# A number of RFC 8259, section 6. Nine digits of an exponent are what a Decimal can have anywhere.
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?")
 _COUNT_DIGITS_MAX = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_MAX = 253_402_300_799  # the end of year 9999
@@ -88,17 +92,17 @@ class Node:
         return None if self.value is None else self.count(may_be_text=may_be_text)
 
     def number(self) -> Decimal:
-        """Return a JSON number of any sign, exactly."""
+        """Return a JSON number of any sign; see ``_kept``."""
         if type(self.value) is not int and type(self.value) is not Decimal:
             raise self.unreadable("a number")
-        return self._exact(self.value)
+        return self._kept(Decimal(self.value))
 
-    def number_in_text(self) -> Decimal:
-        """Return the number that a text spells, exactly."""
-        try:
-            return decimals.from_api_decimal(self.value)
-        except errors.Invalid:
-            raise self.unreadable("a decimal number as a text") from None
+    def number_in_text(self, *, shift: int = 0) -> Decimal:
+        """Return the number that a text spells as JSON does, exponent and all, times ten to the power of ``shift``; see ``_kept``."""
+        text = self.value
+        if not isinstance(text, str) or len(text) > _NUMBER_CHARS_MAX or _NUMBER.fullmatch(text) is None:
+            raise self.unreadable("a decimal number as a text")
+        return self._kept(Decimal(text), shift=shift)
 
     def unix_second(self) -> datetime:
         """Return the instant that is so many seconds after 1970 began."""
@@ -128,11 +132,17 @@ class Node:
         """Return the fault that says what should stand here."""
         return faults.AnswerUnreadable(f"{self.pointer or '/'} is not {expected}.")
 
-    def _exact(self, value: int | Decimal) -> Decimal:
+    def _kept(self, value: Decimal, *, shift: int = 0) -> Decimal:
+        """Return the number exactly, if it has no more digits than money and quantities have here (38), else rounded to the last of them.
+
+        Amounts in floats or averages have such tails (5.55e-17, thirty places and more). Refused, one would end every poll for good; left
+        out, its amount would be missing. Rounded it is off by less than 1e-38 of its unit or its 38th digit, which no currency has. It is
+        compared with our own cost, never billed, and the provider's page is kept with all its digits. What is too large is refused.
+        """
         try:
-            return decimals.of(value)
+            return decimals.fitted(value, shift=shift)
         except errors.Invalid:
-            raise self.unreadable("a number that can be kept exactly") from None
+            raise self.unreadable("a number of at most 38 digits before the point") from None
 
 
 def document(body: bytes) -> Node:
@@ -199,7 +209,7 @@ def agreed(tokens: TokenBuckets, *, total_input: int, total_output: int, at: Nod
 
 def _fraction(text: str) -> Decimal:
     number = Decimal(text)
-    if number and abs(number.adjusted()) > _EXPONENT_MAX:
+    if number and number.adjusted() > _EXPONENT_MAX:
         raise ValueError("exponent out of range")
     return number
 
