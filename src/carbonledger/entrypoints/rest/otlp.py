@@ -72,6 +72,7 @@ async def send_spans(call: routing.CallDep) -> exchange.Answer:
     """Add calls of models to the ledger, each once: a span by its trace and id, nested spans of one call by the innermost.
 
     Reads old and new GenAI attribute names, and cached tokens inside or beside the input. Prompts, answers and tool arguments are dropped.
+    A count or name that can't be read rejects its own span alone; what is dropped is not judged.
     """
     content_type = call.exchange.headers.get("content-type", "")
     spans = otlp_wire.decode(call.body, content_type)

@@ -4,33 +4,34 @@ Reads ``application/x-protobuf`` and ``application/json`` (OTLP 1.x, "JSON Proto
 64-bit integers as strings or numbers, enums as numbers). Unknown members are passed over, as the standard asks. It does not own the
 endpoint, nor what a span means (telemetry).
 
-What can't be usage is not built: events, links, and attributes that are maps or bytes.
+Most of a span is content: prompts, vectors, events. What is not read is passed over unjudged, so that it decides nothing. An attribute
+that is read and can't be what it should has a rejection in its place, which costs its own span and no other.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
-from opentelemetry.proto.trace.v1 import trace_pb2
 
-from carbonledger.domains.telemetry.types import Span, SpanKind, SpanStatus
+from carbonledger.domains.telemetry.service import reading
+from carbonledger.domains.telemetry.types import Rejection, Span, SpanKind, SpanStatus
+from carbonledger.entrypoints.rest import otlp_schema
 from carbonledger.entrypoints.shared import strict_json
 from carbonledger.kernel import errors
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 SPANS_MAX = 20_000  # of one request; exporters send 512 at a time, collectors 8,192
-ATTRIBUTES_MAX = 4_096  # of one span or resource; the SDKs' own limit is 128, where it was not raised
-ITEMS_MAX = 1_000  # of an attribute that is a list
 MESSAGE_CHARS_MAX = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SCALARS: Final = ("string_value", "bool_value", "int_value", "double_value")
+_INTEGER_MIN: Final = -(2**63)
+_INTEGER_MAX: Final = 2**63 - 1
 
 
 class OtlpUnreadable(errors.Malformed):
@@ -40,7 +41,7 @@ class OtlpUnreadable(errors.Malformed):
 
 
 class OtlpTooLarge(errors.Fault):
-    """The body holds more spans, or a span more attributes, than are read at once. Send smaller batches."""
+    """The body holds more spans than are read at once. Send smaller batches."""
 
     kind = errors.Kind.TOO_LARGE
     code = "otlp_too_large"
@@ -88,9 +89,9 @@ def _unreadable(pointer: str, code: str, detail: str) -> OtlpUnreadable:
     return OtlpUnreadable(detail, problems=(errors.Problem(pointer, code, detail),))
 
 
-def _bounded(count: int, limit: int, what: str) -> None:
-    if count > limit:
-        raise OtlpTooLarge(f"There may be {limit} {what}.")
+def _bounded(spans: int) -> None:
+    if spans > SPANS_MAX:
+        raise OtlpTooLarge(f"There may be {SPANS_MAX} spans in one request.")
 
 
 def _instant(nanoseconds: int) -> datetime | None:
@@ -98,32 +99,43 @@ def _instant(nanoseconds: int) -> datetime | None:
     return _EPOCH + timedelta(microseconds=nanoseconds // 1000) if nanoseconds else None
 
 
+def _rejection(key: str, code: str, detail: str) -> Rejection:
+    """Return why an attribute can't be read. It names the attribute, never what stood in it."""
+    return Rejection(code, f"{key}: {detail}")
+
+
+def _storable(key: str, value: object) -> object:
+    if isinstance(value, str) and not strict_json.is_storable(value):
+        return _rejection(key, "text_unstorable", "Text may not hold U+0000 or part of a character.")
+    return value
+
+
 # Protobuf
 
 
 def _from_protobuf(body: bytes) -> list[Span]:
     try:
-        request = trace_service_pb2.ExportTraceServiceRequest.FromString(body)
+        request = otlp_schema.REQUEST.FromString(body)
     except (DecodeError, RecursionError) as error:
         raise _unreadable("", "protobuf_invalid", "It is no ExportTraceServiceRequest.") from error
-    _bounded(sum(len(scope.spans) for one in request.resource_spans for scope in one.scope_spans), SPANS_MAX, "spans in one request")
+    _bounded(sum(len(scope.spans) for one in request.resource_spans for scope in one.scope_spans))
     made = []
     for one in request.resource_spans:
-        resource = _attributes(one.resource.attributes)
+        resource = _attributes(one.resource.attributes, reading.RESOURCE_ATTRIBUTES)
         made += [_span(span, resource) for scope in one.scope_spans for span in scope.spans]
     return made
 
 
-def _span(span: trace_pb2.Span, resource: Mapping[str, object]) -> Span:
+def _span(span: Any, resource: Mapping[str, object]) -> Span:  # noqa: ANN401 - a message of the schema
     return Span(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
         parent_span_id=span.parent_span_id.hex() or None,
-        name=span.name,
+        name=span.name.decode(errors="replace"),
         kind=_KINDS.get(span.kind, SpanKind.UNSPECIFIED),
         started_at=_instant(span.start_time_unix_nano),
         ended_at=_instant(span.end_time_unix_nano),
-        attributes=_attributes(span.attributes),
+        attributes=_attributes(span.attributes, reading.SPAN_ATTRIBUTES),
         resource=resource,
         status=_STATUSES.get(span.status.code, SpanStatus.UNSET),
     )
@@ -133,38 +145,42 @@ _KINDS: Final = {kind.value: kind for kind in SpanKind}
 _STATUSES: Final = {status.value: status for status in SpanStatus}
 
 
-def _attributes(pairs: Iterable[common_pb2.KeyValue]) -> dict[str, object]:
-    listed = list(pairs)
-    _bounded(len(listed), ATTRIBUTES_MAX, "attributes of one span or resource")
-    return {pair.key: value for pair in listed if (value := _value(pair.value)) is not None}
+def _attributes(pairs: Iterable[Any], names: Collection[str]) -> dict[str, object]:
+    """Return those of the attributes that have one of the names, and a value."""
+    named = ((key, pair.value) for pair in pairs if (key := pair.key.decode(errors="replace")) in names)
+    return {key: value for key, sent in named if (value := _value(key, sent)) is not None}
 
 
-def _value(value: common_pb2.AnyValue) -> object:
-    """Return a scalar, or a list of them as a tuple; None for what is not kept."""
-    which = value.WhichOneof("value")
-    if which in _SCALARS:
-        scalar: object = getattr(value, which)
-        return scalar
-    if which == "array_value":
-        items = value.array_value.values
-        _bounded(len(items), ITEMS_MAX, "items of one attribute")
-        return tuple(getattr(item, kind) for item in items if (kind := item.WhichOneof("value")) in _SCALARS)
-    return None
+def _value(key: str, sent: bytes) -> object:
+    """Return a scalar, None where there is none, or why the attribute can't be read."""
+    try:
+        value = common_pb2.AnyValue.FromString(sent)
+    except (DecodeError, RecursionError):
+        return _rejection(key, "value_unreadable", "It is no value of OTLP in UTF-8.")
+    match value.WhichOneof("value"):
+        case None:
+            return None
+        case "string_value" | "bool_value" | "int_value" | "double_value" as which:
+            return _storable(key, getattr(value, which))
+        case _:
+            return _rejection(key, "type_wrong", _SINGLE)
 
 
 # JSON
 
 
 def _from_json(body: bytes) -> list[Span]:
-    found = strict_json.loads(body, items_max=SPANS_MAX)
+    found = strict_json.loads_unjudged(body)
     if found is None:  # a member may be null, the message itself may not
         raise _unreadable("", "type_wrong", "An object is expected here.")
-    document = _Node(found, "")
-    groups = [(one, scope) for one in document.list("resourceSpans") for scope in one.list("scopeSpans")]
-    spans = [(one, span) for one, scope in groups for span in scope.list("spans")]
-    _bounded(len(spans), SPANS_MAX, "spans in one request")
-    resources = {one.pointer: one.object("resource").attributes() for one, _ in groups}
-    return [_json_span(span, resources[one.pointer]) for one, span in spans]
+    made: list[Span] = []
+    for one in _Node(found, "").each("resourceSpans"):
+        resource = one.object("resource").attributes(reading.RESOURCE_ATTRIBUTES)
+        for scope in one.each("scopeSpans"):
+            for span in scope.each("spans"):
+                _bounded(len(made) + 1)
+                made.append(_json_span(span, resource))
+    return made
 
 
 def _json_span(span: _Node, resource: Mapping[str, object]) -> Span:
@@ -176,7 +192,7 @@ def _json_span(span: _Node, resource: Mapping[str, object]) -> Span:
         kind=_KINDS.get(span.integer("kind"), SpanKind.UNSPECIFIED),
         started_at=_instant(span.integer("startTimeUnixNano", least=0, most=2**64 - 1)),
         ended_at=_instant(span.integer("endTimeUnixNano", least=0, most=2**64 - 1)),
-        attributes=span.attributes(),
+        attributes=span.attributes(reading.SPAN_ATTRIBUTES),
         resource=resource,
         status=_STATUSES.get(span.object("status").integer("code"), SpanStatus.UNSET),
     )
@@ -196,12 +212,13 @@ class _Node:
     def object(self, name: str) -> _Node:
         return _Node(self.value.get(name), f"{self.pointer}/{name}")
 
-    def list(self, name: str) -> list[_Node]:
+    def each(self, name: str) -> Iterator[_Node]:
+        """Return the items of a list one by one: there may be as many as the body has bytes."""
         value = self.value.get(name)
         items = [] if value is None else value
         if not isinstance(items, list):
             raise _unreadable(f"{self.pointer}/{name}", "type_wrong", "A list is expected here.")
-        return [_Node(item, f"{self.pointer}/{name}/{place}") for place, item in enumerate(items)]
+        return (_Node(item, f"{self.pointer}/{name}/{place}") for place, item in enumerate(items))
 
     def text(self, name: str) -> str:
         value = self.value.get(name)
@@ -209,39 +226,55 @@ class _Node:
             raise _unreadable(f"{self.pointer}/{name}", "type_wrong", "A string is expected here.")
         return value or ""
 
-    def integer(self, name: str, *, least: int = -(2**63), most: int = 2**63 - 1) -> int:
+    def integer(self, name: str, *, least: int = _INTEGER_MIN, most: int = _INTEGER_MAX) -> int:
         value = self.value.get(name)
         if value is None:
             return 0
-        number = int(value) if isinstance(value, str) and _is_integer(value) else value
-        if type(number) is not int or not least <= number <= most:
+        number = _integer(value)
+        if number is None or not least <= number <= most:
             raise _unreadable(f"{self.pointer}/{name}", "integer_wrong", f"An integer from {least} to {most} is expected here.")
         return number
 
-    def attributes(self) -> dict[str, Any]:
-        pairs = self.list("attributes")
-        _bounded(len(pairs), ATTRIBUTES_MAX, "attributes of one span or resource")
-        return {pair.text("key"): value for pair in pairs if (value := pair.object("value").scalars()) is not None}
+    def attributes(self, names: Collection[str]) -> dict[str, Any]:
+        """Return those of the attributes that have one of the names, and a value."""
+        named = ((key, pair.value.get("value")) for pair in self.each("attributes") if (key := pair.text("key")) in names)
+        return {key: value for key, sent in named if (value := _json_value(key, sent)) is not None}
 
-    def scalars(self) -> Any:  # noqa: ANN401 - the value of any attribute
-        """Return the value of an AnyValue: a scalar, or a list of them as a tuple; None for what is not kept."""
-        if "arrayValue" in self.value:
-            items = self.object("arrayValue").list("values")
-            _bounded(len(items), ITEMS_MAX, "items of one attribute")
-            return tuple(value for item in items if (value := item.scalar()) is not None)
-        return self.scalar()
 
-    def scalar(self) -> Any:  # noqa: ANN401 - the value of any scalar
-        if "intValue" in self.value:
-            return self.integer("intValue")
-        if "stringValue" in self.value:
-            return self.text("stringValue")
-        for name, kinds in (("boolValue", (bool,)), ("doubleValue", (int, float))):
-            value = self.value.get(name)
-            if type(value) in kinds:
-                return value
-        return None
+def _integer(value: object) -> int | None:
+    """Return the integer that a number or a text is."""
+    number = int(value) if isinstance(value, str) and _is_integer(value) else value
+    return number if type(number) is int else None
 
 
 def _is_integer(text: str) -> bool:
     return 0 < len(text) <= len(str(-(2**64))) and text.isascii() and text.removeprefix("-").isdigit()
+
+
+_SINGLE: Final = "A text, a number or a boolean is expected."
+_JSON_KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "stringValue": (str,),
+    "boolValue": (bool,),
+    "doubleValue": (int, float),
+    "arrayValue": (),
+    "kvlistValue": (),
+    "bytesValue": (),
+}
+
+
+def _json_value(key: str, sent: object) -> object:
+    """Return the scalar of an AnyValue, None where there is none, or why the attribute can't be read."""
+    if sent is None:
+        return None
+    if not isinstance(sent, dict):
+        return _rejection(key, "type_wrong", "An object is expected.")
+    if sent.get("intValue") is not None:
+        number = _integer(sent["intValue"])
+        if number is None or not _INTEGER_MIN <= number <= _INTEGER_MAX:
+            return _rejection(key, "integer_wrong", f"An integer from {_INTEGER_MIN} to {_INTEGER_MAX} is expected.")
+        return number
+    for name, kinds in _JSON_KINDS.items():
+        value = sent.get(name)
+        if value is not None:
+            return _storable(key, value) if type(value) in kinds else _rejection(key, "type_wrong", _SINGLE)
+    return None

@@ -48,7 +48,24 @@ def loads(raw: bytes, *, items_max: int | None = None) -> Any:  # noqa: ANN401 -
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise _unreadable("", "utf8_invalid", f"Byte {error.start} is not UTF-8.") from None
-    decoder = _EXACT if _LONG_DIGITS.search(raw) else _PLAIN
+    value = _decoded(_EXACT if _LONG_DIGITS.search(raw) else _PLAIN, raw, text)
+    if items_max is not None and raw.count(b",") >= items_max:
+        _check_items(value, items_max)
+    if _ESCAPED_SURROGATE_OR_NUL.search(raw):
+        _check_text(value)
+    return value
+
+
+def loads_unjudged(raw: bytes) -> Any:  # noqa: ANN401 - as above
+    """Return the value of a document most of which is passed over: its form is judged here, each value by whoever reads it.
+
+    So text may hold U+0000 and lone surrogates (also in place of bytes that are not UTF-8), and a number may be NaN or infinite; an integer
+    of more digits than 64 bits have is a float. Raises ``JsonUnreadable`` for all the rest.
+    """
+    return _decoded(_UNJUDGED, raw, raw.decode(errors="surrogateescape"))
+
+
+def _decoded(decoder: json.JSONDecoder, raw: bytes, text: str) -> Any:  # noqa: ANN401 - as above
     try:
         value = decoder.decode(text)
     except _Refused as error:
@@ -59,11 +76,12 @@ def loads(raw: bytes, *, items_max: int | None = None) -> Any:  # noqa: ANN401 -
         raise _too_deep() from None
     if raw.count(b"[") + raw.count(b"{") > DEPTH_MAX:
         _check_depth(value)
-    if items_max is not None and raw.count(b",") >= items_max:
-        _check_items(value, items_max)
-    if _ESCAPED_SURROGATE_OR_NUL.search(raw):
-        _check_text(value)
     return value
+
+
+def is_storable(text: str) -> bool:
+    """Say whether PostgreSQL and UTF-8 can hold the text."""
+    return _UNSTORABLE.search(text) is None
 
 
 def _unreadable(pointer: str, code: str, detail: str) -> JsonUnreadable:
@@ -104,6 +122,14 @@ def _integer(digits: str) -> int:
 
 _PLAIN: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
 _EXACT: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_integer)
+
+
+def _any_integer(digits: str) -> int | float:
+    """Read thousands of digits in the time that they take to be passed over."""
+    return int(digits) if len(digits) <= len(str(INTEGER_MIN)) else float(digits)
+
+
+_UNJUDGED: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_any_integer)
 
 
 def _containers_in(level: list[Any]) -> list[Any]:

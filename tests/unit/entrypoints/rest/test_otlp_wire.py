@@ -26,6 +26,13 @@ from carbonledger.kernel import errors
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json; charset=utf-8"
+PASSED_OVER = {
+    "gen_ai.input.messages",
+    "gen_ai.response.finish_reasons",
+    "gen_ai.request.temperature",
+    "gen_ai.request.stream",
+    "gen_ai.tool.name",
+}
 STARTED_NS = 1_763_640_000_123_456_789
 STARTED = datetime(2025, 11, 20, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -107,8 +114,8 @@ def test_what_the_sdk_sends_is_read_back(media_type: str) -> None:
         assert span.kind.name == sent.kind.name
         assert span.status.name == sent.status.status_code.name
         assert sent.attributes is not None
-        assert span.attributes == dict(sent.attributes)
-        assert {key: span.resource[key] for key in sent.resource.attributes} == dict(sent.resource.attributes)
+        assert span.attributes == {key: value for key, value in sent.attributes.items() if key not in PASSED_OVER}
+        assert span.resource == {"service.name": "shop", "carbonledger.account": "acme"}  # and not the SDK's own name and version
     first = next(span for span in found.values() if span.parent_span_id is None)
     assert first.started_at == STARTED  # to the microsecond
     assert first.ended_at is not None
@@ -164,20 +171,26 @@ def test_json_takes_what_the_standard_allows() -> None:
             "droppedAttributesCount": 1,
             "somethingNew": {"a": [1]},
             "attributes": [
-                {"key": "string", "value": {"intValue": "-5"}},
-                {"key": "number", "value": {"intValue": 5}},
-                {"key": "double", "value": {"doubleValue": 5}},
-                {"key": "list", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {"kvlistValue": {}}]}}},
-                {"key": "map", "value": {"kvlistValue": {"values": []}}},
-                {"key": "bytes", "value": {"bytesValue": "AA=="}},
-                {"key": "none", "value": {}},
+                {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "-5"}},
+                {"key": "gen_ai.usage.output_tokens", "value": {"intValue": 5}},
+                {"key": "gen_ai.usage.total_tokens", "value": {"doubleValue": 5}},
+                {"key": "gen_ai.system", "value": {"boolValue": False, "somethingNew": 1}},
+                {"key": "gen_ai.agent.name", "value": {"intValue": None}},
+                {"key": "gen_ai.agent.id", "value": {}},
+                {"key": "gen_ai.response.id", "value": None},
+                {"key": "openai.response.service_tier"},
             ],
         }
     )
     assert (span.trace_id, span.span_id, span.parent_span_id) == ("5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174", None)
     assert (span.kind, span.status, span.ended_at) == (SpanKind.UNSPECIFIED, SpanStatus.UNSET, None)
     assert span.started_at == datetime(2018, 12, 13, 14, 51, tzinfo=UTC)
-    assert span.attributes == {"string": -5, "number": 5, "double": 5, "list": ("a",)}
+    assert span.attributes == {
+        "gen_ai.usage.input_tokens": -5,
+        "gen_ai.usage.output_tokens": 5,
+        "gen_ai.usage.total_tokens": 5,
+        "gen_ai.system": False,
+    }
 
 
 def test_an_empty_request_has_no_spans() -> None:
@@ -195,11 +208,7 @@ def test_an_empty_request_has_no_spans() -> None:
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": 5}]}]}]}', JSON, "otlp_unreadable"),
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"startTimeUnixNano": "-1"}]}]}]}', JSON, "otlp_unreadable"),
         (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"startTimeUnixNano": "1e3"}]}]}]}', JSON, "otlp_unreadable"),
-        (
-            b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"attributes": [{"key": "a", "value": {"intValue": 1.5}}]}]}]}]}',
-            JSON,
-            "otlp_unreadable",
-        ),
+        (b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"attributes": {}}]}]}]}', JSON, "otlp_unreadable"),
         (b'{"a": ' + b"[" * 70 + b"]" * 70 + b"}", JSON, "json_unreadable"),
         (b"", "text/plain", "otlp_unsupported"),
         (b"", "", "otlp_unsupported"),
@@ -213,17 +222,13 @@ def test_what_is_no_message_is_refused_by_name(body: bytes, media_type: str, cod
 
 def test_a_problem_in_json_has_its_place() -> None:
     with pytest.raises(otlp_wire.OtlpUnreadable) as caught:
-        of_json({}, {"attributes": [{"key": "a", "value": {"intValue": "x"}}]})
-    assert [one.pointer for one in caught.value.problems] == ["/resourceSpans/0/scopeSpans/0/spans/1/attributes/0/value/intValue"]
+        of_json({}, {"attributes": [{"key": "a"}, {"key": 5}]})
+    assert [one.pointer for one in caught.value.problems] == ["/resourceSpans/0/scopeSpans/0/spans/1/attributes/1/key"]
 
 
 @pytest.mark.parametrize("media_type", [PROTOBUF, JSON])
-def test_more_spans_or_attributes_than_the_bounds_are_refused(media_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_spans_than_the_bound_are_refused(media_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(otlp_wire, "SPANS_MAX", 5)
-    with pytest.raises(errors.Fault):
-        decoded(media_type)
-    monkeypatch.undo()
-    monkeypatch.setattr(otlp_wire, "ATTRIBUTES_MAX", 3)
     with pytest.raises(otlp_wire.OtlpTooLarge):
         decoded(media_type)
 

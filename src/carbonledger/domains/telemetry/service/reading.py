@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.core import bodies
 from carbonledger.domains.telemetry.core.bodies import Note, Reading
-from carbonledger.domains.telemetry.core.spans import nesting
+from carbonledger.domains.telemetry.core.spans import names, nesting
 
-__all__ = ["Note", "Reading", "spans", "usage"]
+SPAN_ATTRIBUTES: Final = names.READ_OF_SPAN  # what is read of a span; all its others may be left out
+RESOURCE_ATTRIBUTES: Final = names.READ_OF_RESOURCE
+
+__all__ = ["RESOURCE_ATTRIBUTES", "SPAN_ATTRIBUTES", "Note", "Reading", "spans", "usage"]
 
 
 def usage(provider: str, told: Mapping[str, object]) -> Reading:

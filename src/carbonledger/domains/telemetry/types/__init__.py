@@ -350,7 +350,8 @@ class SpanStatus(enum.Enum):
 class Span:
     """A span of OpenTelemetry: ids in lower-case hex, ``resource``: the attributes of who sent it. Events and links are not kept.
 
-    An attribute is a string, a boolean, a number, or a tuple of those; whoever reads one judges it.
+    An attribute is a string, a boolean or a number, which whoever reads it judges; or the rejection of what was sent and is none of them.
+    Only those that are read need be there.
     """
 
     trace_id: str

@@ -90,6 +90,43 @@ async def test_a_span_that_can_not_be_usage_is_rejected_in_the_answer(ledger: In
     assert len(await events(ledger)) == 1
 
 
+def as_json(span: dict[str, Any], number: int) -> dict[str, Any]:
+    """A call in OTLP's JSON."""
+    pairs = [{"key": key, "value": {"intValue" if isinstance(value, int) else "stringValue": value}} for key, value in span.items()]
+    return {
+        "traceId": "5b8efff798038103d269b633813fc60c",
+        "spanId": f"{number:016x}",
+        "startTimeUnixNano": "1793523600000000000",
+        "attributes": pairs,
+    }
+
+
+async def test_what_can_not_be_read_costs_its_own_span_and_content_none(
+    ledger: Installation, fresh_database: conftest.TestDatabase
+) -> None:
+    cut = {**CHAT, "gen_ai.prompt.0.content": f"{SECRETS[0]} \ud83d", "gen_ai.completion.0.content": f"{SECRETS[3]}\0"}
+    bad = {**CHAT, "gen_ai.request.model": f"{SECRETS[1]} \ud83d"}
+    spans = [as_json(one, number) for number, one in enumerate((CHAT, cut, bad), 1)]
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})
+    with logged.said(ledger.services.settings) as lines:
+        answer = await ledger.client(KEY).post(PATH, content=body, headers={"content-type": "application/json"})
+    why = "text_unstorable: gen_ai.request.model: Text may not hold U+0000 or part of a character."
+    assert (answer.status_code, answer.json()) == (200, {"partialSuccess": {"rejectedSpans": "1", "errorMessage": why}})
+    assert [(row["uncached_input"], row["cached_input"], row["output"]) for row in await events(ledger)] == [(600, 400, 500)] * 2
+    text = await whole_database(fresh_database.superuser)
+    for secret in SECRETS:
+        assert secret not in text
+        assert secret not in repr(lines)
+
+
+async def test_a_vector_beside_the_counts_is_no_hindrance(ledger: Installation) -> None:
+    embedding = {"embedding.embeddings.0.embedding.vector": [0.25] * 1_536}
+    body = encode_spans(recorded({**CHAT, **embedding})).SerializeToString()
+    answer = await ledger.client(KEY).post(PATH, content=body, headers=PROTOBUF)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert len(await events(ledger)) == 1
+
+
 async def test_nothing_that_was_said_is_in_the_database_nor_in_the_log(ledger: Installation, fresh_database: conftest.TestDatabase) -> None:
     body = encode_spans(recorded({**CHAT, **CONTENT})).SerializeToString()
     with logged.said(ledger.services.settings) as lines:

@@ -61,12 +61,20 @@ def read(span: Span) -> Call | NotUsage | Rejection:
     if said in names.WRAPPERS:
         return NotUsage(Skip.WRAPPER)
     counts = {name: found for name, keys in names.COUNTS.items() if (found := _first(span.attributes, keys)) is not None}
-    if said not in names.CALLS and not counts.keys() & {"input", "output", "total"}:
+    may_be_call = said in names.CALLS or any(isinstance(span.attributes.get(key), Rejection) for key in names.OPERATIONS)
+    if not may_be_call and not counts.keys() & {"input", "output", "total"}:
         return NotUsage(Skip.NO_USAGE)
+    if (rejection := _unreadable(span)) is not None:
+        return rejection
     try:
         return _call(span, said, counts)
     except _Refused as refused:
         return refused.rejection
+
+
+def _unreadable(span: Span) -> Rejection | None:
+    """Return why an attribute that is read can't be: what it was meant to say of the call is then unknown, and not nothing."""
+    return next((one for told in (span.attributes, span.resource) for one in told.values() if isinstance(one, Rejection)), None)
 
 
 def _call(span: Span, said: str | None, counts: Mapping[str, tuple[str, object]]) -> Call | NotUsage:

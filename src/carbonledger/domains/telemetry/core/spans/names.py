@@ -78,6 +78,15 @@ ACCOUNT = "carbonledger.account"
 # What of a span, or of its resource, is kept beside the event: enough to find it again and to group by, nothing that people wrote.
 KEPT_OF_SPAN = ("gen_ai.response.id", "gen_ai.agent.id", "gen_ai.agent.name")
 KEPT_OF_RESOURCE = ("service.name",)
+# Every name that is read. What stands under any other is content, which nobody looks at.
+READ_OF_SPAN = frozenset(
+    (
+        *(name for found in COUNTS.values() for name in found),
+        *(*MODELS, *PROVIDERS, *OPERATIONS, *RESPONSE_IDS, *SERVICE_TIERS, *KEPT_OF_SPAN),
+        *(ADDRESS, PROJECT, AGENT, ACCOUNT),
+    )
+)
+READ_OF_RESOURCE = frozenset((*KEPT_OF_RESOURCE, PROJECT, AGENT, ACCOUNT))
 
 # Operations that are calls of a model, by all their names.
 CALLS = MappingProxyType(
