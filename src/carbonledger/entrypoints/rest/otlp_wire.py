@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
@@ -29,6 +29,7 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 SPANS_MAX = 20_000  # of one request; exporters send 512 at a time, collectors 8,192
 MESSAGE_CHARS_MAX = 1_000
+_T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INTEGER_MIN: Final = -(2**63)
 _INTEGER_MAX: Final = 2**63 - 1
@@ -89,9 +90,15 @@ def _unreadable(pointer: str, code: str, detail: str) -> OtlpUnreadable:
     return OtlpUnreadable(detail, problems=(errors.Problem(pointer, code, detail),))
 
 
-def _bounded(spans: int) -> None:
-    if spans > SPANS_MAX:
-        raise OtlpTooLarge(f"There may be {SPANS_MAX} spans in one request.")
+def _bounded(count: int) -> None:
+    if count > SPANS_MAX:
+        raise OtlpTooLarge(f"There may be {SPANS_MAX} spans in one request, of as many resources and scopes.")
+
+
+def _counted(items: Iterator[_T]) -> Iterator[_T]:
+    for count, item in enumerate(items, 1):
+        _bounded(count)
+        yield item
 
 
 def _instant(nanoseconds: int) -> datetime | None:
@@ -118,6 +125,8 @@ def _from_protobuf(body: bytes) -> list[Span]:
         request = otlp_schema.REQUEST.FromString(body)
     except (DecodeError, RecursionError) as error:
         raise _unreadable("", "protobuf_invalid", "It is no ExportTraceServiceRequest.") from error
+    _bounded(len(request.resource_spans))
+    _bounded(sum(len(one.scope_spans) for one in request.resource_spans))
     _bounded(sum(len(scope.spans) for one in request.resource_spans for scope in one.scope_spans))
     made = []
     for one in request.resource_spans:
@@ -173,14 +182,12 @@ def _from_json(body: bytes) -> list[Span]:
     found = strict_json.loads_unjudged(body)
     if found is None:  # a member may be null, the message itself may not
         raise _unreadable("", "type_wrong", "An object is expected here.")
-    made: list[Span] = []
-    for one in _Node(found, "").each("resourceSpans"):
-        resource = one.object("resource").attributes(reading.RESOURCE_ATTRIBUTES)
-        for scope in one.each("scopeSpans"):
-            for span in scope.each("spans"):
-                _bounded(len(made) + 1)
-                made.append(_json_span(span, resource))
-    return made
+    groups = (
+        (one, one.object("resource").attributes(reading.RESOURCE_ATTRIBUTES)) for one in _counted(_Node(found, "").each("resourceSpans"))
+    )
+    scopes = _counted((scope, resource) for one, resource in groups for scope in one.each("scopeSpans"))
+    spans = _counted((span, resource) for scope, resource in scopes for span in scope.each("spans"))
+    return [_json_span(span, resource) for span, resource in spans]
 
 
 def _json_span(span: _Node, resource: Mapping[str, object]) -> Span:
@@ -212,13 +219,15 @@ class _Node:
     def object(self, name: str) -> _Node:
         return _Node(self.value.get(name), f"{self.pointer}/{name}")
 
+    def items(self, name: str) -> list[Any]:
+        value = self.value.get(name)
+        if value is not None and not isinstance(value, list):
+            raise _unreadable(f"{self.pointer}/{name}", "type_wrong", "A list is expected here.")
+        return value or []
+
     def each(self, name: str) -> Iterator[_Node]:
         """Return the items of a list one by one: there may be as many as the body has bytes."""
-        value = self.value.get(name)
-        items = [] if value is None else value
-        if not isinstance(items, list):
-            raise _unreadable(f"{self.pointer}/{name}", "type_wrong", "A list is expected here.")
-        return (_Node(item, f"{self.pointer}/{name}/{place}") for place, item in enumerate(items))
+        return (_Node(item, f"{self.pointer}/{name}/{place}") for place, item in enumerate(self.items(name)))
 
     def text(self, name: str) -> str:
         value = self.value.get(name)
@@ -237,8 +246,14 @@ class _Node:
 
     def attributes(self, names: Collection[str]) -> dict[str, Any]:
         """Return those of the attributes that have one of the names, and a value."""
-        named = ((key, pair.value.get("value")) for pair in self.each("attributes") if (key := pair.text("key")) in names)
-        return {key: value for key, sent in named if (value := _json_value(key, sent)) is not None}
+        found: dict[str, Any] = {}
+        for place, pair in enumerate(self.items("attributes")):
+            key = pair.get("key") if isinstance(pair, dict) else None
+            if not isinstance(key, str):  # rarely, and never of any use: it says why, or has no name
+                _Node(pair, f"{self.pointer}/attributes/{place}").text("key")
+            elif key in names and (value := _json_value(key, pair.get("value"))) is not None:
+                found[key] = value
+        return found
 
 
 def _integer(value: object) -> int | None:

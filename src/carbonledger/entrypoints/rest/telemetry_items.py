@@ -7,7 +7,6 @@ ledger (the domain), nor how the document shows an item (``telemetry_sent``).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,7 +17,7 @@ import msgspec
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.types import Rejection
-from carbonledger.entrypoints.rest import telemetry_told
+from carbonledger.entrypoints.rest import telemetry_split, telemetry_told
 from carbonledger.entrypoints.rest.telemetry_told import Several
 from carbonledger.kernel import decimals, errors, money
 from carbonledger.kernel.usage import COUNT_MAX, TokenBuckets, Usage, UsageQuality
@@ -166,34 +165,26 @@ def read(body: bytes) -> Sequence[bytes | msgspec.Raw]:
     except _UNREADABLE:
         items = _read_one(body)
     if len(items) > types.BATCH_MAX:
-        raise types.BatchTooLarge(f"Send {types.BATCH_MAX} events at a time; this were {len(items)}.")
+        raise types.BatchTooLarge(f"Send {types.BATCH_MAX} events at a time; this were more.")
     return items
 
 
 def _read_one(body: bytes) -> Sequence[bytes]:
-    """Return a body that is an event itself; or the items of one that is no strict JSON."""
+    """Return a body that is an event itself; or the items of one that can't be decoded because of what is inside one of them."""
     try:
         members = _probe.decode(body)
         if "events" in members:
             _many.decode(body)  # says why it can't be read
     except _UNREADABLE as error:
-        return _read_leniently(body, error)
+        try:
+            return telemetry_split.split(body, items_max=types.BATCH_MAX)
+        except telemetry_split.NoItems:
+            raise BodyUnreadable(f'Send an event, or {{"events": [...]}} of events: {_why(error)}.') from None
     return [body]
 
 
-def _read_leniently(body: bytes, refusal: Exception) -> list[bytes]:
-    """Return the items of a body that is no strict JSON because of what is inside one of them: a lone surrogate, NaN.
-
-    The standard library takes both; the item that has it is then rejected by itself.
-    """
-    unreadable = BodyUnreadable(f'Send an event, or {{"events": [...]}} of events: {str(refusal)[:_DETAIL_CHARS_MAX]}.')
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise unreadable from None
-    if not isinstance(document, dict) or ("events" in document and (len(document) > 1 or not isinstance(document["events"], list))):
-        raise unreadable
-    return [json.dumps(item).encode() for item in document.get("events", [document])]
+def _why(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:_DETAIL_CHARS_MAX]
 
 
 def plain(body: bytes, raws: Sequence[bytes | msgspec.Raw]) -> list[types.Item | Several] | None:
@@ -233,7 +224,7 @@ def drafted(raw: bytes | msgspec.Raw) -> types.AnyDraft | Several | Rejection:
     try:
         item = _item.decode(raw)
     except _UNREADABLE as error:
-        return Rejection("item_unreadable", str(error)[:_DETAIL_CHARS_MAX])
+        return Rejection("item_unreadable", _why(error))
     return _made(item)
 
 
@@ -315,7 +306,7 @@ def _told(draft: types.Draft, raw: msgspec.Raw) -> types.Draft | Several | Rejec
     try:
         usage = _usage.decode(raw)
     except _UNREADABLE as error:
-        return Rejection("item_unreadable", f"usage: {error}"[:_DETAIL_CHARS_MAX])
+        return Rejection("item_unreadable", f"usage: {_why(error)}")
     return telemetry_told.drafted(draft, usage)
 
 

@@ -470,3 +470,9 @@ def test_no_span_breaks_the_reader(told: list[tuple[int, int, dict[str, object]]
     assert len(outcomes) == len(given_spans)
     keys = [outcome.idempotency_key for outcome in outcomes if isinstance(outcome, Draft)]
     assert len(keys) == len(set(keys))
+
+
+def test_what_is_only_kept_beside_a_call_never_rejects_it() -> None:
+    bad = Rejection("attribute_invalid", "not a text")
+    assert isinstance(one(span(CALL | {"gen_ai.agent.name": bad}, resource={"service.name": bad})), Draft)
+    assert one(span(CALL | {"gen_ai.usage.input_tokens": bad})) == bad

@@ -233,6 +233,18 @@ def test_more_spans_than_the_bound_are_refused(media_type: str, monkeypatch: pyt
         decoded(media_type)
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"resourceSpans": [{}, {}, {}]}', b'{"resourceSpans": [{"scopeSpans": [{}, {}]}, {"scopeSpans": [{}]}]}']
+)
+def test_more_resources_or_scopes_than_spans_may_be_are_refused(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be millions in a body, each without a span."""
+    monkeypatch.setattr(otlp_wire, "SPANS_MAX", 2)
+    message = json_format.Parse(body, trace_service_pb2.ExportTraceServiceRequest()).SerializeToString()
+    for media_type, sent in ((JSON, body), (PROTOBUF, message)):
+        with pytest.raises(otlp_wire.OtlpTooLarge):
+            otlp_wire.decode(sent, media_type)
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     for media_type in (PROTOBUF, JSON):

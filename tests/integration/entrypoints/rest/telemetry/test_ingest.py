@@ -170,6 +170,9 @@ BODIES = [
     ("bytes", b"\xff\xfe", 400, "events_unreadable"),
     ("deep", b'{"a":' * 100_000, 400, "events_unreadable"),
     ("deeper", b"[" * 1_000_000, 400, "events_unreadable"),
+    ("more beside NaN", b'{"events": [NaN], "more": 1}', 400, "events_unreadable"),
+    ("no JSON beside NaN", b'{"events": [NaN, {"a":}]}', 400, "events_unreadable"),
+    ("too many with NaN", b'{"events": [' + b"0," * 10_000 + b"NaN]}", 413, "batch_too_large"),
     ("too many", orjson.dumps({"events": [0] * 10_001}), 413, "batch_too_large"),
 ]
 
@@ -191,6 +194,28 @@ async def test_what_is_no_storable_json_rejects_its_item_alone(client: httpx2.As
     raw = orjson.dumps({"events": [item("x", properties={"note": "PLACE"}), item("y")]}).replace(b'"PLACE"', text.encode())
     answer = await client.post(PATH, content=raw, headers={"content-type": "application/json"})
     assert [result["status"] for result in answer.json()["results"]] == ["rejected", "accepted"], answer.text
+
+
+async def test_items_that_can_not_be_decoded_in_one_piece_sink_no_batch(client: httpx2.AsyncClient) -> None:
+    """Each was enough, alone or with another, to refuse the batch."""
+    places = {"DEEP": b'{"a":' * 3_000 + b"1" + b"}" * 3_000, "NAN": b"NaN", "HALF": b'"\\ud800"', "BYTES": b'"\xff"'}
+    sent = [one for place in places for one in (item(place, properties={"note": place}), item(f"good-{place}"))]
+    raw = orjson.dumps({"events": [*sent, item("DIGITS", requests=7)]}).replace(b'"requests":7', b'"requests":' + b"9" * 5_000)
+    for place, text in places.items():
+        raw = raw.replace(b'{"note":"' + place.encode() + b'"}', b'{"note":' + text + b"}")
+    answer = await client.post(PATH, content=raw, headers={"content-type": "application/json"})
+    assert answer.status_code == 202, answer.text
+    told = answer.json()
+    assert (told["accepted"], told["rejected"]) == (4, 5)
+    assert [result["status"] for result in told["results"]] == ["rejected", "accepted"] * 4 + ["rejected"]
+    assert {result["code"] for result in told["results"][::2]} == {"item_unreadable"}
+    assert "nested too deeply" in told["results"][0]["detail"]
+
+
+async def test_a_single_event_that_is_too_deep_is_rejected_by_itself(client: httpx2.AsyncClient) -> None:
+    raw = orjson.dumps(item(properties={"note": "DEEP"})).replace(b'"DEEP"', b"[" * 3_000 + b"]" * 3_000)
+    answer = await client.post(PATH, content=raw, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["rejected"]) == (202, 1), answer.text
 
 
 async def test_a_batch_may_be_compressed_and_is_bounded_after_inflation(client: httpx2.AsyncClient) -> None:

@@ -73,8 +73,12 @@ def read(span: Span) -> Call | NotUsage | Rejection:
 
 
 def _unreadable(span: Span) -> Rejection | None:
-    """Return why an attribute that is read can't be: what it was meant to say of the call is then unknown, and not nothing."""
-    return next((one for told in (span.attributes, span.resource) for one in told.values() if isinstance(one, Rejection)), None)
+    """Return why an attribute that is read can't be: what it was meant to say of the call is then unknown, and not nothing.
+
+    What is only kept beside the event decides nothing and is left out.
+    """
+    every = (pair for told in (span.attributes, span.resource) for pair in told.items())
+    return next((value for name, value in every if isinstance(value, Rejection) and name not in names.ONLY_KEPT), None)
 
 
 def _call(span: Span, said: str | None, counts: Mapping[str, tuple[str, object]]) -> Call | NotUsage:

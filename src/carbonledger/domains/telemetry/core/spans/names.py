@@ -78,6 +78,7 @@ ACCOUNT = "carbonledger.account"
 # What of a span, or of its resource, is kept beside the event: enough to find it again and to group by, nothing that people wrote.
 KEPT_OF_SPAN = ("gen_ai.response.id", "gen_ai.agent.id", "gen_ai.agent.name")
 KEPT_OF_RESOURCE = ("service.name",)
+ONLY_KEPT = frozenset((*KEPT_OF_SPAN, *KEPT_OF_RESOURCE)).difference(RESPONSE_IDS)
 # Every name that is read. What stands under any other is content, which nobody looks at.
 READ_OF_SPAN = frozenset(
     (
