@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from tests.integration.entrypoints.worker import provider
 from tests.integration.entrypoints.worker.conftest import Bench
 from tests.integration.entrypoints.worker.provider import COMPLETIONS, MODELS, NOW
 
-RUNNING = NOW.replace(minute=0)
+RUNNING, MINUTE = NOW.replace(minute=0), timedelta(minutes=1)
 
 
 async def test_the_connection_is_the_authority_for_what_is_also_sent_directly(bench: Bench) -> None:
@@ -127,3 +128,60 @@ async def test_a_broken_stream_without_tokens_does_not_keep_what_is_read_counted
     await one.account.poll(connection_id)
     assert (await one.account.show(connection_id)).connection.state is types.State.ERROR
     assert len(await one.account.rows(_DUPLICATES)) == 3
+
+
+async def test_what_a_deleted_connection_never_told_counts_again(bench: Bench) -> None:
+    """Read at 12:20, deleted later: what was sent for 12:00 was told, what was sent for 12:40 and 14:00 never will be."""
+    one, connection_id = await covered(bench)
+    await one.account.run()
+    sent = [kit.draft("told", at=RUNNING), *(kit.draft(f"untold {minutes}", at=RUNNING + minutes * MINUTE) for minutes in (40, 120))]
+    await kit.accept(bench.database, one.account.organization_id, *sent, at=NOW + 2 * provider.HOUR)
+    before = {"before 0", "before 1", "before 2"}
+    assert {row["key"] for row in await one.account.rows(_DUPLICATES)} == before | {"told", "untold 120", "untold 40"}
+    await one.delete(connection_id)
+    await one.account.run()
+    assert {row["key"] for row in await one.account.rows(_DUPLICATES)} == before | {"told"}
+    await kit.rollups_equal_raw(bench.database, one.account.organization_id)
+
+
+async def test_all_counts_again_that_a_connection_covered_which_was_never_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(covering, "_AT_MOST", 1)
+    one, connection_id = await covered(bench)
+    await kit.accept(bench.database, one.account.organization_id, *(kit.draft(f"n{n}", at=RUNNING) for n in range(3)), at=NOW)
+    assert len(await one.account.rows(_DUPLICATES)) == 3
+    await one.delete(connection_id)
+    await one.account.run()
+    assert await one.account.rows(_DUPLICATES) == []
+    await kit.rollups_equal_raw(bench.database, one.account.organization_id)
+
+
+async def test_what_another_connection_covers_stays_a_duplicate(bench: Bench) -> None:
+    one, connection_id = await covered(bench)
+    await one.account.connect(key=provider.KEY + "-of-another-account", covers_direct=True)
+    await kit.accept(bench.database, one.account.organization_id, kit.draft("meanwhile", at=RUNNING), at=NOW)
+    await one.delete(connection_id)
+    await one.account.run()
+    assert len(await one.account.rows(_DUPLICATES)) == 4
+    await kit.rollups_equal_raw(bench.database, one.account.organization_id)
+
+
+async def test_what_a_first_read_told_before_it_broke_off_counts_once_when_the_connection_is_deleted(bench: Bench) -> None:
+    """The key is refused at the second week: of three events the one of the first week was told, and the others never will be."""
+    one = await provider.world(
+        bench, provider.Provider(first_read_days=10, streams=(COMPLETIONS,), readable=("completions",), page_size=200)
+    )
+    sent = [kit.draft(f"{days} days ago", at=RUNNING - days * provider.DAY) for days in (9, 2, 0)]
+    await kit.accept(bench.database, one.account.organization_id, *sent, at=NOW)
+    connection_id = (await one.account.connect(key=provider.KEY, covers_direct=True)).view.connection.id
+
+    def second() -> None:
+        if one.provider.asked > 1:
+            raise types.KeyRefused("OpenAI does not know it, or no longer.")
+
+    one.provider.before = second
+    await one.account.run()
+    assert await one.account.rows(_DUPLICATES) == []
+    await one.delete(connection_id)
+    await one.account.run()
+    assert [row["key"] for row in await one.account.rows(_DUPLICATES)] == ["9 days ago"]
+    await kit.rollups_equal_raw(bench.database, one.account.organization_id)
