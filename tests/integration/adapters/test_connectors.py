@@ -262,6 +262,16 @@ async def test_the_wait_that_a_provider_asks_for_reaches_the_runner_of_jobs(make
     assert (failure.outcome, failure.retry_after_s) == (retry.Outcome.TRANSIENT, 120.0)
 
 
+@EVERY
+@pytest.mark.parametrize("status, answered", [(500, True), (502, True), (504, True), (503, False), (408, False)])
+async def test_a_failure_of_one_address_is_told_from_one_of_the_whole_provider(make: Make, status: int, answered: bool) -> None:
+    async with peer.running(peer.always(peer.answer(status))) as server, client(server) as way:
+        connector = make(way)
+        with pytest.raises(types.ProviderUnavailable) as caught:
+            await connector.poll(KEY, stream=connector.streams[0], window=WEEK)
+    assert caught.value.answered is answered
+
+
 async def test_a_short_wait_is_waited_at_once() -> None:
     answers = (peer.answer(429, retry_after="1"), stated({"data": [], "has_more": False, "next_page": None}))
     async with peer.running(peer.in_turn(*answers)) as server, client(server, policy=retry.HTTP_POLICY) as way:

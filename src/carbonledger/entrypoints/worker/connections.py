@@ -17,9 +17,9 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from carbonledger.domains.connections import service, types
-from carbonledger.domains.telemetry.service import authority
 from carbonledger.domains.vault import service as vault
 from carbonledger.domains.vault import types as vault_types
+from carbonledger.entrypoints.worker import connections_covering as covering
 from carbonledger.entrypoints.worker import runner
 from carbonledger.infra import db, objects, queue
 from carbonledger.kernel import actor as actors
@@ -32,7 +32,6 @@ BUCKETS: Final = Counter("carbonledger_poll_buckets", "Time buckets read from pr
 DUE_JOB: Final = "connections.poll_due"
 RECONCILE_ALL_JOB: Final = "connections.reconcile_all"
 BATCH: Final = 500  # connections looked up at a time, each asked for in a transaction of its own
-_MARKED: Final = 1_000  # events of one transaction
 _RESTARTS_MAX: Final = 3  # of one poll whose connection is given another key meanwhile
 _PLANS_MAX: Final = 3  # of one poll in which streams are refused
 _POLL_TIMEOUT_S: Final = 4 * 3600.0  # 60 days of eleven streams of a large organization, at a slow provider
@@ -159,8 +158,6 @@ async def _poll_once(poll: _Poll) -> queue.Ended:
     work, taken = poll.work, service.Taken()
     everything = bool(work.args.get("everything")) or service.is_synced_since(poll.begun, asked_at=work.job.created_at)
     try:
-        if poll.connection.covers_direct and all(state.polled_at is None for state in poll.begun.states.values()):
-            await _mark_past(poll)
         while True:
             taken += await _read_all(poll, everything=everything)
             try:
@@ -225,24 +222,6 @@ async def _reconcile_once(poll: _Poll) -> Result:
     return {"outcome": "read", "buckets": taken.buckets, "differences": taken.changed}
 
 
-async def _mark_past(poll: _Poll) -> None:
-    """Make what came directly before the connection was there duplicates of what it will read."""
-    after = (poll.connection.reads_from, UUID(int=0))
-    while True:
-        async with poll.work.transaction() as uow:
-            last = await authority.mark_past(
-                uow,
-                organization_id=poll.work.organization_id,
-                provider=poll.connection.provider,
-                since=poll.connection.reads_from,
-                after=after,
-                at_most=_MARKED,
-            )
-        if last is None:
-            return
-        after = last
-
-
 @dataclass(frozen=True, slots=True)
 class _Out:
     """Streams that are left out for the rest of a poll, by name: refused ones for good, those set aside until the next attempt."""
@@ -270,6 +249,8 @@ async def _read_all(poll: _Poll, *, everything: bool) -> service.Taken:
         if len(out.refused) == known:
             break
         poll = await _again(poll)
+    if not any(stream.carries is types.Carries.TOKENS and stream.name in out.aside for stream in poll.connector.streams):
+        await covering.mark_past(work=poll.work, connection=poll.connection)
     if out.aside:
         raise service.first_told(tuple(out.aside.values()))
     return taken

@@ -1,4 +1,4 @@
-"""Connections through the days: what is provisional and when it is final, what is told late, who counts, what stays secret."""
+"""Connections through the days: what is provisional and when it is final, what is told late, what stays secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import structlog
 
 from carbonledger.domains.connections import service, types
 from carbonledger.domains.connections.service import costs
-from carbonledger.domains.telemetry.types import Fact
 from carbonledger.entrypoints.worker import connections as jobs
 from carbonledger.infra import clock
 from carbonledger.kernel import actor
@@ -229,34 +228,6 @@ async def test_a_connection_that_is_deleted_while_it_is_read_ends_quietly(bench:
     one.provider.truth[COMPLETIONS.name, RUNNING] = {MODELS[0]: 99}
     assert (await one.account.poll(connection_id))["outcome"] == "not_polled"
     assert [event["uncached_input"] for event in await one.account.rows(_EVENT)] == [10]
-
-
-async def test_the_connection_is_the_authority_for_what_is_also_sent_directly(bench: Bench) -> None:
-    one = await provider.world(bench)
-    one.provider.truth[COMPLETIONS.name, RUNNING] = {MODELS[0]: 10}
-    organization_id = one.account.organization_id
-    sent = [kit.draft(f"before {number}", at=RUNNING) for number in range(3)]
-    await kit.accept(bench.database, organization_id, *sent, kit.draft("another's", at=RUNNING, provider="anthropic"), at=NOW)
-    made = await one.account.connect(key=provider.KEY, covers_direct=True)
-    await one.account.run()
-    await kit.accept(
-        bench.database, organization_id, kit.draft("after", at=RUNNING), kit.draft("too old", at=NOW - 9 * provider.DAY), at=NOW
-    )
-    flagged = await one.account.rows(
-        "SELECT idempotency_key AS key FROM telemetry_events WHERE organization_id = $1 AND facts & $2 <> 0 ORDER BY 1", int(Fact.DUPLICATE)
-    )
-    assert [row["key"] for row in flagged] == ["after", "before 0", "before 1", "before 2"]
-    # A revision does not make it count again, and neither does the end of the authority.
-    await kit.accept(bench.database, organization_id, kit.draft("after", at=RUNNING, counts=kit.tokens(5)), at=NOW)
-    async with bench.database.transaction(organization_id) as uow:
-        await service.delete(
-            uow, actor=actor.system(organization_id), now=NOW, organization_id=organization_id, connection_id=made.view.connection.id
-        )
-    await kit.accept(bench.database, organization_id, kit.draft("alone", at=RUNNING), at=NOW)
-    query = "SELECT idempotency_key, facts & 1024 <> 0 AS gone FROM telemetry_events WHERE organization_id = $1"
-    found = {row["idempotency_key"]: row["gone"] for row in await one.account.rows(query)}
-    assert (found["after"], found["before 1"], found["alone"]) == (True, True, False)
-    await kit.rollups_equal_raw(bench.database, organization_id)
 
 
 async def test_where_hours_are_refused_days_take_their_place_and_no_time_is_read_twice(bench: Bench) -> None:

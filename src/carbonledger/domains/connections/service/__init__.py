@@ -10,6 +10,7 @@ from carbonledger.domains.connections.core import outcomes, walking, windows
 from carbonledger.domains.connections.core.outcomes import Reach
 from carbonledger.domains.connections.core.walking import Walk
 from carbonledger.domains.connections.core.windows import Reading
+from carbonledger.domains.connections.service.covering import UNCOVER_JOB, told_up_to, uncovered
 from carbonledger.domains.connections.service.keeping import (
     Made,
     check_key,
@@ -60,6 +61,7 @@ __all__ = [
     "POLL_ATTEMPTS",
     "POLL_JOB",
     "RECONCILE_JOB",
+    "UNCOVER_JOB",
     "Begun",
     "Made",
     "Reach",
@@ -101,6 +103,8 @@ __all__ = [
     "streams_refused",
     "sync",
     "take",
+    "told_up_to",
     "unchanged",
+    "uncovered",
     "window_read",
 ]

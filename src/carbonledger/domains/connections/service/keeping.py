@@ -13,7 +13,7 @@ import asyncpg
 
 from carbonledger.domains.connections import types
 from carbonledger.domains.connections.core import outcomes, windows
-from carbonledger.domains.connections.service import polling
+from carbonledger.domains.connections.service import covering, polling
 from carbonledger.domains.connections.store import connections
 from carbonledger.domains.connections.types import Connection, ConnectionView, Connector, KeyCheck, State, Step
 from carbonledger.domains.projects import service as projects
@@ -281,7 +281,7 @@ async def sync(uow: db.UnitOfWork, *, actor: Actor, now: datetime, at: datetime,
 async def delete(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organization_id: UUID, connection_id: UUID) -> None:
     """End a connection: its key is destroyed, its workload closed; what was read stays. Deleting it again changes nothing.
 
-    Raises ``ConnectionNotFound``.
+    What it covered and never told counts again, by a job. Raises ``ConnectionNotFound``.
     """
     old = await connections.find(uow, organization_id=organization_id, connection_id=connection_id, lock="change")
     if old is None:
@@ -293,6 +293,7 @@ async def delete(uow: db.UnitOfWork, *, actor: Actor, now: datetime, organizatio
     await vault.destroy(uow, actor=actor, now=now, organization_id=organization_id, secret_id=old.secret_id)
     await projects.close_workload(uow, actor=actor, now=now, organization_id=organization_id, workload_id=old.workload_id)
     await authority.release(uow, organization_id=organization_id, connection_id=old.id)
+    await covering.ask_uncovering(uow, actor=actor, now=now, connection=old)
     await _tell(uow, actor=actor, now=now, action="connection.deleted", connection=ended, before={"state": old.state.value})
 
 

@@ -83,6 +83,14 @@ async def some(
     return tuple(_from_row(row) for row in await uow.fetch(statement.order_by(connections.c.id.desc()).limit(limit)))
 
 
+async def covering(uow: db.UnitOfWork, *, organization_id: UUID, provider: str) -> list[Connection]:
+    """Return the connections of a provider that cover what is sent directly, those that were deleted too."""
+    statement = select(connections).where(
+        connections.c.organization_id == organization_id, connections.c.provider == provider, connections.c.covers_direct.is_(True)
+    )
+    return [_from_row(row) for row in await uow.fetch(statement.order_by(connections.c.id))]
+
+
 async def counts(uow: db.UnitOfWork, *, organization_id: UUID) -> dict[State, int]:
     """Return how many connections are in each state, without those that were deleted."""
     statement = (

@@ -28,7 +28,7 @@ async def claim(uow: db.UnitOfWork, *, organization_id: UUID, provider: str, con
 
 
 async def release(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID) -> None:
-    """End the connection's authority: what comes directly counts again; what is a duplicate stays one."""
+    """End the connection's authority: what comes directly counts. What is a duplicate: ``count_again``."""
     await authorities.remove(uow, organization_id=organization_id, connection_id=connection_id)
 
 
@@ -54,20 +54,70 @@ def _marked(row: Staged) -> Staged:
 
 
 async def mark_past(
-    uow: db.UnitOfWork, *, organization_id: UUID, provider: str, since: datetime, after: tuple[datetime, UUID], at_most: int
+    uow: db.UnitOfWork,
+    *,
+    organization_id: UUID,
+    provider: str,
+    since: datetime,
+    until: datetime | None = None,
+    after: tuple[datetime, UUID],
+    at_most: int,
 ) -> tuple[datetime, UUID] | None:
     """Make up to ``at_most`` events that came directly before the authority was there duplicates.
 
     Returns the (time, id) of the last, to go on behind it; None when there are no more.
     """
+    return await _turn(
+        uow, organization_id=organization_id, provider=provider, since=since, until=until, after=after, at_most=at_most, is_duplicate=True
+    )
+
+
+async def count_again(
+    uow: db.UnitOfWork,
+    *,
+    organization_id: UUID,
+    provider: str,
+    since: datetime,
+    until: datetime | None,
+    after: tuple[datetime, UUID],
+    at_most: int,
+) -> tuple[datetime, UUID] | None:
+    """Make up to ``at_most`` events that came directly and are duplicates count, from ``since`` to before ``until``.
+
+    For time of which no authority tells: only an authority makes duplicates. Returns as ``mark_past``.
+    """
+    return await _turn(
+        uow, organization_id=organization_id, provider=provider, since=since, until=until, after=after, at_most=at_most, is_duplicate=False
+    )
+
+
+async def _turn(
+    uow: db.UnitOfWork,
+    *,
+    organization_id: UUID,
+    provider: str,
+    since: datetime,
+    until: datetime | None,
+    after: tuple[datetime, UUID],
+    at_most: int,
+    is_duplicate: bool,
+) -> tuple[datetime, UUID] | None:
     found = await authorities.direct_events(
-        uow, organization_id=organization_id, provider=provider, without_fact=_DUPLICATE, since=since, after=after, at_most=at_most
+        uow,
+        organization_id=organization_id,
+        provider=provider,
+        fact=_DUPLICATE,
+        has_fact=not is_duplicate,
+        since=since,
+        until=until,
+        after=after,
+        at_most=at_most,
     )
     if not found:
         return None
     locked = await known.lock(uow, organization_id=organization_id, event_ids=sorted(event_id for _, event_id in found))
-    marked = {event: event.facts | _DUPLICATE for event in locked.values() if not event.facts & _DUPLICATE}
-    await known.set_facts(uow, organization_id=organization_id, facts=[(event.id, facts) for event, facts in marked.items()])
-    changes = [change for event, facts in marked.items() for change in comparing.refacted(event, facts=facts)]
+    turned = {event: event.facts ^ _DUPLICATE for event in locked.values() if bool(event.facts & _DUPLICATE) is not is_duplicate}
+    await known.set_facts(uow, organization_id=organization_id, facts=[(event.id, facts) for event, facts in turned.items()])
+    changes = [change for event, facts in turned.items() for change in comparing.refacted(event, facts=facts)]
     await writing.add(uow, organization_id=organization_id, changes=rollup.merged(changes))
     return found[-1]

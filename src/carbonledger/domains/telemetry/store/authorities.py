@@ -22,10 +22,11 @@ _SINCE: Final = statements.Prepared(  # asked with every batch
 )
 _DIRECT: Final = """
 SELECT e.id, e.occurred_at FROM telemetry_events e JOIN telemetry_series s ON s.organization_id = e.organization_id AND s.id = e.series_id
-WHERE e.organization_id = $1 AND s.provider = $2 AND s.source <> 'connection' AND e.facts & $3 = 0
-    AND e.occurred_at >= $4 AND (e.occurred_at, e.id) > ($5, $6)
-ORDER BY e.occurred_at, e.id LIMIT $7
+WHERE e.organization_id = $1 AND s.provider = $2 AND s.source <> 'connection' AND e.facts & $3 {}
+    AND e.occurred_at >= $4 AND (e.occurred_at, e.id) > ($5, $6) AND ($7::timestamptz IS NULL OR e.occurred_at < $7)
+ORDER BY e.occurred_at, e.id LIMIT $8
 """
+_WITH, _WITHOUT = _DIRECT.format("<> 0"), _DIRECT.format("= 0")
 
 
 async def add(uow: db.UnitOfWork, *, organization_id: UUID, provider: str, connection_id: UUID, since: datetime) -> None:
@@ -52,11 +53,14 @@ async def direct_events(
     *,
     organization_id: UUID,
     provider: str,
-    without_fact: int,
+    fact: int,
+    has_fact: bool,
     since: datetime,
+    until: datetime | None,
     after: tuple[datetime, UUID],
     at_most: int,
 ) -> list[tuple[datetime, UUID]]:
-    """Return (time, id) of events of the provider from ``since`` that came directly and lack a fact, in order, from behind ``after``."""
-    rows = await uow.conn.fetch(_DIRECT, organization_id, provider, without_fact, since, *after, at_most)
+    """Return (time, id) of a provider's events from ``since`` that came directly and have a fact or lack it, in order, behind ``after``."""
+    query = _WITH if has_fact else _WITHOUT
+    rows = await uow.conn.fetch(query, organization_id, provider, fact, since, *after, until, at_most)
     return [(row["occurred_at"], row["id"]) for row in rows]
