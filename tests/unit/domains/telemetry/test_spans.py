@@ -474,5 +474,5 @@ def test_no_span_breaks_the_reader(told: list[tuple[int, int, dict[str, object]]
 
 def test_what_is_only_kept_beside_a_call_never_rejects_it() -> None:
     bad = Rejection("attribute_invalid", "not a text")
-    assert isinstance(one(span(CALL | {"gen_ai.agent.name": bad}, resource={"service.name": bad})), Draft)
-    assert one(span(CALL | {"gen_ai.usage.input_tokens": bad})) == bad
+    assert isinstance(one(span(says=CALL | {"gen_ai.agent.name": bad}, resource={"service.name": bad})), Draft)
+    assert one(span(says=CALL | {"gen_ai.usage.input_tokens": bad})) == bad
