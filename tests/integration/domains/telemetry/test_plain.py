@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from carbonledger.domains.telemetry import types
 from carbonledger.domains.telemetry.service import authority as claiming
-from carbonledger.entrypoints.rest import telemetry_items
+from carbonledger.entrypoints.rest import telemetry_items, telemetry_told
 from carbonledger.infra import db
 from carbonledger.kernel.usage import COUNT_MAX
 from tests import conftest
@@ -129,8 +129,8 @@ async def _compare(dsn: str, sent: list[list[dict[str, Any]]], *, authority: boo
                 await claiming.claim(uow, organization_id=organization_id, provider="openai", connection_id=UUID(int=1), since=since)
         for batch in sent:
             raws = [orjson.dumps(item) for item in batch]
-            plain = await kit.accept(database, one, *telemetry_items.items(raws))
-            drafts = await kit.accept(database, other, *map(telemetry_items.drafted, raws))
+            plain = await kit.accept(database, one, *telemetry_told.spread(telemetry_items.items(raws))[0])
+            drafts = await kit.accept(database, other, *telemetry_told.spread([telemetry_items.drafted(raw) for raw in raws])[0])
             assert _said(plain) == _said(drafts)
         for query in _LEDGER:
             assert await kit.rows(database, one, query) == await kit.rows(database, other, query)
