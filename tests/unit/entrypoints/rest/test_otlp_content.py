@@ -28,6 +28,7 @@ SAYS: dict[str, str | int] = {
 INPUT = "gen_ai.usage.input_tokens"
 MODEL = "gen_ai.request.model"
 AGENT = "gen_ai.agent.name"
+ACCOUNT = "carbonledger.account"
 PROMPT = "gen_ai.prompt.0.content"
 VECTOR = "embedding.embeddings.0.embedding.vector"
 CUT = "cut \ud83d"  # the first half of an emoji
@@ -131,7 +132,7 @@ READ_JSON: dict[str, tuple[dict[str, Any], str]] = {
     "bytes": ({MODEL: {"bytesValue": "AA=="}}, "type_wrong"),
     "a number as text": ({MODEL: {"stringValue": 5}}, "type_wrong"),
     "no value": ({MODEL: "gpt-4o"}, "type_wrong"),
-    "half an emoji": ({AGENT: {"stringValue": CUT}}, "text_unstorable"),
+    "half an emoji": ({ACCOUNT: {"stringValue": CUT}}, "text_unstorable"),
     "NUL": ({MODEL: {"stringValue": "gpt\0"}}, "text_unstorable"),
     "the operation": ({"gen_ai.operation.name": {"stringValue": CUT}, INPUT: None}, "text_unstorable"),
 }
@@ -140,7 +141,7 @@ READ_PROTOBUF: dict[str, tuple[dict[str, bytes], str]] = {
     "a map": ({MODEL: field(6, b"")}, "type_wrong"),
     "bytes": ({MODEL: field(7, b"a")}, "type_wrong"),
     "no value": ({INPUT: b"\xff\xff"}, "value_unreadable"),
-    "half an emoji": ({AGENT: field(1, b"cut \xf0\x9f")}, "value_unreadable"),
+    "half an emoji": ({ACCOUNT: field(1, b"cut \xf0\x9f")}, "value_unreadable"),
     "NUL": ({MODEL: field(1, b"gpt\0")}, "text_unstorable"),
     "deep lists": ({MODEL: NESTED}, "value_unreadable"),
 }
