@@ -66,8 +66,8 @@ def key_beside(key: str, model: str) -> str:
 
 def spread(items: Sequence[types.Item | Several]) -> tuple[list[types.Item], list[int]]:
     """Return the items' own events in their places with those of other models behind them, and whose place each of these belongs to."""
-    owners = [place for place, item in enumerate(items) if isinstance(item, Several) for _ in item.beside]
-    if not owners:
+    if Several not in set(map(type, items)):  # ten thousand plain ones are asked all at once
         return list(items), []  # type: ignore[arg-type]  # none is several
+    owners = [place for place, item in enumerate(items) if isinstance(item, Several) for _ in item.beside]
     own = [item.own if isinstance(item, Several) else item for item in items]
     return [*own, *(one for item in items if isinstance(item, Several) for one in item.beside)], owners
