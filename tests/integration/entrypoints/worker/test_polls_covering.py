@@ -155,6 +155,28 @@ async def test_all_counts_again_that_a_connection_covered_which_was_never_read(b
     await kit.rollups_equal_raw(bench.database, one.account.organization_id)
 
 
+async def test_a_job_that_breaks_off_between_two_events_is_done_again_and_turns_each_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(covering, "_AT_MOST", 1)
+    one, connection_id = await covered(bench)
+    await kit.accept(bench.database, one.account.organization_id, *(kit.draft(f"n{n}", at=RUNNING) for n in range(3)), at=NOW)
+    count_again, left = authority.count_again, list[int]()
+
+    async def breaking(uow: db.UnitOfWork, **more: Any) -> Any:  # noqa: ANN401 - what it returns
+        last = await count_again(uow, **more)
+        left.append(len(await one.account.rows(_DUPLICATES)))
+        if len(left) == 2:
+            raise db.DatabaseUnavailable("The database does not answer.", retry_after_s=1)  # what this transaction did is lost
+        return last
+
+    monkeypatch.setattr(authority, "count_again", breaking)
+    await one.delete(connection_id)
+    await one.account.run()
+    assert left == [3, 2, 2, 1, 0], "as seen from outside before each commit; the second and the third try turn the same event"
+    await kit.rollups_equal_raw(bench.database, one.account.organization_id)
+
+
 async def test_what_another_connection_covers_stays_a_duplicate(bench: Bench) -> None:
     one, connection_id = await covered(bench)
     await one.account.connect(key=provider.KEY + "-of-another-account", covers_direct=True)
