@@ -66,11 +66,14 @@ class StandIns:
 
 
 @contextlib.contextmanager
-def running(anchor: datetime = NOON) -> Iterator[StandIns]:
-    """Serve, as at the demo's start, with the clock standing at ``anchor``, whose day is the last of the 60."""
+def running(anchor: datetime = NOON, *, now: datetime | None = None) -> Iterator[StandIns]:
+    """Serve, as at the demo's start, with the clock standing at ``anchor``, whose day is the last of the 60, or going on from ``now``.
+
+    It must go on where the product reads them by the machine's clock: over midnight one that stands still refuses the day that has ended.
+    """
     world = _loaded(anchor)
     world.reset()
-    world.clock.set(int(anchor.timestamp()), frozen=True)
+    world.clock.set(int((now or anchor).timestamp()), frozen=now is None)
     with socket.create_server(("127.0.0.1", 0), backlog=128) as sock:
         config = uvicorn.Config(app.create(world), log_level="critical", access_log=False, lifespan="off", ws="none", loop="asyncio")
         server = uvicorn.Server(config)

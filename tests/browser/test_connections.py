@@ -24,7 +24,7 @@ NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[standins.StandIns]:
-    with standins.running(NOW) as served:
+    with standins.running(NOW, now=datetime.now(UTC)) as served:
         yield served
 
 

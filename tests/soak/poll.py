@@ -18,7 +18,7 @@ import sys
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,6 +28,7 @@ from tests.journeys import trace_totals
 from tests.soak.storm import family, found, pacing
 
 STORM_S = 240.0  # at scale 1
+_SETTLE_S = 180.0  # what beginning and end take at most beside the storm
 KILL_EVERY_S = 2.0  # in the mean
 SCALE_LEAST, SCALE_MOST = 0.05, 10.0
 QUIET_S = 150.0  # a killed worker's jobs are taken over within 45 s, and one that failed waits for its next try
@@ -181,6 +182,7 @@ def _terminated(number: int, _: object) -> NoReturn:
 
 
 async def _main(seed: int, storm_s: float) -> list[str]:
+    await _midnight(storm_s + _SETTLE_S)
     now, house = datetime.now(UTC).replace(microsecond=0), f"cl_live_{secrets.token_hex(24)}"
     with standins.running(now) as world, installation.new_home() as home, _up(home, house, world) as running:
         run = Run(seed=seed, storm_s=storm_s, home=home, running=running, world=world, now=now, token=house)
@@ -199,6 +201,15 @@ async def _main(seed: int, storm_s: float) -> list[str]:
             print("  its last words", *(f"    {line[:300].rstrip()}" for line in running.log[-_LOG_LINES:]), sep="\n")
         running.stop()
         return run.violations
+
+
+async def _midnight(length_s: float) -> None:
+    """Wait until midnight has passed if the run would cross it: the providers' clock stands still, and refuses the day that has ended."""
+    now = datetime.now(UTC)
+    left_s = (now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - now).total_seconds()
+    if left_s < length_s:
+        print(f"  waits            {left_s:.0f} s, for midnight", flush=True)
+        await asyncio.sleep(left_s + 1)
 
 
 def _up(home: Path, house: str, world: standins.StandIns) -> AbstractContextManager[installation.Installation]:

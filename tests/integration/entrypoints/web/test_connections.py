@@ -25,7 +25,7 @@ NOW = clock.now().replace(minute=0, second=0, microsecond=0)  # the stand-ins' l
 
 @pytest.fixture
 def world() -> Iterator[standins.StandIns]:
-    with standins.running(NOW) as served:
+    with standins.running(NOW, now=clock.now()) as served:
         yield served
 
 
