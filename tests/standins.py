@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import functools
 import secrets
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 
 import uvicorn
 
-from carbonledger_sandbox import app, state
+from carbonledger_sandbox import app, listening, state
 from tests import until
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -74,7 +73,7 @@ def running(anchor: datetime = NOON, *, now: datetime | None = None) -> Iterator
     world = _loaded(anchor)
     world.reset()
     world.clock.set(int((now or anchor).timestamp()), frozen=now is None)
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as sock:
+    with listening.on("127.0.0.1", 0) as sock:
         config = uvicorn.Config(app.create(world), log_level="critical", access_log=False, lifespan="off", ws="none", loop="asyncio")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])), daemon=True)

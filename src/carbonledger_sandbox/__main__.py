@@ -21,7 +21,7 @@ from typing import Any
 
 import uvicorn
 
-from carbonledger_sandbox import app, control, state
+from carbonledger_sandbox import app, control, listening, state
 
 DRAIN_S = 5
 
@@ -68,9 +68,8 @@ async def _serve(options: argparse.Namespace) -> None:
 def _listener(options: argparse.Namespace) -> socket.socket:
     """Return the socket that was handed over, whose owner knows the address, or a new one."""
     if options.fd is not None:
-        return socket.socket(fileno=options.fd)
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    return socket.create_server((options.host, options.port), family=family, backlog=128)
+        return listening.prompt(socket.socket(fileno=options.fd))
+    return listening.on(options.host, options.port)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,7 +5,6 @@ A bounded number of generated calls for each operation, the same ones each time;
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import threading
@@ -18,6 +17,7 @@ import pytest
 import requests
 import schemathesis
 import uvicorn
+import uvloop
 from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.core.result import Err
 from schemathesis.generation.feedback import FeedbackSources
@@ -85,7 +85,7 @@ async def serve(listener: socket.socket, database: conftest.TestDatabase, home: 
 
 @pytest.fixture(scope="module")
 def address(server: conftest.Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the application in a thread of its own, with a loop of its own, and return its address."""
+    """Serve the application in a thread of its own, with a loop of its own of the product's kind, and return its address."""
     uvicorns: list[uvicorn.Server] = []
 
     async def run(listener: socket.socket) -> None:
@@ -93,7 +93,7 @@ def address(server: conftest.Server, template: str, tmp_path_factory: pytest.Tem
             await serve(listener, database, tmp_path_factory.mktemp("home"), uvicorns)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=lambda: asyncio.run(run(listener)), name="served")
+        thread = threading.Thread(target=lambda: uvloop.run(run(listener)), name="served")
         thread.start()
         try:
             until.holds_now(lambda: bool(uvicorns) and uvicorns[0].started)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 
-from carbonledger_sandbox import app, state
+from carbonledger_sandbox import app, listening, state
 from tests import until
 from tests.soak.bystep.fate import Fate, Place
 
@@ -68,7 +67,7 @@ class Provider:
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Serve in this event loop while the block runs."""
-        with socket.create_server(("127.0.0.1", 0), backlog=16) as sock:
+        with listening.on("127.0.0.1", 0) as sock:
             self.address = f"http://127.0.0.1:{sock.getsockname()[1]}"
             config = uvicorn.Config(self, log_level="critical", access_log=False, lifespan="off", ws="none", loop="asyncio")
             server = _Server(config)
