@@ -35,6 +35,13 @@ def new_key(provider: str, *, anchor: datetime = NOON) -> str:
     return key
 
 
+def new_account(provider: str, *, anchor: datetime = NOON) -> str:
+    """Return a key of another account of the provider, in which nothing was used."""
+    known, key = _loaded(anchor).keys, new_key(provider, anchor=anchor)
+    known[key] = dataclasses.replace(known[key], account=f"acme-{provider}-{secrets.token_hex(8)}")
+    return key
+
+
 @dataclass(frozen=True, slots=True)
 class StandIns:
     """Three providers that listen at ``address``."""

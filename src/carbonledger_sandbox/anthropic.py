@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from carbonledger_sandbox import buckets, calls, ratecard
 from carbonledger_sandbox.refusals import Refused
-from carbonledger_sandbox.state import State
+from carbonledger_sandbox.state import State, account_id
 
 GEOS = ("global", "us", "not_available")
 TIERS = ("standard", "batch", "priority")
@@ -66,7 +66,8 @@ def account(state: State, request: Request) -> str:
 
 def organization(state: State, request: Request) -> dict[str, Any]:
     """`GET /v1/organizations/me`."""
-    return {**state.accounts["organizations"][account(state, request)], "type": "organization"}
+    who = account(state, request)
+    return {"id": str(account_id(who)), "type": "organization", "name": who}
 
 
 def messages(state: State, request: Request) -> dict[str, Any]:

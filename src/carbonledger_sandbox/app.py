@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ def create(state: State) -> Starlette:
         async def handler(request: Request) -> dict[str, Any]:
             return answer(request)
 
-        return Route(path, faults.endpoint(state, path.split("/")[1], handler), methods=["GET"])
+        provider = path.split("/")[1]
+        beside = functools.partial(openai.headers, state) if provider == "openai" else None
+        return Route(path, faults.endpoint(state, provider, handler, headers=beside), methods=["GET"])
 
     async def query(request: Request) -> dict[str, Any]:
         return await analytics.query(state, request, card)

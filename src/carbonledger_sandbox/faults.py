@@ -24,10 +24,11 @@ BEFORE = frozenset({"rate_limit", "server_error", "html"})  # the provider's own
 KINDS = (*sorted(BEFORE), "slow", "half_page", "short_body", "repeat_page", "loop_cursor", "replace")
 
 Handler = Callable[[Request], Awaitable[dict[str, Any]]]
+Headers = Callable[[Request], dict[str, str]]
 
 
-def endpoint(state: State, provider: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint of a provider that answers with what ``handler`` returns."""
+def endpoint(state: State, provider: str, handler: Handler, *, headers: Headers | None = None) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a provider that answers with what ``handler`` returns, beside what ``headers`` does."""
 
     async def answer(request: Request) -> Response:
         path = request.url.path
@@ -41,6 +42,7 @@ def endpoint(state: State, provider: str, handler: Handler) -> Callable[[Request
                 response = _spoilt(state, request, failure, await handler(request))
             except Refused as refused:
                 response = refusals.response(provider, refused)
+            response.headers.update({} if headers is None else headers(request))
         state.requests.append(
             {"provider": provider, "method": request.method, "path": path, "query": request.url.query, "status": response.status_code}
         )

@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from carbonledger_sandbox import buckets, calls, ratecard
 from carbonledger_sandbox.refusals import Refused
-from carbonledger_sandbox.state import State
+from carbonledger_sandbox.state import Key, State, account_id
 
 # What each usage endpoint can be grouped by.
 _PEOPLE = ("project_id", "user_id", "api_key_id")
@@ -56,12 +56,24 @@ def account(state: State, request: Request) -> str:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret:
         raise Refused(401, "Missing bearer authentication in header", code=None)
-    key = state.keys.get(secret.strip())
-    if key is None or key.provider != "openai" or key.revoked:
+    key = _key(state, request)
+    if key is None:
         raise Refused(401, "Incorrect API key provided.", code="invalid_api_key")
     if key.kind != "admin":
         raise Refused(403, "You have insufficient permissions for this operation. Missing scopes: api.usage.read.", code="missing_scope")
     return key.account
+
+
+def headers(state: State, request: Request) -> dict[str, str]:
+    """Return what an answer says beside its body: whose key it was, if that is known."""
+    key = _key(state, request)
+    return {} if key is None else {"openai-organization": f"org-{account_id(key.account).hex[:24]}"}
+
+
+def _key(state: State, request: Request) -> Key | None:
+    _, _, secret = request.headers.get("authorization", "").partition(" ")
+    key = state.keys.get(secret.strip())
+    return None if key is None or key.provider != "openai" or key.revoked else key
 
 
 def usage(state: State, request: Request) -> dict[str, Any]:

@@ -393,12 +393,18 @@ async def a_provider_key(world: World) -> Body:
 
 async def an_account(world: World) -> Body:
     del world
-    return {"provider": "openai", "label": worlds.a_name("account"), "api_key": standins.new_key("openai")}
+    return {"provider": "openai", "label": worlds.a_name("account"), "api_key": standins.new_account("openai")}
+
+
+async def an_untold_account(world: World) -> dict[str, str]:
+    # OpenRouter does not tell whose key it is, so any key of it may be the new one of any connection.
+    body = {"provider": "openrouter", "label": worlds.a_name("account"), "api_key": standins.new_key("openrouter")}
+    return {"connection_id": (await world.post("/v1/connections", body))["id"]}
 
 
 async def an_accounts_new_key(world: World) -> Body:
     del world
-    return {"api_key": standins.new_key("openai")}
+    return {"api_key": standins.new_key("openrouter")}
 
 
 async def another_project(world: World) -> Body:
@@ -617,7 +623,7 @@ RECIPES: dict[str, Recipe] = {
     "deleteConnection": Recipe(place=a_connection),
     "syncConnection": Recipe(place=a_connection),
     "moveConnection": Recipe(place=a_connection, body=another_project),
-    "rekeyConnection": Recipe(place=a_connection, body=an_accounts_new_key),
+    "rekeyConnection": Recipe(place=an_untold_account, body=an_accounts_new_key),
     "getJob": Recipe(place=a_job, sandbox=True),
     "listPrices": Recipe(query={"provider": "openai", "model": "gpt-4o"}),
     "getCarbonFactors": Recipe(place=a_factor_set, is_everybodys=True),

@@ -36,6 +36,7 @@ _DIMENSIONS = (
     *("api_key_id", "account_id", "service_account_id", "speed"),
 )
 _COST_DIMENSIONS = ("workspace_id", "cost_type", "model", "token_type", "context_window", "service_tier", "inference_geo")
+_ORGANIZATION = "/v1/organizations/me"
 _UNTOLD = "not_available"  # of models that can't be told where to run, which is not "global": wherever it suits
 _SIZE = re.compile(r"([0-9]{1,7})(k|M)?-([0-9]{1,7})(k|M)")
 _UNITS = {None: 1, "k": 1000, "M": 1_000_000}
@@ -70,11 +71,20 @@ class Anthropic:
         return (MESSAGES, COSTS)
 
     async def validate(self, key: SecretText, *, now: datetime) -> types.KeyCheck:
-        """Ask for an hour of usage, which admin keys alone may."""
+        """Ask for an hour of usage, which admin keys alone may, then whose key it is."""
         hour = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
         window = types.Window(hour, hour + timedelta(hours=1))
         self.normalise(await self.poll(key, stream=MESSAGES, window=window))
-        return types.KeyCheck("Admin key of an Anthropic organization: usage and costs of all its workspaces.", tuple(_REPORTS))
+        description = "Admin key of an Anthropic organization: usage and costs of all its workspaces."
+        return types.KeyCheck(description, tuple(_REPORTS), await self._account(key))
+
+    async def _account(self, key: SecretText) -> str | None:
+        """Return the id of the key's organization, or None: a key is no worse for not telling it, and the usage report has decided that."""
+        try:
+            told = types.document(await self.api.get(key, _ORGANIZATION))
+            return told.member("id").text(chars_max=types.ACCOUNT_CHARS_MAX)
+        except (types.KeyInsufficient, types.StreamRefused, types.RequestRefused, types.AnswerUnreadable):
+            return None
 
     async def poll(self, key: SecretText, *, stream: Stream, window: types.Window, cursor: str | None = None) -> types.RawPage:
         """Fetch one page; see ``types.Connector``."""

@@ -28,6 +28,7 @@ from carbonledger.kernel.secret import SecretText
 from carbonledger.kernel.usage import LABEL_CHARS_MAX, MODEL_CHARS_MAX, TokenBuckets
 
 FIRST_READ_DAYS = 60
+_ORGANIZATION = "openai-organization"  # a header of every answer: "the organization associated with the request" (Debugging requests)
 _HOUR_S, _DAY_S = 3600, 86_400
 _WIDTHS = {_HOUR_S: "1h", _DAY_S: "1d"}
 _USAGE = "/v1/organization/usage/"
@@ -76,27 +77,18 @@ class OpenAi:
         return tuple(endpoint.stream for endpoint in _ENDPOINTS.values())
 
     async def validate(self, key: SecretText, *, now: datetime) -> types.KeyCheck:
-        """Ask for an hour of usage, which admin keys alone may."""
+        """Ask for an hour of usage, which admin keys alone may; its answer says whose key it is."""
         hour = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-        stream = self.streams[0]
-        window = types.Window(hour, hour + timedelta(hours=1))
-        self.normalise(await self.poll(key, stream=stream, window=window))
-        return types.KeyCheck("Admin key of an OpenAI organization: usage and costs of all its projects.", tuple(_ENDPOINTS))
+        stream, window = self.streams[0], types.Window(hour, hour + timedelta(hours=1))
+        answer = await self.api.answer(key, *_question(stream, window))
+        self.normalise(types.RawPage(stream=stream, window=window, body=answer.body))
+        description = "Admin key of an OpenAI organization: usage and costs of all its projects."
+        return types.KeyCheck(description, tuple(_ENDPOINTS), _account(answer))
 
     async def poll(self, key: SecretText, *, stream: Stream, window: types.Window, cursor: str | None = None) -> types.RawPage:
         """Fetch one page; see ``types.Connector``."""
-        endpoint = _ENDPOINTS[stream.name]
         window.checked(stream)
-        query = [
-            ("start_time", str(int(window.starts_at.timestamp()))),
-            ("end_time", str(int(window.ends_at.timestamp()))),
-            ("bucket_width", _WIDTHS[stream.bucket_width_s]),
-            *(("group_by", name) for name in endpoint.group_by),
-            ("limit", str(endpoint.limit)),
-        ]
-        if cursor is not None:
-            query.append(("page", cursor))
-        return types.RawPage(stream=stream, window=window, body=await self.api.get(key, endpoint.path, query))
+        return types.RawPage(stream=stream, window=window, body=await self.api.get(key, *_question(stream, window, cursor)))
 
     def normalise(self, raw: types.RawPage) -> types.Page:
         """Read one page; see ``types.Connector``."""
@@ -125,6 +117,29 @@ def api(client: http.Client) -> usage_api.Api:
         key_wanted="an admin key of the organization (sk-admin-…)",
         other_keys=("sk-proj-", "sk-svcacct-"),
     )
+
+
+def _question(stream: Stream, window: types.Window, cursor: str | None = None) -> tuple[str, usage_api.Query]:
+    """Return the address of a page, and what it is asked for."""
+    endpoint = _ENDPOINTS[stream.name]
+    query = [
+        ("start_time", str(int(window.starts_at.timestamp()))),
+        ("end_time", str(int(window.ends_at.timestamp()))),
+        ("bucket_width", _WIDTHS[stream.bucket_width_s]),
+        *(("group_by", name) for name in endpoint.group_by),
+        ("limit", str(endpoint.limit)),
+    ]
+    if cursor is not None:
+        query.append(("page", cursor))
+    return endpoint.path, query
+
+
+def _account(answer: http.Answer) -> str | None:
+    """Return the organization that an answer names; None where it names none, or with something that is no name: the key is no worse."""
+    try:
+        return Node(answer.headers.get(_ORGANIZATION), f"/{_ORGANIZATION}").text(chars_max=types.ACCOUNT_CHARS_MAX)
+    except types.AnswerUnreadable:
+        return None
 
 
 def _bucket(node: Node, endpoint: _Endpoint) -> types.Bucket:

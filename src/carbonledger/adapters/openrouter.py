@@ -56,7 +56,11 @@ class OpenRouter:
         return (ANALYTICS, ACTIVITY, SPEND)
 
     async def validate(self, key: SecretText, *, now: datetime) -> types.KeyCheck:
-        """Ask what key it is, and whether it may use analytics."""
+        """Ask what key it is, and whether it may use analytics.
+
+        Whose account it is is not told: ``creator_user_id`` is who made the key, the same in a person's own account and in an
+        organization's, so it would refuse the second of two accounts that may both be read.
+        """
         told = types.document(await self.api.get(key, "/api/v1/key")).member("data")
         if not told.member("is_management_key").flag():
             raise types.KeyInsufficient(f"{self.name} wants {self.api.key_wanted}.")

@@ -43,14 +43,18 @@ class Api:
 
     async def get(self, key: SecretText, path: str, query: Query = ()) -> bytes:
         """Return the body of a good answer. Raises a ``ProviderFault``."""
+        return (await self.answer(key, path, query)).body
+
+    async def answer(self, key: SecretText, path: str, query: Query = ()) -> http.Answer:
+        """Return a good answer with its headers. Raises a ``ProviderFault``."""
         # Repeated parameters are how these APIs spell lists, so the address is put together here.
         return await self._ask(key, "GET", f"{path}?{urlencode(query)}" if query else path)
 
     async def post(self, key: SecretText, path: str, json: Mapping[str, object]) -> bytes:
         """Return the body of a good answer to a question that changes nothing over there, so that it may be asked again."""
-        return await self._ask(key, "POST", path, json)
+        return (await self._ask(key, "POST", path, json)).body
 
-    async def _ask(self, key: SecretText, method: str, address: str, json: Mapping[str, object] | None = None) -> bytes:
+    async def _ask(self, key: SecretText, method: str, address: str, json: Mapping[str, object] | None = None) -> http.Answer:
         text = key.reveal()
         if not 0 < len(text) <= _KEY_CHARS_MAX or not text.isascii() or not text.isprintable() or " " in text:
             raise types.KeyRefused("It holds characters that no key has.")
@@ -67,7 +71,7 @@ class Api:
             self._refuse(answer, text)
         if answer.headers.get("content-type", "").partition(";")[0].strip().lower() in _PAGES:
             raise types.AnswerUnreadable(f"{self.name} answered with a page for people.")
-        return answer.body
+        return answer
 
     def _refuse(self, answer: http.Answer, key: str) -> Never:
         status = answer.status

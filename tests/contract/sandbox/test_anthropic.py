@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from carbonledger_sandbox import state
 from tests.contract.sandbox.kit import World, valid
 
 Page = dict[str, Any]
@@ -123,7 +125,22 @@ async def test_speed_needs_its_beta_header(world: World) -> None:
 async def test_the_own_organization_is_told(world: World) -> None:
     told = await world.read("anthropic", "/v1/organizations/me")
     like(told, "Organization")
-    assert told["name"] == "Acme"
+    assert (told["id"], told["name"]) == (str(uuid.UUID(told["id"])), "acme-anthropic")
+
+
+async def test_every_key_of_an_account_tells_the_same_organization_and_another_accounts_another(world: World) -> None:
+    keys = {"a": "acme-anthropic", "b": "acme-anthropic", "c": "other"}
+    world.state.keys.update({key: state.Key(key, "anthropic", account, "admin", revoked=False) for key, account in keys.items()})
+    told = {key: (await world.ask("anthropic", "/v1/organizations/me", None, **{"x-api-key": key})).json()["id"] for key in keys}
+    assert told["a"] == told["b"] != told["c"]
+    assert told["a"] == (await world.read("anthropic", "/v1/organizations/me"))["id"]
+
+
+@pytest.mark.parametrize("key, status", [("sk-ant-unknown", 401), ("sk-ant-api-demo-anthropic", 403)])
+async def test_the_organization_is_told_to_admin_keys_alone(world: World, key: str, status: int) -> None:
+    refused = await world.ask("anthropic", "/v1/organizations/me", None, **{"x-api-key": key})
+    assert refused.status_code == status
+    like(refused.json(), "Error")
 
 
 @pytest.mark.parametrize(

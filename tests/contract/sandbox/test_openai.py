@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from carbonledger_sandbox import state
 from tests.contract.sandbox.kit import World, contract, valid
 
 Page = dict[str, Any]
@@ -49,6 +50,21 @@ async def test_every_group_of_the_specification_is_taken_and_any_other_refused(w
     refused = await world.ask("openai", f"{USAGE}/{endpoint}", {"start_time": YESTERDAY, "group_by": "line_item"})
     assert refused.status_code == 400
     valid(refused.json(), FILE, RESULTS["ErrorResponse"])
+
+
+async def test_every_answer_names_the_organization_of_the_key(world: World) -> None:
+    keys = {"a": "acme-openai", "b": "acme-openai", "c": "other"}
+    world.state.keys.update({key: state.Key(key, "openai", account, "admin", revoked=False) for key, account in keys.items()})
+    query = {"start_time": YESTERDAY}
+    told: dict[str, set[str]] = {}
+    for key in keys:
+        for path in (f"{USAGE}/completions", "/v1/organization/costs", f"{USAGE}/nothing"):
+            answer = await world.ask("openai", path, query, authorization=f"Bearer {key}")
+            told.setdefault(key, set()).add(answer.headers["openai-organization"])
+    assert told["a"] == told["b"] != told["c"]
+    assert {len(names) for names in told.values()} == {1}
+    unknown = await world.ask("openai", f"{USAGE}/completions", query, authorization="Bearer nobody")
+    assert (unknown.status_code, "openai-organization" in unknown.headers) == (401, False)
 
 
 async def test_a_dimension_is_null_unless_grouped_by(world: World) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy.schema import Index, SchemaItem
 
 from carbonledger.infra import columns
 
+ACCOUNT_INDEX = "connections_account_idx"
 _OF_CONNECTION = ["organization_id", "connection_id"]
 _CONNECTIONS = ["connections.organization_id", "connections.id"]
 
@@ -55,10 +56,12 @@ connections = columns.tenant_table(
     columns.instant("created_at"),
     columns.instant("updated_at"),
     columns.instant("deleted_at", nullable=True),
+    columns.text("account", nullable=True),
     ForeignKeyConstraint(["organization_id", "secret_id"], ["secrets.organization_id", "secrets.id"]),
     ForeignKeyConstraint(["organization_id", "workload_id"], ["workloads.organization_id", "workloads.id"]),
     CheckConstraint("length(provider) BETWEEN 1 AND 64", name="provider"),
     CheckConstraint("length(label) BETWEEN 1 AND 100", name="label"),
+    CheckConstraint("length(account) BETWEEN 1 AND 200", name="account"),
     CheckConstraint("length(key_hint) = 4", name="key_hint"),
     CheckConstraint("length(key_digest) = 32", name="key_digest"),
     CheckConstraint("state IN ('reading_back', 'active', 'error', 'stopped', 'deleted')", name="state"),
@@ -71,6 +74,7 @@ connections = columns.tenant_table(
     Index(
         "connections_key_digest_idx", "organization_id", "provider", "key_digest", unique=True, postgresql_where=text("deleted_at IS NULL")
     ),
+    Index(ACCOUNT_INDEX, "organization_id", "provider", "account", unique=True, postgresql_where=text("deleted_at IS NULL")),
     Index("connections_next_poll_at_idx", "next_poll_at", "id", postgresql_where=text("state IN ('reading_back', 'active', 'error')")),
     lookup=("organization_id", "id", "state", "next_poll_at", "last_polled_at"),
 )

@@ -31,6 +31,7 @@ _STREAM = {
 _EXAMPLE = {
     "id": "01932d3c-5f6a-7c3e-9b4d-2f1a6e8c0d12",
     "provider": "openai",
+    "account": "org-4f7c2a9b1e",
     "label": "Production",
     "key_hint": "7g8h",
     "project_id": _PROJECT,
@@ -109,6 +110,10 @@ class ConnectionOut(shapes.Out):
 
     id: UUID
     provider: str
+    account: str | None = Field(
+        max_length=types.ACCOUNT_CHARS_MAX,
+        description="The provider's own id of the account; null where it does not tell. One connection of an account at a time.",
+    )
     label: str
     key_hint: str | None = Field(description="Last four characters of the key; null for one of fewer than 12.")
     project_id: UUID = Field(description="Where what is read now is booked.")
@@ -151,6 +156,7 @@ def _members(view: types.ConnectionView, *, now: datetime) -> dict[str, object]:
     return {
         "id": one.id,
         "provider": one.provider,
+        "account": one.account,
         "label": one.label,
         "key_hint": one.key_hint,
         "project_id": view.project_id,
@@ -218,6 +224,7 @@ def _secret(given: SecretStr) -> crypto.SecretText:
         *_ASKED,
         types.ProviderUnknown,
         types.ConnectionDuplicate,
+        types.AccountConnected,
         projects_types.ProjectNotFound,
         projects_types.ProjectArchived,
     ),
@@ -225,7 +232,8 @@ def _secret(given: SecretStr) -> crypto.SecretText:
 async def create_connection(call: routing.CallDep, body: ConnectionIn) -> ConnectionMadeOut:
     """Connect an account at a provider: the key is tried there at once, then sealed, and its usage is read, the past first.
 
-    A key that the provider does not take, or that may not read usage, is 422 with the reason at `/api_key`.
+    A key that the provider does not take, or that may not read usage, is 422 with the reason at `/api_key`. One of an account that another
+    connection reads is 409, where the provider tells whose key it is.
     """
     made = await service.connect(
         call.uow,
@@ -358,7 +366,7 @@ async def move_connection(call: routing.CallDep, connection_id: UUID, body: Conn
     operation_id="rekeyConnection",
     examples={"request": {"api_key": _KEY}, "response": _NEW},
     before=ask_about_new_key,
-    errors=(*_ASKED, types.ConnectionNotFound, types.ConnectionDuplicate),
+    errors=(*_ASKED, types.ConnectionNotFound, types.ConnectionDuplicate, types.AccountConnected, types.AccountDiffers),
 )
 async def rekey_connection(call: routing.CallDep, connection_id: UUID, body: ConnectionKeyIn) -> ConnectionMadeOut:
     """Try a new key at the provider, put it in place of the present one, which is destroyed, and read on at once, also what was stopped."""

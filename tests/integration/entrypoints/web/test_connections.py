@@ -163,6 +163,24 @@ async def test_the_same_key_twice_and_a_provider_that_nobody_reads_are_refused(o
     assert 'class="wrong">Give one of anthropic' in unknown.text
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+async def test_an_account_is_shown_and_another_key_of_it_refused_beside_the_key(owner: Person, provider: str) -> None:
+    address = await connect(owner, provider=provider)
+    account = (await owner.key.get(f"/v1{address}")).json()["account"]
+    assert f"<dt>Account</dt><dd><code>{account}</code></dd>" in await owner.read(address)
+    twice = await add(owner, provider=provider, label="Again", api_key=standins.new_key(provider, anchor=NOW))
+    assert twice.status_code == 409
+    assert re.search(r'id="api_key-wrong">[^<]*The connection “Production” reads the account of this key', twice.text)
+    assert 'value="Again"' in twice.text
+    other = await owner.send(f"{address}/key", api_key=standins.new_account(provider, anchor=NOW))
+    assert other.status_code == 409
+    assert re.search(rf'id="api_key-wrong">[^<]*this connection reads {account}', other.text)
+
+
+async def test_of_an_account_that_is_not_told_nothing_is_shown(owner: Person) -> None:
+    assert "<dt>Account</dt>" not in await owner.read(await connect(owner, provider="openrouter"))
+
+
 async def test_it_is_read_on_request_at_most_once_in_five_minutes(owner: Person) -> None:
     address = await connect(owner)
     assert (await owner.send(f"{address}/sync")).headers["location"] == f"{address}?done=sync"

@@ -51,12 +51,13 @@ class Provider:
     first_read_days: int = 3
     asked: int = 0
     check_fault: types.ProviderFault | None = None
+    told_account: str | None = None
 
     async def validate(self, key: SecretText, *, now: datetime) -> types.KeyCheck:
         del key, now
         if self.check_fault is not None:
             raise self.check_fault
-        return types.KeyCheck("Anybody's key.", self.readable)
+        return types.KeyCheck("Anybody's key.", self.readable, self.told_account)
 
     async def poll(self, key: SecretText, *, stream: Stream, window: types.Window, cursor: str | None = None) -> types.RawPage:
         del key

@@ -22,6 +22,7 @@ def connection(state: State = State.READING_BACK, *, failures: int = 0) -> Conne
     return Connection(
         id=ID,
         provider="openai",
+        account=None,
         label="Production",
         secret_id=ID,
         key_hint="7g8h",

@@ -86,6 +86,21 @@ def words_of(fault: types.ProviderFault) -> str:
     return fault.title() if fault.detail is None else f"{fault.title()} {fault.detail}"
 
 
+def account_after(connection: Connection, told: str | None) -> str | None:
+    """Return the account of a connection that is given a key of ``told``, None: unknown. Raises ``AccountDiffers`` where both are known.
+
+    A key that does not tell its account is taken: it may be of the same one, and nothing says that it is not.
+    """
+    if told is None or connection.account is None:
+        return connection.account or told
+    if told != connection.account:
+        raise types.AccountDiffers(
+            f"It is a key of {told}, and this connection reads {connection.account}. Both would be mixed here: connect the other "
+            "account by itself."
+        )
+    return told
+
+
 def label_problems(label: str) -> tuple[Problem, ...]:
     """Return what is wrong with a label: it has 1 to 100 printable characters, none blank at an end."""
     if 1 <= len(label) <= types.LABEL_CHARS_MAX and label.isprintable() and label == label.strip():

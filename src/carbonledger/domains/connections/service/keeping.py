@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -82,7 +83,7 @@ async def connect(
 ) -> Made:
     """Make a connection with a key that was checked, open its workload, and ask for its first read.
 
-    Raises ``errors.Invalid``, ``ConnectionDuplicate``, ``ProjectNotFound``, ``ProjectArchived``.
+    Raises ``errors.Invalid``, ``ConnectionDuplicate``, ``AccountConnected``, ``ProjectNotFound``, ``ProjectArchived``.
     """
     refuse_given(label=label, key=key)
     if project_id is None:
@@ -96,6 +97,7 @@ async def connect(
     made = Connection(
         id=connection_id,
         provider=connector.provider,
+        account=check.account,
         label=label,
         secret_id=secret_id,
         key_hint=mark.hint,
@@ -112,10 +114,8 @@ async def connect(
         updated_at=now,
         deleted_at=None,
     )
-    try:
+    async with _alone(uow, organization_id=organization_id, connection=made, key_digest=mark.digest):
         await connections.add(uow, organization_id=organization_id, connection=made, key_digest=mark.digest)
-    except asyncpg.UniqueViolationError as error:
-        raise _duplicate() from error
     await polling.set_streams(uow, organization_id=organization_id, connector=connector, connection_id=made.id, check=check)
     if covers_direct:
         await authority.claim(uow, organization_id=organization_id, provider=made.provider, connection_id=made.id, since=made.reads_from)
@@ -123,6 +123,32 @@ async def connect(
     await _tell(uow, actor=actor, now=now, action="connection.created", connection=made, after=after)
     job_id = await polling.ask(uow, actor=actor, now=now, connection=made)
     return Made(await _view(uow, organization_id=organization_id, connection=made), job_id)
+
+
+@contextlib.asynccontextmanager
+async def _alone(uow: db.UnitOfWork, *, organization_id: UUID, connection: Connection, key_digest: bytes | None) -> AsyncIterator[None]:
+    """Write a connection within the block. Raises ``ConnectionDuplicate``, ``AccountConnected``, also for what is being written now."""
+    try:
+        async with uow.savepoint():  # undone, the transaction can still be asked whose the key or the account is
+            yield
+    except asyncpg.UniqueViolationError as error:
+        # Which index complains first is PostgreSQL's choice, and another one after a restore: the very same key is told as such.
+        if error.constraint_name != connections.ACCOUNT_INDEX or connection.account is None:
+            raise _duplicate() from error
+        provider = connection.provider
+        same = await connections.with_key(uow, organization_id=organization_id, provider=provider, key_digest=key_digest)
+        if same is not None and same.id != connection.id:
+            raise _duplicate() from error
+        other = await connections.with_account(uow, organization_id=organization_id, provider=provider, account=connection.account)
+        raise _connected(other, account=connection.account) from error
+
+
+def _connected(other: Connection | None, *, account: str) -> types.AccountConnected:
+    called = "Another connection" if other is None else f"The connection “{other.label}”"  # None: it was deleted in this very moment
+    return types.AccountConnected(
+        f"{called} reads the account of this key ({account}) already. Two would count the same usage twice. Give that one the new key "
+        "instead."
+    )
 
 
 def _duplicate() -> types.ConnectionDuplicate:
@@ -232,26 +258,26 @@ async def rekey(
 ) -> Made:
     """Put a key that was checked in place of the connection's, destroy the old one, and read on at once.
 
-    Raises ``errors.Invalid``, ``ConnectionNotFound``, ``ConnectionDuplicate``.
+    Raises ``errors.Invalid``, ``ConnectionNotFound``, ``ConnectionDuplicate``, ``AccountConnected``, ``AccountDiffers``.
     """
     refuse_given(label=None, key=key)
     old = await held(uow, organization_id=organization_id, connection_id=connection_id)
+    account = outcomes.account_after(old, check.account)
     connector = connector_of(connectors, old.provider)
     secret_id = await _seal(uow, actor=actor, now=now, at=at, sealer=sealer, organization_id=organization_id, key=key, outside=outside)
     mark = vault.mark(organization_id=organization_id, provider=old.provider, key=key)
     new = replace(
         outcomes.moved(old, Step.REKEY, now=now),
+        account=account,
         secret_id=secret_id,
         key_hint=mark.hint,
         failures=0,
         last_error=None,
         next_poll_at=windows.next_poll(old.id, now),
     )
-    await connections.change(uow, organization_id=organization_id, connection=new)
-    try:
+    async with _alone(uow, organization_id=organization_id, connection=new, key_digest=mark.digest):
+        await connections.change(uow, organization_id=organization_id, connection=new)
         await connections.set_key_digest(uow, organization_id=organization_id, connection_id=new.id, key_digest=mark.digest)
-    except asyncpg.UniqueViolationError as error:
-        raise _duplicate() from error
     await polling.set_streams(uow, organization_id=organization_id, connector=connector, connection_id=new.id, check=check)
     if old.secret_id is not None:
         await vault.destroy(uow, actor=actor, now=now, organization_id=organization_id, secret_id=old.secret_id)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 
 from carbonledger.domains.connections import tables, types
@@ -19,10 +19,11 @@ connections = tables.connections
 streams = tables.streams
 buckets = tables.buckets
 Lock = Literal["none", "change"]
+ACCOUNT_INDEX: Final = tables.ACCOUNT_INDEX
 NOBODY: Final = UUID(int=0)  # before every id
 _PLAIN: Final = (
-    *("id", "provider", "label", "secret_id", "key_hint", "workload_id", "failures", "last_polled_at", "next_poll_at", "reads_from"),
-    *("covers_direct", "synced_at", "created_at", "updated_at", "deleted_at"),
+    *("id", "provider", "account", "label", "secret_id", "key_hint", "workload_id", "failures", "last_polled_at", "next_poll_at"),
+    *("reads_from", "covers_direct", "synced_at", "created_at", "updated_at", "deleted_at"),
 )
 _STREAM: Final = ("is_read", "read_from", "read_to", "polled_at", "polled_by", "refused")
 
@@ -48,12 +49,15 @@ def _to_row(connection: Connection) -> dict[str, Any]:
 
 
 async def add(uow: db.UnitOfWork, *, organization_id: UUID, connection: Connection, key_digest: bytes | None) -> None:
-    """Insert a connection. Raises ``asyncpg.UniqueViolationError`` when another has the same key."""
+    """Insert a connection. Raises ``asyncpg.UniqueViolationError`` when another has the same key or account."""
     await uow.execute(insert(connections).values(organization_id=organization_id, key_digest=key_digest, **_to_row(connection)))
 
 
 async def change(uow: db.UnitOfWork, *, organization_id: UUID, connection: Connection) -> None:
-    """Write a connection, whose row the transaction holds; all but its key's digest."""
+    """Write a connection, whose row the transaction holds; all but its key's digest.
+
+    Raises ``asyncpg.UniqueViolationError`` when another has the same account.
+    """
     statement = update(connections).where(connections.c.organization_id == organization_id, connections.c.id == connection.id)
     await uow.execute(statement.values(_to_row(connection)))
 
@@ -68,6 +72,26 @@ async def find(uow: db.UnitOfWork, *, organization_id: UUID, connection_id: UUID
     """Return a connection, deleted or not. ``change`` holds its row until the transaction ends."""
     statement = select(connections).where(connections.c.organization_id == organization_id, connections.c.id == connection_id)
     row = await uow.fetch_one(statement.with_for_update(key_share=True) if lock == "change" else statement)
+    return None if row is None else _from_row(row)
+
+
+async def with_key(uow: db.UnitOfWork, *, organization_id: UUID, provider: str, key_digest: bytes | None) -> Connection | None:
+    """Return the connection that has this key and is not deleted; None for a key that is not known again."""
+    if key_digest is None:
+        return None
+    return await _live(uow, connections.c.key_digest == key_digest, organization_id=organization_id, provider=provider)
+
+
+async def with_account(uow: db.UnitOfWork, *, organization_id: UUID, provider: str, account: str) -> Connection | None:
+    """Return the connection that reads this account and is not deleted."""
+    return await _live(uow, connections.c.account == account, organization_id=organization_id, provider=provider)
+
+
+async def _live(uow: db.UnitOfWork, which: ColumnElement[bool], *, organization_id: UUID, provider: str) -> Connection | None:
+    statement = select(connections).where(
+        connections.c.organization_id == organization_id, connections.c.provider == provider, connections.c.deleted_at.is_(None), which
+    )
+    row = await uow.fetch_one(statement)
     return None if row is None else _from_row(row)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from carbonledger.domains.connections.types.costs import ComparedDay, ReportedDay
 from carbonledger.domains.connections.types.faults import (
+    AccountConnected,
+    AccountDiffers,
     AnswerIncomplete,
     AnswerUnreadable,
     BucketMisplaced,
@@ -51,6 +53,7 @@ from carbonledger.domains.connections.types.pages import (
 from carbonledger.domains.connections.types.ports import Connector, KeyCheck
 from carbonledger.domains.connections.types.reading import Node, agreed, arranged, counted, document, money, next_cursor
 from carbonledger.domains.connections.types.records import (
+    ACCOUNT_CHARS_MAX,
     LABEL_CHARS_MAX,
     WORDS_CHARS_MAX,
     Connection,
@@ -67,6 +70,7 @@ from carbonledger.domains.connections.types.records import (
 from carbonledger.domains.connections.types.states import AILING, FAILURES_MAX, POLLED, TRANSITIONS, State, Step, allowed
 
 __all__ = [
+    "ACCOUNT_CHARS_MAX",
     "AILING",
     "FAILURES_MAX",
     "LABEL_CHARS_MAX",
@@ -74,6 +78,8 @@ __all__ = [
     "POLLED",
     "TRANSITIONS",
     "WORDS_CHARS_MAX",
+    "AccountConnected",
+    "AccountDiffers",
     "Activity",
     "AnswerIncomplete",
     "AnswerUnreadable",

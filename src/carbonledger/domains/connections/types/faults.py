@@ -15,6 +15,7 @@
         └── PageRepeated, CursorLooped, PagesTooMany, AnswerIncomplete
 
     ConnectionNotFound, ConnectionDuplicate, ConnectionStopped, SyncTooSoon, ProviderUnknown, KeyUnusable
+    AccountConnected, AccountDiffers
                                 what is asked of us does not fit
     ConnectionChanged           the key was replaced or the connection deleted while it was read: what was read is dropped
 
@@ -177,6 +178,20 @@ class ConnectionDuplicate(ConnectionsFault):
 
     kind = Kind.CONFLICT
     code = "connection_duplicate"
+
+
+class AccountConnected(ConnectionsFault):
+    """There is a connection with this account already."""
+
+    kind = Kind.CONFLICT
+    code = "account_connected"
+
+
+class AccountDiffers(ConnectionsFault):
+    """The key is of another account than the connection."""
+
+    kind = Kind.CONFLICT
+    code = "account_differs"
 
 
 class ConnectionStopped(ConnectionsFault):

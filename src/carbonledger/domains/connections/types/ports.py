@@ -12,10 +12,14 @@ from carbonledger.kernel.secret import SecretText
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """What a key turned out to be, in words for people, and the names of the streams that it may read."""
+    """What a key turned out to be, in words for people, and the names of the streams that it may read.
+
+    ``account``: the provider's own id of the account, at most ``ACCOUNT_CHARS_MAX`` characters; None: it does not tell.
+    """
 
     description: str
     streams: tuple[str, ...]
+    account: str | None = None
 
 
 class Connector(Protocol):

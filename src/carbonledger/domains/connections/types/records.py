@@ -12,6 +12,7 @@ from uuid import UUID
 from carbonledger.domains.connections.types.states import State
 
 LABEL_CHARS_MAX: Final = 100
+ACCOUNT_CHARS_MAX: Final = 200  # of a provider's id of an account; those that are known have less than forty
 WORDS_CHARS_MAX: Final = 1000  # of an error, as it is kept
 
 
@@ -28,12 +29,13 @@ class LastError:
 class Connection:
     """One account at a provider. Times are the organization's, but for ``synced_at``, which a limit counts from.
 
-    ``secret_id`` None: it was deleted. ``failures``: failed polls in a row. ``reads_from``: nothing before it is read.
-    ``covers_direct``: it is the authority for what is also sent directly of this provider.
+    ``account``: the provider's own id of it; None: not told. ``secret_id`` None: it was deleted. ``failures``: failed polls in a row.
+    ``reads_from``: nothing before it is read. ``covers_direct``: it is the authority for what is also sent directly of this provider.
     """
 
     id: UUID
     provider: str
+    account: str | None
     label: str
     secret_id: UUID | None
     key_hint: str | None

@@ -122,6 +122,6 @@ def refused(fault: errors.Fault, fields: forms.Fields) -> forms.Refused:
     kept = fields.replaced(api_key=None)
     if isinstance(fault, types.ProviderFault):
         return forms.Refused(kept, said=f"{fault.title()} {fault.detail or ''} Nothing was kept. Try again in a moment.".replace("  ", " "))
-    if isinstance(fault, types.ConnectionDuplicate):
+    if isinstance(fault, types.ConnectionDuplicate | types.AccountConnected | types.AccountDiffers):
         return forms.refused(fault, kept, only="api_key")
     return forms.refused(fault, kept, only="project_id" if isinstance(fault, project_types.ProjectsFault) else None)
