@@ -3,72 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
 from carbonledger.domains.connections import service, types
-from carbonledger.infra import clock, crypto, db
-from carbonledger.kernel import actor, ids
+from carbonledger.infra import db
+from carbonledger.kernel import actor
 from tests import conftest, until
-from tests.integration.entrypoints.worker import provider
+from tests.integration.domains.connections.making import NOW, a_key, connect, rekey
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-SEALER = crypto.Sealer(crypto.FixedKeys(crypto.parse_keys(crypto.generate_key())))
 MINE, OTHER = "org-mine", "org-other"
 
 
 class Undone(Exception):
     """What ends a transaction that is not to be kept."""
-
-
-def check(account: str | None) -> types.KeyCheck:
-    return types.KeyCheck("Anybody's key.", ("completions",), account)
-
-
-def a_key() -> str:
-    return f"sk-admin-{ids.new_id(clock.now()).hex}"
-
-
-async def connect(
-    uow: db.UnitOfWork, organization_id: UUID, account: str | None, *, label: str = "Production", key: str | None = None, of: str = "openai"
-) -> types.Connection:
-    made = await service.connect(
-        uow,
-        actor=actor.system(organization_id),
-        now=NOW,
-        at=clock.now(),
-        sealer=SEALER,
-        organization_id=organization_id,
-        connector=provider.Provider(provider=of),
-        check=check(account),
-        label=label,
-        key=crypto.SecretText(key or a_key()),
-        project_id=None,
-        covers_direct=False,
-        outside=False,
-    )
-    return made.view.connection
-
-
-async def rekey(
-    uow: db.UnitOfWork, organization_id: UUID, connection_id: UUID, account: str | None, *, key: str | None = None
-) -> types.Connection:
-    made = await service.rekey(
-        uow,
-        actor=actor.system(organization_id),
-        now=NOW,
-        at=clock.now(),
-        sealer=SEALER,
-        organization_id=organization_id,
-        connectors={"openai": provider.Provider()},
-        connection_id=connection_id,
-        check=check(account),
-        key=crypto.SecretText(key or a_key()),
-        outside=False,
-    )
-    return made.view.connection
 
 
 async def delete(uow: db.UnitOfWork, organization_id: UUID, connection_id: UUID) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,34 +10,16 @@ import pytest
 
 from carbonledger.domains.connections import service, types
 from carbonledger.domains.projects import service as projects
-from carbonledger.infra import clock, crypto, db
+from carbonledger.infra import clock, db
 from carbonledger.kernel import actor, ids, page
 from tests import conftest
-from tests.integration.entrypoints.worker import provider
-
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-SEALER = crypto.Sealer(crypto.FixedKeys(crypto.parse_keys(crypto.generate_key())))
-CHECK = types.KeyCheck("Anybody's key.", ("completions",))
+from tests.integration.domains.connections import making
+from tests.integration.domains.connections.making import NOW
 
 
 async def connect(database: db.Database, organization_id: UUID, key: str = "sk-admin-of-somebody-1234") -> types.Connection:
     async with database.transaction(organization_id) as uow:
-        made = await service.connect(
-            uow,
-            actor=actor.system(organization_id),
-            now=NOW,
-            at=clock.now(),
-            sealer=SEALER,
-            organization_id=organization_id,
-            connector=provider.Provider(),
-            check=CHECK,
-            label="Production",
-            key=crypto.SecretText(key),
-            project_id=None,
-            covers_direct=True,
-            outside=False,
-        )
-    return made.view.connection
+        return await making.connect(uow, organization_id, key=key, covers_direct=True)
 
 
 async def delete(uow: db.UnitOfWork, **names: Any) -> None:
